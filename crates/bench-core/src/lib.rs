@@ -1,0 +1,4 @@
+//! bench-core
+pub mod timer;
+mod clock;
+pub use clock::{Anchor, Clock, Moment};

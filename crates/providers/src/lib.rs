@@ -1,0 +1,1 @@
+//! Talks to inference servers: HTTP with kernel receive stamps, SSE, the OpenAI dialect.

@@ -1,0 +1,1 @@
+//! Shows results: console, CSV, JSON, and the files of other tools.

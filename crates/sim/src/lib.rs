@@ -1,0 +1,1 @@
+//! A simulated inference server that knows when it sent each token.

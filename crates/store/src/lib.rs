@@ -1,0 +1,1 @@
+//! Keeps runs: one directory a run, append-only samples, summaries.

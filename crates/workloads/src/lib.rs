@@ -1,0 +1,1 @@
+//! What to send: synthetic prompts with exact token counts.
