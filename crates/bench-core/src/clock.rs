@@ -73,7 +73,10 @@ impl Clock {
     /// A clock that starts now.
     pub fn start() -> Self {
         // Read together: between the three lies well under a microsecond.
-        Self { start: Instant::now(), anchor: Anchor { wall_ns: wall_ns(), monotonic_ns: monotonic_ns() } }
+        Self {
+            start: Instant::now(),
+            anchor: Anchor { wall_ns: wall_ns(), monotonic_ns: monotonic_ns() },
+        }
     }
 
     /// This moment.

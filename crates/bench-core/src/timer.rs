@@ -92,7 +92,9 @@ impl TimerFd {
             fd.get_ref().0.set(expiration, TimerSetTimeFlags::empty())?;
             let mut ready = fd.readable_mut().await?;
             match ready.try_io(|fd| Ok(fd.get_ref().0.wait()?)) {
-                Ok(Err(error)) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error),
+                Ok(Err(error)) if error.kind() != std::io::ErrorKind::WouldBlock => {
+                    return Err(error);
+                }
                 // Not yet, or a stale readiness: the loop looks at the clock again.
                 _ => {}
             }

@@ -1,0 +1,246 @@
+//! The record of an answer while it arrives.
+
+use crate::{
+    Arrival, ArrivalKind, Clock, Connect, FinishReason, Moment, Outcome, Request, Sample, Stamp,
+    Usage,
+};
+
+/// A tool call, put together from its pieces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The function's name.
+    pub name: String,
+    /// Its arguments, as JSON text.
+    pub arguments: String,
+}
+
+/// The record of one answer: a provider writes it while the answer arrives, the run loop makes a
+/// [`Sample`] of it.
+///
+/// Moments are given by the provider, so that they can be the kernel's; [`clock`](Self::clock) tells the
+/// present one. The run loop owns the record and reuses it: writing an arrival allocates nothing once the
+/// buffers have grown.
+#[derive(Debug)]
+pub struct Answer {
+    clock: Clock,
+    sample: Sample,
+    text: String,
+    reasoning: String,
+    tool_calls: Vec<ToolCall>,
+}
+
+impl Answer {
+    /// An empty record on `clock`.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            sample: Sample::due(clock.now()),
+            text: String::new(),
+            reasoning: String::new(),
+            tool_calls: Vec::new(),
+        }
+    }
+
+    /// Forgets everything and begins the record of `request`, which goes by `sample`'s id and numbers.
+    pub fn begin(&mut self, sample: Sample, request: &Request) {
+        self.sample = sample;
+        self.sample.input_tokens = request.input_tokens;
+        self.sample.asked_tokens = request.output_tokens;
+        // Role, usage and finish events come on top of the tokens asked for.
+        let events = request.output_tokens.map_or(0, |n| n.min(MAX_RESERVED) as usize + 4);
+        self.sample.arrivals.reserve_exact(events);
+        self.text.clear();
+        self.reasoning.clear();
+        self.tool_calls.clear();
+    }
+
+    /// The run's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The id to send as `X-Request-Id`.
+    pub fn request_id(&self) -> &str {
+        &self.sample.request_id
+    }
+
+    /// The answer's text so far, without reasoning.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text of the reasoning channel so far.
+    pub fn reasoning(&self) -> &str {
+        &self.reasoning
+    }
+
+    /// The tool calls so far.
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        &self.tool_calls
+    }
+
+    /// All that is known of the request so far.
+    pub fn sample(&self) -> &Sample {
+        &self.sample
+    }
+
+    /// A connection was set up for this request.
+    pub fn connected(&mut self, connect: Connect) {
+        self.sample.connect = Some(connect);
+    }
+
+    /// The first byte of the request is about to be written. A provider that sends again on another
+    /// connection, because the first one turned out to be closed, says so again.
+    pub fn sent(&mut self, at: Moment) {
+        self.sample.sent = Some(at);
+    }
+
+    /// The response head came.
+    pub fn headers(&mut self, at: Moment) {
+        self.sample.headers = Some(at);
+    }
+
+    /// Generated text came, in the channel that `kind` names. `tokens` says how many, where known. An
+    /// empty `text` without tokens is no token: it counts as [`ArrivalKind::Role`].
+    pub fn generated(&mut self, stamp: Stamp, kind: ArrivalKind, text: &str, tokens: Option<u32>) {
+        if text.is_empty() && tokens.unwrap_or(0) == 0 {
+            return self.event(stamp, ArrivalKind::Role);
+        }
+        match kind {
+            ArrivalKind::Reasoning => self.reasoning.push_str(text),
+            ArrivalKind::Content => self.text.push_str(text),
+            _ => {}
+        }
+        self.arrive(stamp, kind, text.len(), tokens);
+    }
+
+    /// A piece of tool call `index` came: the function's name, more of its arguments, or both.
+    pub fn tool_call(&mut self, stamp: Stamp, index: usize, name: &str, arguments: &str) {
+        // A server may number its calls as it likes; more than this is not believed.
+        const MOST: usize = 256;
+        if index < MOST {
+            if self.tool_calls.len() <= index {
+                self.tool_calls.resize(index + 1, ToolCall::default());
+            }
+            let call = &mut self.tool_calls[index];
+            call.name.push_str(name);
+            call.arguments.push_str(arguments);
+        }
+        self.arrive(stamp, ArrivalKind::ToolCall, name.len() + arguments.len(), None);
+    }
+
+    /// An event came that carries nothing generated.
+    pub fn event(&mut self, stamp: Stamp, kind: ArrivalKind) {
+        debug_assert!(!kind.is_generated(), "generated events carry text");
+        self.arrive(stamp, kind, 0, None);
+    }
+
+    /// The server stated token counts; later ones replace earlier ones.
+    pub fn usage(&mut self, usage: Usage) {
+        self.sample.usage = Some(usage);
+    }
+
+    /// The server said why the model stopped.
+    pub fn finish(&mut self, reason: FinishReason) {
+        self.sample.finish = Some(reason);
+    }
+
+    /// The answer is complete.
+    pub fn done(&mut self, at: Moment) {
+        self.sample.done = Some(at);
+    }
+
+    fn arrive(&mut self, stamp: Stamp, kind: ArrivalKind, bytes: usize, tokens: Option<u32>) {
+        let mut coalesced = false;
+        if kind.is_generated()
+            && let Some(before) = self.sample.arrivals.iter_mut().rfind(|a| a.kind.is_generated())
+            && before.at == stamp.at
+        {
+            before.coalesced = true;
+            coalesced = true;
+        }
+        self.sample.arrivals.push(Arrival {
+            at: stamp.at,
+            lag_ns: stamp.lag.map_or(0, |lag| u32::try_from(lag.as_nanos()).unwrap_or(u32::MAX)),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            tokens: tokens.map_or(0, |n| u16::try_from(n).unwrap_or(u16::MAX)),
+            kind,
+            coalesced,
+            kernel: stamp.lag.is_some(),
+        });
+    }
+
+    /// The finished sample, with `outcome`; the record is empty afterwards.
+    ///
+    /// An answer that is complete but holds nothing generated is [`Outcome::Empty`], whatever the
+    /// provider thought of it.
+    pub fn into_sample(&mut self, outcome: Outcome, error: Option<String>) -> Sample {
+        let mut sample = std::mem::replace(&mut self.sample, Sample::due(Moment::default()));
+        sample.outcome = match outcome {
+            Outcome::Ok if sample.first_generated().is_none() => Outcome::Empty,
+            other => other,
+        };
+        sample.error = error;
+        sample.done.get_or_insert_with(|| self.clock.now());
+        sample
+    }
+}
+
+/// Events reserved ahead: a plan may ask for millions of tokens, a server need not send them.
+const MAX_RESERVED: u32 = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(ms: u64) -> Stamp {
+        let lag = Some(Duration::from_micros(3));
+        Stamp { at: Moment::from_nanos(ms * 1_000_000), lag }
+    }
+
+    fn answer() -> Answer {
+        let mut answer = Answer::new(Clock::start());
+        answer.begin(Sample::due(Moment::default()), &Request::default());
+        answer
+    }
+
+    #[test]
+    fn both_events_of_one_read_are_coalesced_and_their_neighbours_are_not() {
+        let mut answer = answer();
+        answer.event(at(1), ArrivalKind::Role);
+        for (ms, text) in [(1, "a"), (2, "b"), (2, "c"), (3, "d")] {
+            answer.generated(at(ms), ArrivalKind::Content, text, None);
+        }
+        let sample = answer.into_sample(Outcome::Ok, None);
+        let flags: Vec<bool> = sample.generated().map(|a| a.coalesced).collect();
+        assert_eq!(flags, [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_complete_answer_without_a_token_is_empty() {
+        let mut answer = answer();
+        answer.generated(at(1), ArrivalKind::Content, "", None);
+        assert_eq!(answer.into_sample(Outcome::Ok, None).outcome, Outcome::Empty);
+    }
+
+    #[test]
+    fn a_token_without_text_is_a_token() {
+        let mut answer = answer();
+        answer.generated(at(1), ArrivalKind::Content, "", Some(1));
+        assert_eq!(answer.into_sample(Outcome::Ok, None).outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn tool_calls_grow_from_pieces_and_absurd_numbers_are_timed_but_not_kept() {
+        let mut answer = answer();
+        answer.tool_call(at(1), 0, "weather", "");
+        answer.tool_call(at(2), 0, "", "{\"city\":");
+        answer.tool_call(at(3), 0, "", "\"Oslo\"}");
+        answer.tool_call(at(4), usize::MAX, "no", "");
+        let call = ToolCall { name: "weather".into(), arguments: "{\"city\":\"Oslo\"}".into() };
+        assert_eq!(answer.tool_calls(), [call]);
+        assert_eq!(answer.sample().generated().count(), 4);
+    }
+}

@@ -1,0 +1,371 @@
+//! Samples of one phase, taken in one by one and kept as what the metrics need.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    formulas,
+    registry::{Metric, Source, registry},
+    summary::{Facts, Figure, Summary},
+};
+use crate::{
+    Moment, Outcome, Sample, TokenSource,
+    stats::{Distribution, Durations},
+};
+
+/// What the metrics of a phase need of its samples.
+///
+/// It keeps one number per request and metric, histograms for what is pooled over events, and counts.
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    /// One list for each metric of the registry; empty for those not taken per request.
+    values: Vec<Vec<f64>>,
+    chunk_gaps: Durations,
+    token_gaps: Durations,
+    client_lag: Durations,
+    lateness_ms: Vec<f64>,
+    outcomes: BTreeMap<Outcome, u64>,
+    errors: BTreeMap<(Outcome, String), u64>,
+    sources: BTreeMap<TokenSource, u64>,
+    began: Option<Moment>,
+    ended: Option<Moment>,
+    output_tokens: u64,
+    input_tokens: u64,
+    in_flight: Duration,
+    in_prefill: Duration,
+    in_decode: Duration,
+    gaps: u64,
+    coalesced: u64,
+    arrivals: u64,
+    read_stamped: u64,
+    asked: u64,
+    delivered_of_asked: u64,
+    compared: u64,
+    disagreeing: u64,
+    /// Output tokens by arrival, in [`BUCKET`]s since the start of the run.
+    tokens_over_time: BTreeMap<u64, f64>,
+}
+
+/// Ten milliseconds: a second's window then moves in steps of 1 %.
+const BUCKET: u64 = 10_000_000;
+const BUCKETS_PER_SECOND: u64 = 100;
+
+/// Different messages of failed requests that are kept.
+const MOST_ERRORS: usize = 50;
+
+impl Default for Aggregate {
+    fn default() -> Self {
+        Self {
+            values: vec![Vec::new(); registry().len()],
+            chunk_gaps: Durations::default(),
+            token_gaps: Durations::default(),
+            client_lag: Durations::default(),
+            lateness_ms: Vec::new(),
+            outcomes: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            began: None,
+            ended: None,
+            output_tokens: 0,
+            input_tokens: 0,
+            in_flight: Duration::ZERO,
+            in_prefill: Duration::ZERO,
+            in_decode: Duration::ZERO,
+            gaps: 0,
+            coalesced: 0,
+            arrivals: 0,
+            read_stamped: 0,
+            asked: 0,
+            delivered_of_asked: 0,
+            compared: 0,
+            disagreeing: 0,
+            tokens_over_time: BTreeMap::new(),
+        }
+    }
+}
+
+impl Aggregate {
+    /// Takes in a sample.
+    pub fn add(&mut self, sample: &Sample) {
+        *self.outcomes.entry(sample.outcome).or_default() += 1;
+        if let Some(sent) = sample.sent {
+            self.began = Some(self.began.map_or(sent, |began| began.min(sent)));
+            self.in_flight += sample.done.map_or(Duration::ZERO, |done| done.since(sent));
+            self.lateness_ms.extend(formulas::lateness_ms(sample));
+        }
+        self.add_lag(sample);
+        match sample.outcome {
+            Outcome::Ok => self.add_success(sample),
+            outcome if outcome.is_failure() => self.add_failure(sample),
+            _ => {}
+        }
+    }
+
+    fn add_lag(&mut self, sample: &Sample) {
+        self.arrivals += sample.arrivals.len() as u64;
+        for arrival in &sample.arrivals {
+            if arrival.kernel {
+                self.client_lag.add(u64::from(arrival.lag_ns), 1);
+            } else {
+                self.read_stamped += 1;
+            }
+        }
+    }
+
+    fn add_failure(&mut self, sample: &Sample) {
+        let message = sample.error.clone().unwrap_or_default();
+        let known = self.errors.len() < MOST_ERRORS;
+        let key = (sample.outcome, message);
+        if known || self.errors.contains_key(&key) {
+            *self.errors.entry(key).or_default() += 1;
+        }
+    }
+
+    fn add_success(&mut self, sample: &Sample) {
+        for (values, metric) in self.values.iter_mut().zip(registry()) {
+            if let Source::Request(formula) = metric.source {
+                values.extend(formula(sample));
+            }
+        }
+        let (gaps, coalesced) = formulas::gaps(sample);
+        self.gaps += gaps.len() as u64 + coalesced;
+        self.coalesced += coalesced;
+        for gap in gaps {
+            self.chunk_gaps.add(gap.ns, 1);
+            if let Some(tokens) = gap.tokens {
+                self.token_gaps.add(gap.ns / u64::from(tokens), tokens);
+            }
+        }
+        if let (Some(first), Some(last)) = (sample.first_generated(), sample.last_generated()) {
+            self.ended = Some(self.ended.map_or(last.at, |ended| ended.max(last.at)));
+            self.in_decode += last.at.since(first.at);
+            self.in_prefill += sample.sent.map_or(Duration::ZERO, |sent| first.at.since(sent));
+        }
+        self.input_tokens += u64::from(sample.prompt_tokens().unwrap_or(0));
+        if let Some((tokens, source)) = sample.output_tokens() {
+            *self.sources.entry(source).or_default() += 1;
+            self.output_tokens += u64::from(tokens);
+            self.spread_over_time(sample, tokens);
+            if let Some(asked) = sample.asked_tokens {
+                self.asked += u64::from(asked);
+                self.delivered_of_asked += u64::from(tokens);
+            }
+        }
+        if let (Some(usage), Some(counted)) = (sample.usage, sample.counted_tokens) {
+            self.compared += 1;
+            let difference = usage.completion.abs_diff(counted);
+            // One token may be the end-of-sequence token, which has no text.
+            self.disagreeing += u64::from(difference > 1 && difference * 50 > usage.completion);
+        }
+    }
+
+    /// Credits the answer's tokens to the moments of its events: as each event says, else evenly.
+    fn spread_over_time(&mut self, sample: &Sample, tokens: u32) {
+        let events = sample.generated().count().max(1);
+        let share = f64::from(tokens) / events as f64;
+        for arrival in sample.generated() {
+            let tokens = arrival.known_tokens().map_or(share, f64::from);
+            *self.tokens_over_time.entry(arrival.at.as_nanos() / BUCKET).or_default() += tokens;
+        }
+    }
+
+    /// The metrics of all that was taken in.
+    pub fn summarize(mut self) -> Summary {
+        let mut figures = Vec::new();
+        for (i, metric) in registry().iter().enumerate() {
+            let figure = match metric.source {
+                Source::Request(_) => {
+                    Distribution::of(&mut self.values[i]).map(Figure::Distribution)
+                }
+                Source::Chunk => self.chunk_gaps.distribution_ms().map(Figure::Distribution),
+                Source::Token => self.token_gaps_if_complete().map(Figure::Distribution),
+                Source::Arrival => self.client_lag.distribution_ms().map(Figure::Distribution),
+                Source::Phase(formula) => formula(&self).map(Figure::Value),
+            };
+            figures.extend(figure.map(|figure| (metric as &'static Metric, figure)));
+        }
+        let lateness = Distribution::of(&mut self.lateness_ms);
+        let facts = Facts {
+            began: self.began.unwrap_or_default(),
+            ended: self.ended.or(self.began).unwrap_or_default(),
+            output_token_source: self.sources.keys().next_back().copied(),
+            kernel_stamped_ratio: ratio(self.arrivals - self.read_stamped, self.arrivals),
+            delivered_output_ratio: ratio(self.delivered_of_asked, self.asked),
+            disagreeing_ratio: ratio(self.disagreeing, self.compared),
+            late_ms_p99: lateness.and_then(|d| d.percentile(99.0)),
+            ..Facts::default()
+        };
+        Summary { outcomes: self.outcomes, errors: self.errors, facts, figures }
+    }
+
+    /// Inter token latency, unless some gaps would be missing from it: half a picture misleads.
+    fn token_gaps_if_complete(&self) -> Option<Distribution> {
+        let known = self.token_gaps.distribution_ms()?;
+        // Each gap has at least one token, so fewer values than gaps means that some are unknown.
+        (known.count >= self.gaps - self.coalesced).then_some(known)
+    }
+
+    fn count(&self, which: impl Fn(Outcome) -> bool) -> u64 {
+        self.outcomes.iter().filter(|(outcome, _)| which(**outcome)).map(|(_, n)| n).sum()
+    }
+
+    pub(super) fn window_s(&self) -> Option<f64> {
+        let window = self.ended?.since(self.began?).as_secs_f64();
+        (window > 0.0).then_some(window)
+    }
+
+    pub(super) fn output_tps(&self) -> Option<f64> {
+        Some(self.output_tokens as f64 / self.window_s()?)
+    }
+
+    pub(super) fn total_tps(&self) -> Option<f64> {
+        Some((self.input_tokens + self.output_tokens) as f64 / self.window_s()?)
+    }
+
+    pub(super) fn rps(&self) -> Option<f64> {
+        Some(self.count(Outcome::is_ok) as f64 / self.window_s()?)
+    }
+
+    pub(super) fn requests_ok(&self) -> Option<f64> {
+        Some(self.count(Outcome::is_ok) as f64)
+    }
+
+    pub(super) fn error_ratio(&self) -> Option<f64> {
+        let failed = self.count(Outcome::is_failure);
+        ratio(failed, failed + self.count(Outcome::is_ok))
+    }
+
+    pub(super) fn coalesced_ratio(&self) -> Option<f64> {
+        ratio(self.coalesced, self.gaps)
+    }
+
+    pub(super) fn concurrency(&self) -> Option<f64> {
+        Some(self.in_flight.as_secs_f64() / self.window_s()?)
+    }
+
+    pub(super) fn prefill_concurrency(&self) -> Option<f64> {
+        Some(self.in_prefill.as_secs_f64() / self.window_s()?)
+    }
+
+    pub(super) fn decode_concurrency(&self) -> Option<f64> {
+        Some(self.in_decode.as_secs_f64() / self.window_s()?)
+    }
+
+    pub(super) fn peak_output_tps(&self) -> Option<f64> {
+        let mut window = std::collections::VecDeque::new();
+        let (mut sum, mut peak) = (0.0_f64, None);
+        for (bucket, tokens) in &self.tokens_over_time {
+            while let Some((oldest, tokens)) = window.front()
+                && oldest + BUCKETS_PER_SECOND <= *bucket
+            {
+                sum -= tokens;
+                window.pop_front();
+            }
+            window.push_back((*bucket, *tokens));
+            sum += tokens;
+            peak = Some(sum.max(peak.unwrap_or(0.0)));
+        }
+        peak
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Answer, ArrivalKind, Clock, Request, Stamp, Usage};
+
+    fn ms(ms: u64) -> Moment {
+        Moment::from_nanos(ms * 1_000_000)
+    }
+
+    fn sample(sent: u64, contents: &[u64], outcome: Outcome) -> Sample {
+        let mut answer = Answer::new(Clock::start());
+        let request = Request { output_tokens: Some(4), ..Request::default() };
+        answer.begin(Sample::due(ms(sent)), &request);
+        answer.sent(ms(sent));
+        for at in contents {
+            answer.generated(Stamp::of_read(ms(*at)), ArrivalKind::Content, "x", None);
+        }
+        let completion = u32::try_from(contents.len()).unwrap();
+        answer.usage(Usage { prompt: 10, completion, ..Usage::default() });
+        answer.done(ms(contents.last().copied().unwrap_or(sent) + 5));
+        answer.into_sample(outcome, (!outcome.is_ok()).then(|| "boom".into()))
+    }
+
+    fn aggregate(samples: &[Sample]) -> Aggregate {
+        let mut aggregate = Aggregate::default();
+        samples.iter().for_each(|s| aggregate.add(s));
+        aggregate
+    }
+
+    fn close(found: Option<f64>, expected: f64) {
+        assert!(found.is_some_and(|f| (f - expected).abs() < 1e-9), "{found:?}, not {expected}");
+    }
+
+    #[test]
+    fn throughput_counts_good_samples_over_the_window_from_first_sent_to_last_token() {
+        let a = aggregate(&[
+            sample(0, &[50, 60, 70, 80], Outcome::Ok),
+            sample(20, &[100, 1_000], Outcome::Ok),
+            sample(0, &[50, 60], Outcome::Truncated),
+        ]);
+        close(a.window_s(), 1.0);
+        close(a.output_tps(), 6.0);
+        close(a.total_tps(), 26.0);
+        close(a.rps(), 2.0);
+        close(a.error_ratio(), 1.0 / 3.0);
+        // (85 - 0) + (1005 - 20) + (65 - 0) ms in flight, over one second.
+        close(a.concurrency(), 1.135);
+        close(a.prefill_concurrency(), 0.130);
+        close(a.decode_concurrency(), 0.930);
+    }
+
+    #[test]
+    fn what_we_cancelled_is_in_no_ratio() {
+        let a = aggregate(&[sample(0, &[50], Outcome::Ok), sample(0, &[], Outcome::Cancelled)]);
+        close(a.error_ratio(), 0.0);
+    }
+
+    #[test]
+    fn the_peak_is_the_fullest_second_wherever_it_begins() {
+        // One token each at 0.0, 0.9, 1.2, 1.8 s: three of them lie within a second.
+        let a = aggregate(&[sample(0, &[0, 900, 1_200, 1_800], Outcome::Ok)]);
+        close(a.peak_output_tps(), 3.0);
+    }
+
+    #[test]
+    fn a_failure_gives_no_latency_and_keeps_its_words() {
+        let summary = aggregate(&[sample(0, &[50, 60], Outcome::Reset)]).summarize();
+        assert!(summary.distribution("ttft_ms").is_none());
+        assert_eq!(summary.errors.get(&(Outcome::Reset, "boom".into())), Some(&1));
+        assert_eq!(summary.failed(), 1);
+    }
+
+    #[test]
+    fn short_answers_and_read_stamps_are_noted() {
+        let summary = aggregate(&[sample(0, &[50, 60], Outcome::Ok)]).summarize();
+        close(summary.facts.delivered_output_ratio, 0.5);
+        close(summary.facts.kernel_stamped_ratio, 0.0);
+        assert_eq!(summary.facts.output_token_source, Some(TokenSource::Usage));
+    }
+
+    #[test]
+    fn inter_token_latency_is_all_or_nothing() {
+        let known = sample(0, &[50, 60, 70], Outcome::Ok);
+        let mut unknown = known.clone();
+        unknown.usage = Some(Usage { completion: 9, ..Usage::default() });
+        assert!(aggregate(&[known.clone()]).summarize().distribution("itl_ms").is_some());
+        assert!(aggregate(&[known, unknown]).summarize().distribution("itl_ms").is_none());
+    }
+
+    #[test]
+    fn nothing_gives_no_number() {
+        let summary = Aggregate::default().summarize();
+        assert!(summary.distribution("ttft_ms").is_none());
+        assert_eq!(summary.value("output_tps"), None);
+        assert_eq!(summary.value("requests_ok"), Some(0.0));
+    }
+}

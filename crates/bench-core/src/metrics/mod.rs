@@ -1,0 +1,10 @@
+//! What the numbers mean: the one registry of metrics, and the summary of a point.
+
+mod aggregate;
+mod formulas;
+mod registry;
+mod summary;
+
+pub use aggregate::Aggregate;
+pub use registry::{Better, Metric, Source, metric, registry};
+pub use summary::{Facts, Figure, Summary};

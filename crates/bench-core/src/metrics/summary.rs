@@ -1,0 +1,97 @@
+//! The metrics of a point.
+
+use std::collections::BTreeMap;
+
+use super::registry::{Metric, registry};
+use crate::{Moment, Outcome, TokenSource, stats::Distribution};
+
+/// What a metric came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Figure {
+    /// Many values, and how they are distributed.
+    Distribution(Distribution),
+    /// One value.
+    Value(f64),
+}
+
+/// What is known of a phase beside its metrics: what the verdict is given on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// When the first request was sent.
+    pub began: Moment,
+    /// When the last generated event of a successful request came.
+    pub ended: Moment,
+    /// Where output token counts come from: the worst source used.
+    pub output_token_source: Option<TokenSource>,
+    /// Share of arrivals that the kernel stamped.
+    pub kernel_stamped_ratio: Option<f64>,
+    /// Output tokens received / asked for.
+    pub delivered_output_ratio: Option<f64>,
+    /// Share of requests whose server count and own count of output tokens differ by more than 2 %;
+    /// absent where only one is known.
+    pub disagreeing_ratio: Option<f64>,
+    /// How late requests were sent, connection set-up left out, at the 99th percentile.
+    pub late_ms_p99: Option<f64>,
+    /// Whether requests were sent at scheduled times.
+    pub open_loop: bool,
+    /// Samples that did not reach the sinks in time, because their channel was full.
+    pub delayed_samples: u64,
+    /// Times that a load thread wanted to send and the workload had nothing ready.
+    pub starved: u64,
+    /// Processor cores that this process used.
+    pub client_cpu_cores: Option<f64>,
+    /// Processor cores there are.
+    pub cores: Option<f64>,
+}
+
+/// The metrics of the measured phase of a point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// How many requests ended how.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// What failed requests said, and how often; the first fifty different ones.
+    pub errors: BTreeMap<(Outcome, String), u64>,
+    /// What the verdict is given on.
+    pub facts: Facts,
+    /// Each metric that exists for these requests, in the registry's order.
+    pub figures: Vec<(&'static Metric, Figure)>,
+}
+
+impl Summary {
+    /// What metric `id` came to.
+    pub fn figure(&self, id: &str) -> Option<&Figure> {
+        debug_assert!(registry().iter().any(|m| m.id == id), "no metric is called {id}");
+        self.figures.iter().find(|(metric, _)| metric.id == id).map(|(_, figure)| figure)
+    }
+
+    /// The distribution of metric `id`, if it has one.
+    pub fn distribution(&self, id: &str) -> Option<&Distribution> {
+        match self.figure(id)? {
+            Figure::Distribution(distribution) => Some(distribution),
+            Figure::Value(_) => None,
+        }
+    }
+
+    /// The value of metric `id`, if it is a single one.
+    pub fn value(&self, id: &str) -> Option<f64> {
+        match self.figure(id)? {
+            Figure::Value(value) => Some(*value),
+            Figure::Distribution(_) => None,
+        }
+    }
+
+    /// Requests that succeeded.
+    pub fn succeeded(&self) -> u64 {
+        self.outcomes.get(&Outcome::Ok).copied().unwrap_or(0)
+    }
+
+    /// Requests that failed.
+    pub fn failed(&self) -> u64 {
+        self.outcomes.iter().filter(|(outcome, _)| outcome.is_failure()).map(|(_, n)| n).sum()
+    }
+
+    /// Requests that ended, however.
+    pub fn requests(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+}

@@ -1,0 +1,116 @@
+//! What is to be measured, resolved: nothing is left to default or to look up.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use crate::Schedule;
+
+/// A run, resolved.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The run's id, part of each request's id.
+    pub id: String,
+    /// What the user calls it.
+    pub name: String,
+    /// The seed of everything random in it.
+    pub seed: u64,
+    /// Load threads.
+    pub threads: NonZeroUsize,
+    /// The points, in order of measurement.
+    pub points: Vec<Point>,
+}
+
+/// One cell of a plan: target × workload × load × repeat.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// The target's name.
+    pub target: String,
+    /// What is sent, in a few words.
+    pub workload: String,
+    /// When requests are sent in the measured phase.
+    pub load: Load,
+    /// The phase before it, if any.
+    pub warm_up: Option<WarmUp>,
+    /// When the measured phase ends.
+    pub until: Until,
+    /// How long requests in flight may go on after sending has stopped at a time or by the user; then
+    /// they are cancelled.
+    pub grace: Duration,
+    /// What each request may take.
+    pub limits: Limits,
+}
+
+/// The phase before the measured one.
+#[derive(Clone, Debug)]
+pub struct WarmUp {
+    /// When its requests are sent.
+    pub load: Load,
+    /// When it ends.
+    pub until: Until,
+}
+
+/// When requests are sent.
+#[derive(Clone, Debug)]
+pub enum Load {
+    /// A number of requests in flight, always: the next one is sent when one ends. A session holds its
+    /// place while it waits between turns.
+    Closed {
+        /// How many, over all load threads.
+        concurrency: NonZeroUsize,
+    },
+    /// Each session at its time, whatever the server does.
+    Open {
+        /// The times.
+        schedule: Arc<dyn Schedule>,
+        /// At most so many sessions at once; further ones wait, and are late.
+        max_in_flight: Option<NonZeroUsize>,
+    },
+}
+
+/// When a phase ends: at the first bound reached, or when the workload has nothing left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Until {
+    /// After sending so many requests (closed loop) or sessions (open loop).
+    pub requests: Option<u64>,
+    /// After sending for so long.
+    pub duration: Option<Duration>,
+}
+
+impl Until {
+    /// After `requests` requests.
+    pub const fn requests(requests: u64) -> Self {
+        Self { requests: Some(requests), duration: None }
+    }
+
+    /// After `duration`.
+    pub const fn duration(duration: Duration) -> Self {
+        Self { requests: None, duration: Some(duration) }
+    }
+}
+
+/// What a request may take. Beyond a limit it fails; keep-alive comments of a server reset none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// To connect, name look-up and TLS included.
+    pub connect: Duration,
+    /// From sending to the response head.
+    pub headers: Duration,
+    /// From sending to the first generated event.
+    pub first_token: Duration,
+    /// From one generated event to the next.
+    pub idle: Duration,
+    /// From sending to the end; none by default.
+    pub total: Option<Duration>,
+}
+
+impl Default for Limits {
+    /// 10 s, 60 s, 300 s, 120 s, none.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            headers: Duration::from_secs(60),
+            first_token: Duration::from_secs(300),
+            idle: Duration::from_secs(120),
+            total: None,
+        }
+    }
+}

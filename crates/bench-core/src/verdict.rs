@@ -1,0 +1,423 @@
+//! Whether a point's numbers can be trusted, and why not.
+
+use std::fmt;
+
+use crate::{Summary, TokenSource, stats::sample_floor};
+
+/// How far numbers can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trust {
+    /// Nothing speaks against them.
+    Trusted,
+    /// They stand, with reservations that are named.
+    Doubtful,
+    /// They describe something else than the server; never shown without this word.
+    Void,
+}
+
+impl fmt::Display for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Trusted => "trusted",
+            Self::Doubtful => "doubtful",
+            Self::Void => "void",
+        })
+    }
+}
+
+/// Something that speaks against the numbers, with its figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Not one request succeeded.
+    NoSuccess {
+        /// Requests that ended.
+        requests: u64,
+    },
+    /// Too many requests failed.
+    Errors {
+        /// Failed / (failed + successful).
+        ratio: f64,
+    },
+    /// Too few requests succeeded to quote more than the median.
+    FewSamples {
+        /// Successful requests.
+        have: u64,
+    },
+    /// Requests were sent late.
+    LateSends {
+        /// How late, at the 99th percentile.
+        p99_ms: f64,
+        /// The median time to first token, beside which it counts.
+        ttft_ms: f64,
+    },
+    /// This machine read arrivals late. Where the kernel stamped them, the numbers are still right.
+    ClientLag {
+        /// How late, at the 99th percentile.
+        p99_ms: f64,
+        /// The median gap between events, beside which it counts.
+        gap_ms: f64,
+    },
+    /// Many events shared a read, so that their gaps are unknown.
+    Coalesced {
+        /// Share of gaps.
+        ratio: f64,
+    },
+    /// Arrivals were stamped when read although this platform has kernel stamps: a clock was set, or
+    /// the kernel left stamps out.
+    UnstampedArrivals {
+        /// Share of arrivals.
+        ratio: f64,
+    },
+    /// This process used most of the processor.
+    ClientCpu {
+        /// Cores used.
+        used: f64,
+        /// Cores there are.
+        of: f64,
+    },
+    /// Answers were shorter than asked for.
+    ShortOutput {
+        /// Output tokens received / asked for.
+        ratio: f64,
+    },
+    /// The server's count of output tokens and the tokenizer's differ.
+    TokenCounts {
+        /// Share of requests where they differ by more than 2 %.
+        ratio: f64,
+    },
+    /// Output tokens were guessed from the number of events.
+    EstimatedTokens,
+    /// Samples waited for their channel.
+    DelayedSamples {
+        /// How many.
+        samples: u64,
+    },
+    /// The workload did not keep up.
+    Starved {
+        /// How often a request could not be sent for that.
+        times: u64,
+    },
+    /// The run was stopped before its end.
+    Interrupted,
+}
+
+impl Reason {
+    /// A stable name, for files and `explain`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuccess { .. } => "no_success",
+            Self::Errors { .. } => "errors",
+            Self::FewSamples { .. } => "n_small",
+            Self::LateSends { .. } => "late_sends",
+            Self::ClientLag { .. } => "lag",
+            Self::Coalesced { .. } => "coalesced",
+            Self::UnstampedArrivals { .. } => "unstamped",
+            Self::ClientCpu { .. } => "client_cpu",
+            Self::ShortOutput { .. } => "osl",
+            Self::TokenCounts { .. } => "usage_conflict",
+            Self::EstimatedTokens => "tokens_estimated",
+            Self::DelayedSamples { .. } => "delayed_samples",
+            Self::Starved { .. } => "starved",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// How much it speaks against the numbers.
+    pub fn trust(&self) -> Trust {
+        match self {
+            Self::NoSuccess { .. } => Trust::Void,
+            Self::LateSends { p99_ms, ttft_ms }
+                if *p99_ms > VOID_LATE_MS.max(ttft_ms * VOID_LATE_SHARE) =>
+            {
+                Trust::Void
+            }
+            Self::Coalesced { ratio } if *ratio > VOID_COALESCED => Trust::Void,
+            _ => Trust::Doubtful,
+        }
+    }
+
+    /// What can be done about it.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoSuccess { .. } | Self::Errors { .. } => {
+                "look at the errors and at the server's log"
+            }
+            Self::FewSamples { .. } => "send more requests: -n, or a longer -d",
+            Self::LateSends { .. } => {
+                "ask for a lower rate, or give the client more cores (--threads)"
+            }
+            Self::ClientLag { .. } | Self::ClientCpu { .. } => {
+                "give the client cores of its own, or run it on another machine"
+            }
+            Self::Coalesced { .. } => {
+                "the server may send in bursts; if client lag is high too, give the client more cores"
+            }
+            Self::UnstampedArrivals { .. } => {
+                "check that nothing sets this machine's clock during a run"
+            }
+            Self::ShortOutput { .. } => {
+                "have the server ignore the end token: --extra-inputs ignore_eos:true, where it knows that"
+            }
+            Self::TokenCounts { .. } => "check that --tokenizer is the served model's",
+            Self::EstimatedTokens => "give the model's tokenizer: --tokenizer PATH",
+            Self::DelayedSamples { .. } => "write the results to a faster disk",
+            Self::Starved { .. } => "prepare more prompts ahead",
+            Self::Interrupted => "run it to its end",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuccess { requests } => write!(f, "none of {requests} requests succeeded"),
+            Self::Errors { ratio } => {
+                write!(
+                    f,
+                    "{:.1} % of requests failed (limit {:.0} %)",
+                    ratio * 100.0,
+                    MOST_ERRORS * 100.0
+                )
+            }
+            Self::FewSamples { have } => {
+                write!(f, "{have} successful requests: p90 needs {}", floor_of_p90())
+            }
+            Self::LateSends { p99_ms, ttft_ms } => write!(
+                f,
+                "requests were sent {p99_ms:.2} ms late (p99), beside a median TTFT of {ttft_ms:.1} ms"
+            ),
+            Self::ClientLag { p99_ms, gap_ms } => write!(
+                f,
+                "this machine read {p99_ms:.2} ms late (p99), beside gaps of {gap_ms:.2} ms; kernel stamps \
+                 correct for it"
+            ),
+            Self::Coalesced { ratio } => {
+                write!(f, "{:.1} % of chunks shared a read: their gaps are unknown", ratio * 100.0)
+            }
+            Self::UnstampedArrivals { ratio } => {
+                write!(f, "{:.1} % of arrivals lack the kernel's stamp", ratio * 100.0)
+            }
+            Self::ClientCpu { used, of } => write!(f, "the client used {used:.1} of {of:.0} cores"),
+            Self::ShortOutput { ratio } => {
+                write!(f, "answers hold {:.1} % of the tokens asked for", ratio * 100.0)
+            }
+            Self::TokenCounts { ratio } => write!(
+                f,
+                "server and tokenizer count output tokens differently in {:.1} % of requests",
+                ratio * 100.0
+            ),
+            Self::EstimatedTokens => {
+                write!(f, "output tokens are guessed from the number of chunks")
+            }
+            Self::DelayedSamples { samples } => {
+                write!(f, "{samples} samples waited for a slow sink")
+            }
+            Self::Starved { times } => write!(f, "the workload had no request ready {times} times"),
+            Self::Interrupted => write!(f, "stopped before its end: partial"),
+        }
+    }
+}
+
+/// How far a point's numbers can be trusted, and what speaks against them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The worst that any reason says.
+    pub trust: Trust,
+    /// What speaks against them, worst first.
+    pub reasons: Vec<Reason>,
+}
+
+const MOST_ERRORS: f64 = 0.01;
+const LEAST_OUTPUT: f64 = 0.98;
+const MOST_DISAGREEING: f64 = 0.02;
+const MOST_COALESCED: f64 = 0.05;
+const VOID_COALESCED: f64 = 0.90;
+const MOST_UNSTAMPED: f64 = 0.01;
+const MOST_CPU: f64 = 0.85;
+/// Late sends p99 ≤ max(1 ms, 1 % of the median TTFT).
+const LATE_MS: f64 = 1.0;
+const LATE_SHARE: f64 = 0.01;
+const VOID_LATE_MS: f64 = 10.0;
+const VOID_LATE_SHARE: f64 = 0.5;
+/// Client lag p99 ≤ 10 % of the median gap, and never a doubt below a tenth of a millisecond.
+const LAG_SHARE: f64 = 0.1;
+const LAG_MS: f64 = 0.1;
+
+fn floor_of_p90() -> u64 {
+    sample_floor(90.0).expect("the table has p90")
+}
+
+impl Verdict {
+    /// The verdict on `summary`; `interrupted` tells whether the phase was stopped before its end.
+    pub fn on(summary: &Summary, interrupted: bool) -> Self {
+        let mut reasons = reasons(summary);
+        reasons.extend(interrupted.then_some(Reason::Interrupted));
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.trust()));
+        let trust = reasons.first().map_or(Trust::Trusted, Reason::trust);
+        Self { trust, reasons }
+    }
+}
+
+fn reasons(summary: &Summary) -> Vec<Reason> {
+    let facts = &summary.facts;
+    let have = summary.succeeded();
+    if have == 0 {
+        return vec![Reason::NoSuccess { requests: summary.requests() }];
+    }
+    let median = |id| summary.distribution(id).map(crate::stats::Distribution::median);
+    let over = |value: Option<f64>, limit: f64| value.filter(|v| *v > limit);
+    let mut reasons = Vec::new();
+
+    reasons.extend(
+        over(summary.value("error_ratio"), MOST_ERRORS).map(|ratio| Reason::Errors { ratio }),
+    );
+    reasons.extend((have < floor_of_p90()).then_some(Reason::FewSamples { have }));
+    if facts.open_loop
+        && let (Some(p99_ms), Some(ttft_ms)) = (facts.late_ms_p99, median("ttft_ms"))
+        && p99_ms > LATE_MS.max(ttft_ms * LATE_SHARE)
+    {
+        reasons.push(Reason::LateSends { p99_ms, ttft_ms });
+    }
+    if let (Some(lag), Some(gap_ms)) = (summary.distribution("client_lag_ms"), median("icl_ms"))
+        && let Some(p99_ms) = lag.percentile(99.0)
+        && p99_ms > LAG_MS.max(gap_ms * LAG_SHARE)
+    {
+        reasons.push(Reason::ClientLag { p99_ms, gap_ms });
+    }
+    reasons.extend(
+        over(summary.value("coalesced_ratio"), MOST_COALESCED)
+            .map(|ratio| Reason::Coalesced { ratio }),
+    );
+    // Where no arrival has a kernel stamp the platform has none, and the report says so by itself.
+    let unstamped =
+        facts.kernel_stamped_ratio.filter(|kernel| *kernel > 0.0).map(|kernel| 1.0 - kernel);
+    reasons
+        .extend(over(unstamped, MOST_UNSTAMPED).map(|ratio| Reason::UnstampedArrivals { ratio }));
+    if let (Some(used), Some(of)) = (facts.client_cpu_cores, facts.cores)
+        && used > of * MOST_CPU
+    {
+        reasons.push(Reason::ClientCpu { used, of });
+    }
+    reasons.extend(
+        facts
+            .delivered_output_ratio
+            .filter(|r| *r < LEAST_OUTPUT)
+            .map(|ratio| Reason::ShortOutput { ratio }),
+    );
+    reasons.extend(
+        over(facts.disagreeing_ratio, MOST_DISAGREEING).map(|ratio| Reason::TokenCounts { ratio }),
+    );
+    reasons.extend(
+        (facts.output_token_source == Some(TokenSource::Chunks)).then_some(Reason::EstimatedTokens),
+    );
+    let samples = facts.delayed_samples;
+    reasons.extend((samples > 0).then_some(Reason::DelayedSamples { samples }));
+    reasons.extend((facts.starved > 0).then_some(Reason::Starved { times: facts.starved }));
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        Outcome,
+        metrics::{Facts, Figure, metric},
+        stats::Distribution,
+    };
+
+    fn of(values: &[f64]) -> Figure {
+        Figure::Distribution(Distribution::of(&mut values.to_vec()).unwrap())
+    }
+
+    /// 1000 good requests with TTFT 50 ms, gaps of 10 ms and no lag to speak of.
+    fn good() -> Summary {
+        Summary {
+            outcomes: BTreeMap::from([(Outcome::Ok, 1_000)]),
+            errors: BTreeMap::new(),
+            facts: Facts { kernel_stamped_ratio: Some(1.0), ..Facts::default() },
+            figures: vec![
+                (metric("ttft_ms").unwrap(), of(&[50.0])),
+                (metric("icl_ms").unwrap(), of(&[10.0])),
+                (metric("client_lag_ms").unwrap(), of(&[0.01])),
+                (metric("error_ratio").unwrap(), Figure::Value(0.0)),
+            ],
+        }
+    }
+
+    fn set(summary: &mut Summary, id: &str, figure: Figure) {
+        summary.figures.retain(|(m, _)| m.id != id);
+        summary.figures.push((metric(id).unwrap(), figure));
+    }
+
+    #[test]
+    fn nothing_against_it_is_trusted() {
+        assert_eq!(Verdict::on(&good(), false), Verdict { trust: Trust::Trusted, reasons: vec![] });
+    }
+
+    #[test]
+    fn each_reason_can_be_provoked() {
+        type Spoil = fn(&mut Summary);
+        let cases: [(&str, Trust, Spoil); 15] = [
+            ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
+            ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
+            ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
+            ("late_sends", Trust::Doubtful, |s| {
+                (s.facts.open_loop, s.facts.late_ms_p99) = (true, Some(1.5));
+            }),
+            ("late_sends", Trust::Void, |s| {
+                (s.facts.open_loop, s.facts.late_ms_p99) = (true, Some(30.0));
+            }),
+            ("lag", Trust::Doubtful, |s| set(s, "client_lag_ms", of(&[1.5]))),
+            ("coalesced", Trust::Doubtful, |s| set(s, "coalesced_ratio", Figure::Value(0.06))),
+            ("coalesced", Trust::Void, |s| set(s, "coalesced_ratio", Figure::Value(0.95))),
+            ("unstamped", Trust::Doubtful, |s| s.facts.kernel_stamped_ratio = Some(0.9)),
+            ("client_cpu", Trust::Doubtful, |s| {
+                (s.facts.client_cpu_cores, s.facts.cores) = (Some(1.9), Some(2.0));
+            }),
+            ("osl", Trust::Doubtful, |s| s.facts.delivered_output_ratio = Some(0.9)),
+            ("usage_conflict", Trust::Doubtful, |s| s.facts.disagreeing_ratio = Some(0.5)),
+            ("tokens_estimated", Trust::Doubtful, |s| {
+                s.facts.output_token_source = Some(TokenSource::Chunks);
+            }),
+            ("delayed_samples", Trust::Doubtful, |s| s.facts.delayed_samples = 1),
+            ("starved", Trust::Doubtful, |s| s.facts.starved = 1),
+        ];
+        for (code, trust, spoil) in cases {
+            let mut summary = good();
+            spoil(&mut summary);
+            let verdict = Verdict::on(&summary, false);
+            let codes: Vec<_> = verdict.reasons.iter().map(Reason::code).collect();
+            assert_eq!(
+                (codes.as_slice(), verdict.trust),
+                ([code].as_slice(), trust),
+                "{verdict:?}"
+            );
+            assert!(
+                !verdict.reasons[0].to_string().is_empty()
+                    && !verdict.reasons[0].remedy().is_empty()
+            );
+        }
+        assert_eq!(Verdict::on(&good(), true).reasons, [Reason::Interrupted]);
+    }
+
+    #[test]
+    fn a_closed_loop_is_never_late_and_a_platform_without_stamps_is_no_doubt() {
+        let mut summary = good();
+        summary.facts.late_ms_p99 = Some(40.0);
+        summary.facts.kernel_stamped_ratio = Some(0.0);
+        assert_eq!(Verdict::on(&summary, false).trust, Trust::Trusted);
+    }
+
+    #[test]
+    fn the_worst_reason_comes_first_and_decides() {
+        let mut summary = good();
+        set(&mut summary, "coalesced_ratio", Figure::Value(0.95));
+        summary.facts.starved = 3;
+        let verdict = Verdict::on(&summary, true);
+        assert_eq!((verdict.trust, verdict.reasons[0].code()), (Trust::Void, "coalesced"));
+        assert_eq!(verdict.reasons.len(), 3);
+    }
+}
