@@ -7,11 +7,14 @@ mod outcome;
 mod plan;
 mod provider;
 mod request;
+mod run;
 mod sample;
 mod schedule;
 mod sink;
 pub mod stats;
 mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod timer;
 mod verdict;
 mod workload;
@@ -24,6 +27,9 @@ pub use outcome::{Outcome, UnknownOutcome};
 pub use plan::{Limits, Load, Plan, Point, Until, WarmUp};
 pub use provider::{Model, Provider, ProviderError, Readiness, ServerInfo, TokenCounter};
 pub use request::{Message, Prompt, Request, Role};
+#[cfg(any(test, feature = "testing"))]
+pub use run::run_on_paused_time;
+pub use run::{Level, Prepare, Prepared, RunError, Stop, run};
 pub use sample::{
     Arrival, ArrivalKind, Connect, FinishReason, Phase, Sample, Stamp, TokenSource, Usage,
 };

@@ -32,7 +32,6 @@ impl Progress {
 /// Something that happened in a run. Points are named by their place in the plan, from 0.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "passed by reference, one at a time")]
 pub enum RunEvent {
     /// A point begins.
     PointBegan {

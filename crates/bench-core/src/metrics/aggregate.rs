@@ -357,7 +357,9 @@ mod tests {
         let known = sample(0, &[50, 60, 70], Outcome::Ok);
         let mut unknown = known.clone();
         unknown.usage = Some(Usage { completion: 9, ..Usage::default() });
-        assert!(aggregate(&[known.clone()]).summarize().distribution("itl_ms").is_some());
+        assert!(
+            aggregate(std::slice::from_ref(&known)).summarize().distribution("itl_ms").is_some()
+        );
         assert!(aggregate(&[known, unknown]).summarize().distribution("itl_ms").is_none());
     }
 

@@ -1,0 +1,202 @@
+//! The threads that send: each with a runtime, connections and timers of its own.
+
+use std::{any::Any, io, pin::pin, sync::Arc, thread::JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep_until},
+};
+
+use super::{Pace, order::Order, slot::Slot, stop::Level};
+use crate::{Clock, Load, timer::Timer};
+
+/// The load threads of a point: connections opened in its warm-up serve its measured phase.
+pub(super) struct LoadThreads {
+    orders: Vec<Sender<Arc<Order>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl LoadThreads {
+    pub(super) fn start(count: usize, clock: Clock, pace: Pace) -> io::Result<Self> {
+        let mut started = Self { orders: Vec::new(), threads: Vec::new() };
+        for number in 0..count {
+            let (sender, orders) = bounded(1);
+            let runtime = runtime(pace)?;
+            let thread = std::thread::Builder::new().name(format!("load-{number}"));
+            started.threads.push(thread.spawn(move || {
+                let load_thread = LoadThread { number, count, clock, pace };
+                runtime.block_on(load_thread.follow(orders));
+            })?);
+            started.orders.push(sender);
+        }
+        Ok(started)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Has every thread begin `order`. Each says on the order's channel when it is done.
+    pub(super) fn begin(&mut self, order: &Arc<Order>) {
+        for sender in &self.orders {
+            // A thread that is gone is noticed by the channel it does not write to.
+            let _ = sender.send(Arc::clone(order));
+        }
+    }
+}
+
+impl Drop for LoadThreads {
+    fn drop(&mut self) {
+        self.orders.clear();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn runtime(pace: Pace) -> io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all();
+    match pace {
+        Pace::Real => {}
+        #[cfg(any(test, feature = "testing"))]
+        Pace::Paused => {
+            builder.start_paused(true);
+        }
+    }
+    builder.build()
+}
+
+struct LoadThread {
+    number: usize,
+    count: usize,
+    clock: Clock,
+    pace: Pace,
+}
+
+impl LoadThread {
+    async fn follow(self, orders: Receiver<Arc<Order>>) {
+        // Between phases there is nothing to run here, so the thread may block.
+        while let Ok(order) = orders.recv() {
+            let panicked = self.phase(&order).await;
+            order.thread_ended(self.number, panicked);
+        }
+    }
+
+    /// One phase, on this thread. Returns what a panic said.
+    async fn phase(&self, order: &Arc<Order>) -> Option<String> {
+        let mut tasks = Tasks::default();
+        sleep_until(self.clock.instant(order.start())).await;
+        match &order.parts().load {
+            Load::Closed { concurrency } => {
+                for _ in 0..self.share_of(concurrency.get()) {
+                    tasks.running.spawn(Slot::new(Arc::clone(order), self.number).keep_busy());
+                }
+            }
+            Load::Open { .. } => self.send_at_their_times(order, &mut tasks).await,
+        }
+        self.drain(order, &mut tasks).await;
+        tasks.panicked
+    }
+
+    /// This thread's part of `concurrency`: all parts together are exactly that.
+    fn share_of(&self, concurrency: usize) -> usize {
+        concurrency / self.count + usize::from(self.number < concurrency % self.count)
+    }
+
+    /// Open loop: sends every `count`-th session at its time, whatever becomes of those before.
+    async fn send_at_their_times(&self, order: &Arc<Order>, tasks: &mut Tasks) {
+        let parts = order.parts();
+        let Load::Open { schedule, max_in_flight } = &parts.load else { return };
+        // The cap holds over all threads, so each has its part; a thread without one has nothing to do.
+        let places =
+            max_in_flight.map(|most| Arc::new(Semaphore::new(self.share_of(most.get()).max(1))));
+        let mut timer = match self.pace {
+            Pace::Real => Timer::fine(),
+            #[cfg(any(test, feature = "testing"))]
+            Pace::Paused => Timer::coarse(),
+        };
+        let feed = parts.feeds.of_thread(self.number);
+        let mut stopped = pin!(parts.stop.reached(Level::Drain));
+        for n in (self.number as u64..parts.until.requests.unwrap_or(u64::MAX)).step_by(self.count)
+        {
+            let Some(offset) = schedule.due(n) else { return };
+            if parts.until.duration.is_some_and(|duration| offset >= duration) {
+                return;
+            }
+            let due = order.start() + offset;
+            tokio::select! {
+                () = timer.sleep_until(self.clock.instant(due)) => {}
+                () = &mut stopped => return,
+            }
+            let Some(fed) = feed.next(|| order.is_over()).await else { return };
+            let permit = match &places {
+                Some(places) => tokio::select! {
+                    permit = Arc::clone(places).acquire_owned() => permit.ok(),
+                    () = &mut stopped => return,
+                },
+                None => None,
+            };
+            tasks.running.spawn(Slot::new(Arc::clone(order), self.number).once(fed, due, permit));
+            // Reaped as they end, so that memory follows the requests in flight, not those sent.
+            while let Some(ended) = tasks.running.try_join_next() {
+                tasks.ended(ended);
+            }
+        }
+    }
+
+    /// Waits for what is in flight: as long as it takes if the phase ended by itself, else for the grace
+    /// period, and not at all once the run is aborted. What is given up leaves its sample.
+    async fn drain(&self, order: &Order, tasks: &mut Tasks) {
+        let parts = order.parts();
+        let mut end = order.deadline().map(|deadline| self.clock.instant(deadline + parts.grace));
+        let mut stopped = pin!(parts.stop.reached(Level::Drain));
+        let mut aborted = pin!(parts.stop.reached(Level::Abort));
+        let (mut draining, mut given_up) = (false, false);
+        loop {
+            let late = sleep_until(end.unwrap_or_else(Instant::now));
+            tokio::select! {
+                ended = tasks.running.join_next() => match ended {
+                    None => return,
+                    Some(ended) => tasks.ended(ended),
+                },
+                () = &mut stopped, if !draining => {
+                    draining = true;
+                    let soon = Instant::now() + parts.grace;
+                    end = Some(end.map_or(soon, |end| end.min(soon)));
+                }
+                () = late, if end.is_some() && !given_up => given_up = true,
+                () = &mut aborted, if !given_up => given_up = true,
+            }
+            if given_up {
+                tasks.running.abort_all();
+            }
+        }
+    }
+}
+
+/// The tasks of a phase on one thread, and what the first that panicked said.
+#[derive(Default)]
+struct Tasks {
+    running: JoinSet<()>,
+    panicked: Option<String>,
+}
+
+impl Tasks {
+    fn ended(&mut self, result: Result<(), JoinError>) {
+        if let Err(error) = result
+            && let Ok(panic) = error.try_into_panic()
+        {
+            self.panicked.get_or_insert_with(|| panic_message(&*panic));
+        }
+    }
+}
+
+/// What a panic said, where it said it in words.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

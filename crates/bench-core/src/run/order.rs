@@ -1,0 +1,183 @@
+//! What the load threads are to do in a phase, and what they share while they do it.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::{
+    feed::Feeds,
+    outbox::{CAPACITY, Message, Outbox},
+    stop::{Level, Stop},
+};
+use crate::{
+    Answer, Clock, Grader, Load, Moment, Phase, Progress, Provider, Sample, TokenCounter, Until,
+};
+
+/// When a sample takes the generated text along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeepText {
+    Never,
+    /// To count its tokens, where the server did not.
+    Uncounted,
+    /// To count its tokens in any case.
+    ToCount,
+    /// For good.
+    Always,
+}
+
+impl KeepText {
+    pub(super) fn new(keep: bool, counter: Option<&dyn TokenCounter>) -> Self {
+        match counter {
+            _ if keep => Self::Always,
+            Some(counter) if counter.is_exact() => Self::ToCount,
+            Some(_) => Self::Uncounted,
+            None => Self::Never,
+        }
+    }
+
+    fn wants(self, sample: &Sample) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Uncounted => sample.usage.is_none(),
+            Self::ToCount | Self::Always => true,
+        }
+    }
+}
+
+/// What an order is made of.
+pub(super) struct Parts {
+    pub(super) run: String,
+    pub(super) point: u32,
+    pub(super) phase: Phase,
+    pub(super) load: Load,
+    pub(super) until: Until,
+    pub(super) grace: Duration,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) grader: Option<Arc<dyn Grader>>,
+    pub(super) keep_text: KeepText,
+    pub(super) feeds: Feeds,
+    pub(super) stop: Stop,
+    pub(super) clock: Clock,
+    pub(super) threads: usize,
+}
+
+/// What the load threads are to do in a phase.
+pub(super) struct Order {
+    parts: Parts,
+    start: OnceLock<Moment>,
+    /// Requests begun in the phase, over all threads: touched once a request.
+    claimed: AtomicU64,
+    threads: Vec<PerThread>,
+    delayed: AtomicU64,
+}
+
+/// What one load thread writes and the run reads; on cache lines of its own.
+#[repr(align(128))]
+struct PerThread {
+    sent: AtomicU64,
+    ended: AtomicU64,
+    outbox: Outbox,
+}
+
+/// Between an order and its start: time for every load thread to wake up.
+const LEAD: Duration = Duration::from_millis(5);
+
+impl Order {
+    pub(super) fn new(parts: Parts) -> (Self, Receiver<Message>) {
+        let (sender, messages) = bounded(CAPACITY);
+        let threads = (0..parts.threads)
+            .map(|_| PerThread {
+                sent: AtomicU64::new(0),
+                ended: AtomicU64::new(0),
+                outbox: Outbox::new(sender.clone()),
+            })
+            .collect();
+        let order = Self {
+            parts,
+            start: OnceLock::new(),
+            claimed: AtomicU64::new(0),
+            threads,
+            delayed: AtomicU64::new(0),
+        };
+        (order, messages)
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The start of the phase, the same for all threads: the first that asks sets it. Only a load thread
+    /// may, since on paused time only its clock is right.
+    pub(super) fn start(&self) -> Moment {
+        *self.start.get_or_init(|| self.parts.clock.now() + LEAD)
+    }
+
+    /// When sending ends, if it ends at a time.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.parts.until.duration.map(|duration| self.start() + duration)
+    }
+
+    /// Whether nothing more is to be sent.
+    pub(super) fn is_over(&self) -> bool {
+        self.parts.stop.level() != Level::Go
+            || self.deadline().is_some_and(|deadline| self.parts.clock.now() >= deadline)
+    }
+
+    /// Whether one more request may be sent, counting it. In an open loop the schedule decides that.
+    pub(super) fn claim(&self) -> Option<u64> {
+        let number = self.claimed.fetch_add(1, Ordering::Relaxed);
+        let limit = match self.parts.load {
+            Load::Closed { .. } => self.parts.until.requests.unwrap_or(u64::MAX),
+            Load::Open { .. } => u64::MAX,
+        };
+        (number < limit).then_some(number)
+    }
+
+    /// A request begins on `thread`.
+    pub(super) fn begin(&self, thread: usize) {
+        self.threads[thread].sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request ended on `thread`: its sample goes to the sinks.
+    pub(super) fn end(&self, thread: usize, mut sample: Sample, answer: &Answer) {
+        if self.parts.keep_text.wants(&sample) {
+            sample.text = Some([answer.reasoning(), answer.text()].concat());
+        }
+        let thread = &self.threads[thread];
+        thread.outbox.send(Box::new(sample));
+        thread.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The phase is over on `thread`.
+    pub(super) fn thread_ended(&self, thread: usize, panicked: Option<String>) {
+        let delayed = self.threads[thread].outbox.end(panicked);
+        self.delayed.fetch_add(delayed, Ordering::Relaxed);
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let sum = |count: fn(&PerThread) -> &AtomicU64| {
+            self.threads.iter().map(|t| count(t).load(Ordering::Relaxed)).sum()
+        };
+        // `ended` first: a request that ends in between must not seem to have ended before it began.
+        let ended = sum(|t| &t.ended);
+        Progress { sent: sum(|t| &t.sent), ended, of: self.parts.until.requests }
+    }
+
+    pub(super) fn delayed_samples(&self) -> u64 {
+        self.delayed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn starved(&self) -> u64 {
+        self.parts.feeds.starved()
+    }
+
+    pub(super) fn keeps_all_text(&self) -> bool {
+        self.parts.keep_text == KeepText::Always
+    }
+}

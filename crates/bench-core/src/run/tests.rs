@@ -1,0 +1,454 @@
+use std::num::NonZeroUsize;
+
+use super::*;
+use crate::{
+    Answer, Constant, Expected, Grade, Limits, Outcome, Poisson, Progress, Rate, Reason, Request,
+    Session, Single, Trust, Turn, WarmUp,
+    testing::{Collected, Script, Scripted, endless},
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn closed(concurrency: usize) -> Load {
+    Load::Closed { concurrency: NonZeroUsize::new(concurrency).unwrap() }
+}
+
+fn open(schedule: impl crate::Schedule + 'static) -> Load {
+    Load::Open { schedule: Arc::new(schedule), max_in_flight: None }
+}
+
+fn plan(load: Load, until: Until) -> Plan {
+    let point = Point {
+        target: "scripted".into(),
+        workload: "empty".into(),
+        load,
+        warm_up: None,
+        until,
+        grace: Duration::from_secs(30),
+        limits: Limits::default(),
+    };
+    Plan {
+        id: "TEST".into(),
+        name: "test".into(),
+        seed: 1,
+        threads: NonZeroUsize::new(2).unwrap(),
+        points: vec![point],
+    }
+}
+
+fn go(plan: &Plan, server: Scripted) -> (RunOutcome, Collected) {
+    go_with(plan, server, &Stop::new(), Box::new(endless()))
+}
+
+fn go_with(
+    plan: &Plan,
+    server: Scripted,
+    stop: &Stop,
+    workload: Box<dyn Workload>,
+) -> (RunOutcome, Collected) {
+    let mut sink = Collected::default();
+    let mut prepared = Some(Prepared::new(Arc::new(server), workload));
+    let outcome =
+        run_on_paused_time(plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, stop).unwrap();
+    (outcome, sink)
+}
+
+/// The most and the least requests in flight between the first `done` and the last `sent`.
+fn in_flight(samples: &Collected) -> (usize, usize) {
+    let mut edges: Vec<(u64, i64)> = Vec::new();
+    for s in samples.samples() {
+        edges.push((s.sent.unwrap().as_nanos(), 1));
+        edges.push((s.done.unwrap().as_nanos(), -1));
+    }
+    edges.sort_unstable_by_key(|(at, change)| (*at, *change));
+    let first_done = edges.iter().find(|e| e.1 < 0).unwrap().0;
+    let last_sent = edges.iter().rfind(|e| e.1 > 0).unwrap().0;
+    let (mut now, mut most, mut least) = (0_i64, 0, i64::MAX);
+    let mut i = 0;
+    while i < edges.len() {
+        let at = edges[i].0;
+        while i < edges.len() && edges[i].0 == at {
+            now += edges[i].1;
+            i += 1;
+        }
+        most = most.max(now);
+        if at >= first_done && at <= last_sent {
+            least = least.min(now);
+        }
+    }
+    (usize::try_from(most).unwrap(), usize::try_from(least).unwrap())
+}
+
+#[test]
+fn a_closed_loop_keeps_exactly_n_in_flight() {
+    for concurrency in [1, 7, 64] {
+        let ttft = |id: &str| {
+            MS * (20
+                + u32::try_from(id.len()).unwrap() * 7
+                + u32::from(id.as_bytes()[id.len() - 3]) % 13)
+        };
+        let server = Scripted::by(move |id| Script::tokens(5).after(ttft(id)));
+        let (outcome, samples) = go(&plan(closed(concurrency), Until::requests(640)), server);
+        assert_eq!(in_flight(&samples), (concurrency, concurrency));
+        assert_eq!(outcome.points[0].summary.succeeded(), 640);
+    }
+}
+
+#[test]
+fn metrics_are_the_scripts_own() {
+    let (outcome, _) =
+        go(&plan(closed(4), Until::requests(100)), Scripted::always(Script::tokens(11)));
+    let summary = &outcome.points[0].summary;
+    for (id, expected) in [
+        ("ttft_ms", 50.0),
+        ("tpot_ms", 10.0),
+        ("icl_ms", 10.0),
+        ("itl_ms", 10.0),
+        ("e2e_ms", 150.0),
+    ] {
+        let d = summary.distribution(id).unwrap();
+        assert!((d.min - expected).abs() < 0.02 && (d.max - expected).abs() < 0.02, "{id}: {d:?}");
+    }
+    // Four users, each 11 tokens in 150 ms.
+    assert!((summary.value("output_tps").unwrap() - 4.0 * 11.0 / 0.150).abs() < 0.1);
+    assert_eq!(outcome.points[0].verdict.trust, Trust::Trusted, "{:?}", outcome.points[0].verdict);
+}
+
+#[test]
+fn a_slow_server_does_not_slow_the_schedule() {
+    let server = Scripted::always(Script::tokens(1).after(Duration::from_secs(5)));
+    let load = open(Constant(Rate::per_second(10.0).unwrap()));
+    let (_, samples) = go(&plan(load, Until::requests(20)), server);
+    let mut due: Vec<_> = samples.samples().map(|s| s.due).collect();
+    due.sort_unstable();
+    assert_eq!(due[19].since(due[0]), MS * 1_900);
+    assert!(samples.samples().all(|s| s.sent.unwrap().since(s.due) <= MS), "tokio's wheel is 1 ms");
+    assert_eq!(in_flight(&samples).0, 20);
+}
+
+#[test]
+fn an_open_loop_follows_its_schedule_request_by_request() {
+    let schedule = Poisson::new(Rate::per_second(40.0).unwrap(), 3, 50);
+    let (_, samples) =
+        go(&plan(open(schedule.clone()), Until::default()), Scripted::always(Script::tokens(2)));
+    let start = samples.samples().map(|s| s.due.as_nanos()).min().unwrap();
+    let first = crate::Schedule::due(&schedule, 0).unwrap();
+    assert_eq!(samples.samples().count(), 50, "the schedule's end ends the phase");
+    for s in samples.samples() {
+        let offset = crate::Schedule::due(&schedule, s.session).unwrap();
+        assert_eq!(Duration::from_nanos(s.due.as_nanos() - start), offset - first);
+    }
+}
+
+#[test]
+fn a_cap_makes_requests_late_and_drops_none() {
+    let schedule = Arc::new(Constant(Rate::per_second(100.0).unwrap()));
+    let load = Load::Open { schedule, max_in_flight: NonZeroUsize::new(2) };
+    let (outcome, samples) =
+        go(&plan(load, Until::requests(30)), Scripted::always(Script::tokens(6)));
+    assert_eq!(in_flight(&samples).0, 2);
+    assert_eq!(outcome.points[0].summary.succeeded(), 30);
+    let reasons = &outcome.points[0].verdict.reasons;
+    assert!(reasons.iter().any(|r| matches!(r, Reason::LateSends { .. })), "{reasons:?}");
+}
+
+#[test]
+fn warm_up_is_kept_apart_and_takes_the_first_sessions() {
+    let mut plan = plan(closed(3), Until::requests(30));
+    plan.points[0].warm_up = Some(WarmUp { load: closed(2), until: Until::requests(8) });
+    let counted = (0_u32..).map(|n| {
+        Box::new(Single::new(Request { input_tokens: Some(n), ..Request::default() }))
+            as Box<dyn Session>
+    });
+    let (outcome, samples) =
+        go_with(&plan, Scripted::always(Script::tokens(2)), &Stop::new(), Box::new(counted));
+    let of = |phase| {
+        let mut n: Vec<_> = samples
+            .samples()
+            .filter(|s| s.phase == phase)
+            .map(|s| s.input_tokens.unwrap())
+            .collect();
+        n.sort_unstable();
+        n
+    };
+    assert_eq!(of(Phase::WarmUp), (0..8).collect::<Vec<_>>());
+    assert_eq!(
+        of(Phase::Measure),
+        (8..38).collect::<Vec<_>>(),
+        "no session is lost between phases"
+    );
+    assert_eq!(outcome.points[0].summary.requests(), 30);
+}
+
+#[test]
+fn sessions_that_a_timed_phase_left_over_go_to_the_next() {
+    let mut plan = plan(closed(1), Until::requests(5));
+    plan.points[0].warm_up = Some(WarmUp { load: closed(1), until: Until::duration(MS * 200) });
+    let counted = (0_u32..).map(|n| {
+        Box::new(Single::new(Request { input_tokens: Some(n), ..Request::default() }))
+            as Box<dyn Session>
+    });
+    let (_, samples) =
+        go_with(&plan, Scripted::always(Script::tokens(1)), &Stop::new(), Box::new(counted));
+    let n: Vec<_> = samples.samples().map(|s| s.input_tokens.unwrap()).collect();
+    assert_eq!(n, (0..u32::try_from(n.len()).unwrap()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_duration_ends_sending_and_the_grace_period_ends_the_rest() {
+    // Answers take 10 s; sending ends after 25 s; the grace period of 4 s is too short for the third.
+    let mut plan = plan(closed(1), Until::duration(Duration::from_secs(25)));
+    plan.points[0].grace = Duration::from_secs(4);
+    let server = Scripted::always(Script::tokens(1).after(Duration::from_secs(10)));
+    let (outcome, samples) = go(&plan, server);
+    let outcomes: Vec<_> = samples.samples().map(|s| s.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Ok, Outcome::Ok, Outcome::Cancelled]);
+    assert!(!outcome.interrupted, "ending at its time is no interruption");
+    assert_eq!(outcome.points[0].summary.value("error_ratio"), Some(0.0));
+}
+
+#[test]
+fn the_first_stop_drains_and_the_second_aborts_and_both_keep_everything() {
+    for (level, expected) in [(Level::Drain, Outcome::Ok), (Level::Abort, Outcome::Cancelled)] {
+        let stop = Stop::new();
+        let inner = stop.clone();
+        let server = Scripted::by(move |id| {
+            if id.ends_with("-9.0") {
+                inner.at_least(level);
+            }
+            Script::tokens(3)
+        });
+        let plan = plan(closed(1), Until::requests(1_000));
+        let (outcome, samples) = go_with(&plan, server, &stop, Box::new(endless()));
+        assert!(outcome.interrupted);
+        assert_eq!(samples.samples().count(), 10, "{level:?}");
+        assert_eq!(samples.samples().last().unwrap().outcome, expected, "{level:?}");
+        assert!(outcome.points[0].verdict.reasons.contains(&Reason::Interrupted));
+    }
+}
+
+#[test]
+fn draining_ends_with_the_grace_period() {
+    let stop = Stop::new();
+    let inner = stop.clone();
+    let server = Scripted::by(move |_| {
+        inner.at_least(Level::Drain);
+        Script::tokens(1).after(Duration::from_secs(3_600))
+    });
+    let (_, samples) =
+        go_with(&plan(closed(1), Until::requests(10)), server, &stop, Box::new(endless()));
+    let waited: Vec<_> = samples
+        .samples()
+        .map(|s| (s.outcome, s.done.unwrap().since(s.sent.unwrap()).as_secs()))
+        .collect();
+    assert_eq!(waited, [(Outcome::Cancelled, 30)]);
+}
+
+#[test]
+fn a_failed_request_is_a_sample() {
+    let server = Scripted::by(|id| {
+        let bad = id.ends_with("5.0");
+        Script::tokens(4).ending(if bad { Outcome::Truncated } else { Outcome::Ok })
+    });
+    let (outcome, samples) = go(&plan(closed(2), Until::requests(200)), server);
+    let summary = &outcome.points[0].summary;
+    assert_eq!((summary.succeeded(), summary.failed()), (180, 20));
+    assert_eq!(summary.errors.get(&(Outcome::Truncated, "as scripted".to_owned())), Some(&20));
+    let failed = samples.samples().find(|s| s.outcome == Outcome::Truncated).unwrap();
+    assert_eq!(failed.arrivals.len(), 4, "what came before the failure is kept");
+    assert_eq!(outcome.points[0].verdict.trust, Trust::Doubtful);
+}
+
+#[test]
+fn the_end_of_the_workload_ends_the_phase() {
+    let five = endless().take(5);
+    let (outcome, samples) = go_with(
+        &plan(closed(3), Until::default()),
+        Scripted::always(Script::tokens(1)),
+        &Stop::new(),
+        Box::new(five),
+    );
+    assert_eq!(samples.samples().count(), 5);
+    assert!(!outcome.interrupted);
+}
+
+/// Three turns, the later ones after a second; ends early if an answer was empty.
+struct Conversation(u32);
+
+impl Session for Conversation {
+    fn next_turn(&mut self, previous: Option<&Answer>) -> Option<Turn> {
+        assert_eq!(previous.is_some(), self.0 > 0);
+        assert!(previous.is_none_or(|answer| !answer.text().is_empty()));
+        self.0 += 1;
+        (self.0 <= 3).then(|| Turn { request: Request::default(), delay: Duration::from_secs(1) })
+    }
+}
+
+#[test]
+fn turns_follow_one_another_after_their_delay() {
+    let sessions = (0..2).map(|_| Box::new(Conversation(0)) as Box<dyn Session>);
+    let (_, samples) = go_with(
+        &plan(closed(1), Until::default()),
+        Scripted::always(Script::tokens(2)),
+        &Stop::new(),
+        Box::new(sessions),
+    );
+    let turns: Vec<_> = samples.samples().map(|s| (s.session, s.turn)).collect();
+    assert_eq!(turns, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
+    let s: Vec<_> = samples.samples().collect();
+    assert_eq!(s[1].due.since(s[0].done.unwrap()), Duration::from_secs(1));
+    assert!(s[3].due.since(s[2].done.unwrap()) < MS, "a session's first turn does not wait");
+}
+
+struct Words;
+
+impl TokenCounter for Words {
+    fn count(&self, text: &str) -> u32 {
+        u32::try_from(text.split_whitespace().count()).unwrap()
+    }
+
+    fn is_exact(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn tokens_are_counted_where_the_server_does_not() {
+    for (usage, counted) in [(true, None), (false, Some(6))] {
+        let server = Scripted::always(Script { usage, ..Script::tokens(6) });
+        let mut prepared = Prepared::new(Arc::new(server), Box::new(endless()));
+        prepared.counter = Some(Arc::new(Words));
+        let (mut sink, mut prepared) = (Collected::default(), Some(prepared));
+        let plan = plan(closed(1), Until::requests(3));
+        run_on_paused_time(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new())
+            .unwrap();
+        assert!(sink.samples().all(|s| s.counted_tokens == counted && s.text.is_none()));
+    }
+}
+
+struct SaysWord;
+
+impl Grader for SaysWord {
+    fn grade(&self, expected: &Expected, answer: &Answer) -> Grade {
+        let Expected::Text(text) = expected;
+        Grade { correct: answer.text() == text }
+    }
+}
+
+#[test]
+fn answers_are_graded_where_something_is_expected() {
+    let expecting = [" word", "another"].map(|text| {
+        let expected = Some(Expected::Text(text.to_owned()));
+        Box::new(Single::new(Request { expected, ..Request::default() })) as Box<dyn Session>
+    });
+    let server = Arc::new(Scripted::always(Script::tokens(1)));
+    let mut prepared = Prepared::new(server, Box::new(expecting.into_iter()));
+    prepared.grader = Some(Arc::new(SaysWord));
+    let (mut sink, mut prepared) = (Collected::default(), Some(prepared));
+    let plan = plan(closed(1), Until::default());
+    let outcome =
+        run_on_paused_time(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new())
+            .unwrap();
+    let accuracy = outcome.points[0].summary.distribution("accuracy").unwrap();
+    assert!((accuracy.mean - 0.5).abs() < 1e-12);
+}
+
+/// Fails after three samples.
+#[derive(Default)]
+struct FullDisk {
+    samples: u32,
+    finished: bool,
+}
+
+impl MetricSink for FullDisk {
+    fn event(&mut self, event: &RunEvent) -> Result<(), SinkError> {
+        self.samples += u32::from(matches!(event, RunEvent::Sample(_)));
+        match self.samples {
+            0..3 => Ok(()),
+            _ => Err(SinkError { sink: "disk", cause: "full".into() }),
+        }
+    }
+
+    fn finish(&mut self, _outcome: &RunOutcome) -> Result<(), SinkError> {
+        self.finished = true;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_fails_stops_the_run_and_is_still_finished() {
+    let mut sink = FullDisk::default();
+    let mut prepared =
+        Some(Prepared::new(Arc::new(Scripted::always(Script::tokens(2))), Box::new(endless())));
+    // Without an end: only the sink's failure can end it.
+    let plan = plan(closed(1), Until::default());
+    let error =
+        run_on_paused_time(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new());
+    assert!(matches!(error, Err(RunError::Sink(_))), "{error:?}");
+    assert!(sink.finished);
+}
+
+#[test]
+fn a_panic_of_a_provider_or_a_workload_is_an_error_and_keeps_the_samples() {
+    let server = Scripted::by(|id| {
+        assert!(!id.ends_with("-4.0"), "the script ran out");
+        Script::tokens(1)
+    });
+    let mut sink = Collected::default();
+    let mut prepared = Some(Prepared::new(Arc::new(server), Box::new(endless())));
+    let plan = plan(closed(1), Until::requests(100));
+    let error =
+        run_on_paused_time(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new());
+    assert!(error.unwrap_err().to_string().contains("the script ran out"));
+    assert_eq!(sink.samples().count(), 5);
+
+    let bad = endless().take(2).chain(std::iter::once_with(|| panic!("no more prompts")));
+    let mut prepared =
+        Some(Prepared::new(Arc::new(Scripted::always(Script::tokens(1))), Box::new(bad)));
+    let error = run_on_paused_time(
+        &plan,
+        &mut |_| Ok(prepared.take().unwrap()),
+        &mut Collected::default(),
+        &Stop::new(),
+    );
+    assert!(error.unwrap_err().to_string().contains("no more prompts"));
+}
+
+#[test]
+fn load_threads_on_real_time_share_the_work_exactly() {
+    let mut plan = plan(closed(5), Until::requests(50));
+    plan.threads = NonZeroUsize::new(3).unwrap();
+    plan.points[0].warm_up = Some(WarmUp { load: closed(2), until: Until::requests(4) });
+    let script = Script { ttft: MS, itl: Duration::ZERO, ..Script::tokens(2) };
+    let mut prepared = Some(Prepared::new(Arc::new(Scripted::always(script)), Box::new(endless())));
+    let mut sink = Collected::default();
+    let outcome =
+        run(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new()).unwrap();
+    assert_eq!(outcome.points[0].summary.succeeded(), 50);
+    let mut ids: Vec<_> = sink.samples().map(|s| s.request_id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 54, "each request has an id of its own");
+    let last = sink.events.iter().rev().find_map(|e| match e {
+        RunEvent::Progress(p) => Some(*p),
+        _ => None,
+    });
+    assert_eq!(last, Some(Progress { sent: 50, ended: 50, of: Some(50) }));
+}
+
+#[test]
+fn an_open_loop_on_real_time_is_never_early() {
+    let schedule = Constant(Rate::per_second(500.0).unwrap());
+    let script = Script { ttft: Duration::ZERO, itl: Duration::ZERO, ..Script::tokens(1) };
+    let mut prepared = Some(Prepared::new(Arc::new(Scripted::always(script)), Box::new(endless())));
+    let mut sink = Collected::default();
+    run(
+        &plan(open(schedule), Until::requests(100)),
+        &mut |_| Ok(prepared.take().unwrap()),
+        &mut sink,
+        &Stop::new(),
+    )
+    .unwrap();
+    assert_eq!(sink.samples().count(), 100);
+    assert!(sink.samples().all(|s| s.sent.unwrap() >= s.due));
+}
