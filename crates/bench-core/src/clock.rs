@@ -72,11 +72,17 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub fn start() -> Self {
-        // Read together: between the three lies well under a microsecond.
-        Self {
-            start: Instant::now(),
-            anchor: Anchor { wall_ns: wall_ns(), monotonic_ns: monotonic_ns() },
-        }
+        // Three clocks cannot be read at once, and the thread may be put aside between them: the
+        // tightest of several tries is right to well under a microsecond.
+        let tries = (0..16).map(|_| {
+            let start = Instant::now();
+            let anchor = Anchor { wall_ns: wall_ns(), monotonic_ns: monotonic_ns() };
+            (start.elapsed(), Self { start, anchor })
+        });
+        tries
+            .min_by_key(|(took, _)| *took)
+            .map(|(_, clock)| clock)
+            .expect("there were several tries")
     }
 
     /// This moment.

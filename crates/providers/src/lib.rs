@@ -1,1 +1,28 @@
-//! Talks to inference servers: HTTP with kernel receive stamps, SSE, the OpenAI dialect.
+//! Talks to inference servers.
+//!
+//! A *provider* is a kind of server: a dialect (which paths, which JSON, which event ends an answer) over
+//! one transport. The transport is HTTP/1.1 over a socket that reads with the kernel's receive stamps, so
+//! that an arrival is timed when the machine had it, not when this program got round to it. Everything
+//! above the socket sees only bytes and the moment they came.
+//!
+//! ```text
+//! openai ─► Client ─► Connection ─► StampedStream (recvmsg)     one pool of connections per thread
+//!    ▲                    │
+//!    └── events ◄─ Sse ◄─ Body ◄─ (bytes, moment)               no copy, no allocation per event
+//! ```
+//!
+//! It does not retry (a failure is data), follow redirects, decompress, or use a proxy: each would change
+//! what is measured. The one thing sent twice is a request that found its reused connection closed before
+//! a byte of an answer.
+
+mod detect;
+mod http;
+pub mod openai;
+mod secret;
+mod sse;
+
+pub use detect::{Found, WELL_KNOWN_PORTS, scan};
+pub use http::{Endpoint, EndpointError, Stamping};
+pub use openai::OpenAi;
+pub use secret::Secret;
+pub use sse::{Event, Oversize, Sse};

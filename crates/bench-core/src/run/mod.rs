@@ -143,13 +143,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(
-        mut self,
-        prepare: &mut dyn FnMut(
-            &Point,
-        )
-            -> Result<Prepared, Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Result<RunOutcome, RunError> {
+    fn all(mut self, prepare: &mut Prepare<'_>) -> Result<RunOutcome, RunError> {
         self.sink.begin(&RunInfo { plan: self.plan.clone(), anchor: self.clock.anchor() })?;
         let mut outcome = RunOutcome { points: Vec::new(), interrupted: false };
         let mut failed = None;

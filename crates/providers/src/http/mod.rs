@@ -1,0 +1,17 @@
+//! HTTP/1.1, as far as measuring needs it, over a socket that tells when bytes came.
+
+mod body;
+mod client;
+mod connect;
+mod connection;
+mod deadline;
+mod endpoint;
+mod head;
+mod stamp;
+mod stream;
+
+pub(crate) use client::{Client, Post, is_header};
+pub(crate) use connection::Reader;
+pub use endpoint::{Endpoint, EndpointError};
+pub(crate) use head::Head;
+pub use stamp::Stamping;

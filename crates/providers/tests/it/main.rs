@@ -1,0 +1,7 @@
+//! The provider over real sockets: real servers' recorded answers, and servers that misbehave.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod captures;
+mod faults;
+mod server;
