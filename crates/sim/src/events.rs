@@ -1,0 +1,188 @@
+//! The bytes of an answer: vLLM's JSON, as a whole or as server-sent events, one a chunk.
+
+use std::{io::Write, ops::Range};
+
+use crate::{
+    generation::{Delivery, Endpoint, Generation},
+    simulation::Simulation,
+};
+
+/// What every answer says, over and over: a word is a token.
+const WORDS: [&str; 16] = [
+    " the", " river", " runs", " past", " an", " old", " mill", " and", " on", " to", " the",
+    " sea", " while", " evening", " falls", " slowly",
+];
+
+/// Whether an event carries its answer's last token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    NotYet,
+    Length,
+}
+
+/// Writes the events of one answer, or all of it as one document.
+#[derive(Debug)]
+pub(crate) struct EventWriter {
+    endpoint: Endpoint,
+    prompt_tokens: u32,
+    /// The JSON that all begin with, up to the list of choices.
+    opening: String,
+}
+
+impl EventWriter {
+    /// A writer for the answer to request `request_id`, created now.
+    pub(crate) fn new(simulation: &Simulation, generation: &Generation, request_id: &str) -> Self {
+        let (prefix, object) = match (generation.endpoint, generation.delivery) {
+            (Endpoint::Chat, Delivery::Whole) => ("chatcmpl", "chat.completion"),
+            (Endpoint::Chat, Delivery::Stream(_)) => ("chatcmpl", "chat.completion.chunk"),
+            (Endpoint::Completions, _) => ("cmpl", "text_completion"),
+        };
+        // As JSON values they are escaped.
+        let id = serde_json::Value::from(format!("{prefix}-{request_id}"));
+        let model = serde_json::Value::from(simulation.config.model.as_str());
+        let created = simulation.unix_seconds();
+        let opening = format!(
+            r#"{{"id":{id},"object":"{object}","created":{created},"model":{model},"choices":["#
+        );
+        Self { endpoint: generation.endpoint, prompt_tokens: generation.prompt_tokens, opening }
+    }
+
+    /// The event that begins a chat and carries no token; `usage` if it says that.
+    pub(crate) fn role(&self, out: &mut Vec<u8>, usage: Option<u32>) {
+        self.event(out, |out| {
+            push(out, r#"{"index":0,"delta":{"role":"assistant","content":""},"#);
+            push(out, r#""logprobs":null,"finish_reason":null}]"#);
+            self.usage(out, usage);
+        });
+    }
+
+    /// An event with some of the answer's tokens; `usage` if it says how many there were so far.
+    pub(crate) fn tokens(
+        &self,
+        out: &mut Vec<u8>,
+        tokens: Range<u32>,
+        finish: Finish,
+        usage: Option<u32>,
+    ) {
+        self.event(out, |out| {
+            push(
+                out,
+                match self.endpoint {
+                    Endpoint::Chat => r#"{"index":0,"delta":{"content":""#,
+                    Endpoint::Completions => r#"{"index":0,"text":""#,
+                },
+            );
+            words(out, tokens);
+            push(
+                out,
+                match (self.endpoint, finish) {
+                    (Endpoint::Chat, Finish::NotYet) => {
+                        r#""},"logprobs":null,"finish_reason":null}]"#
+                    }
+                    (Endpoint::Chat, Finish::Length) => {
+                        r#""},"logprobs":null,"finish_reason":"length","stop_reason":null}]"#
+                    }
+                    (Endpoint::Completions, Finish::NotYet) => {
+                        r#"","logprobs":null,"finish_reason":null,"stop_reason":null}]"#
+                    }
+                    (Endpoint::Completions, Finish::Length) => {
+                        r#"","logprobs":null,"finish_reason":"length","stop_reason":null}]"#
+                    }
+                },
+            );
+            self.usage(out, usage);
+        });
+    }
+
+    /// The event that says how many tokens there were.
+    pub(crate) fn final_usage(&self, out: &mut Vec<u8>, completion_tokens: u32) {
+        self.event(out, |out| {
+            push(out, "]");
+            self.usage(out, Some(completion_tokens));
+        });
+    }
+
+    /// The whole answer as one JSON document.
+    pub(crate) fn document(&self, completion_tokens: u32) -> Vec<u8> {
+        let mut out = self.opening.clone().into_bytes();
+        push(
+            &mut out,
+            match self.endpoint {
+                Endpoint::Chat => r#"{"index":0,"message":{"role":"assistant","content":""#,
+                Endpoint::Completions => r#"{"index":0,"text":""#,
+            },
+        );
+        words(&mut out, 0..completion_tokens);
+        push(
+            &mut out,
+            match self.endpoint {
+                Endpoint::Chat => r#""},"#,
+                Endpoint::Completions => r#"","#,
+            },
+        );
+        push(&mut out, r#""logprobs":null,"finish_reason":"length","stop_reason":null}]"#);
+        self.usage(&mut out, Some(completion_tokens));
+        push(&mut out, "}");
+        out
+    }
+
+    fn event(&self, out: &mut Vec<u8>, rest: impl FnOnce(&mut Vec<u8>)) {
+        chunk(out, |out| {
+            push(out, "data: ");
+            push(out, &self.opening);
+            rest(out);
+            push(out, "}\n\n");
+        });
+    }
+
+    fn usage(&self, out: &mut Vec<u8>, completion_tokens: Option<u32>) {
+        let Some(completion) = completion_tokens else { return };
+        let prompt = self.prompt_tokens;
+        let total = u64::from(prompt) + u64::from(completion);
+        format(
+            out,
+            format_args!(
+                r#","usage":{{"prompt_tokens":{prompt},"total_tokens":{total},"completion_tokens":{completion}}}"#
+            ),
+        );
+    }
+}
+
+/// An event that is not one of the answer's, such as an error.
+pub(crate) fn data(out: &mut Vec<u8>, data: &[u8]) {
+    chunk(out, |out| {
+        push(out, "data: ");
+        out.extend_from_slice(data);
+        push(out, "\n\n");
+    });
+}
+
+/// The end of a stream of chunks.
+pub(crate) fn last_chunk(out: &mut Vec<u8>) {
+    push(out, "0\r\n\r\n");
+}
+
+fn chunk(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    write(out);
+    let size = out.len() - start;
+    // The size stands before what it counts: written behind it, then rotated to the front.
+    format(out, format_args!("{size:x}\r\n"));
+    let size_line = out.len() - start - size;
+    out[start..].rotate_right(size_line);
+    push(out, "\r\n");
+}
+
+fn words(out: &mut Vec<u8>, tokens: Range<u32>) {
+    for token in tokens {
+        push(out, WORDS[token as usize % WORDS.len()]);
+    }
+}
+
+fn push(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn format(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a vector takes all bytes");
+}

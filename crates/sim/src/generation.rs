@@ -1,0 +1,329 @@
+//! What a client asks to be generated.
+
+use serde::Deserialize;
+
+use crate::{config::Config, response::ApiError};
+
+/// What a client asks to be generated: a request that will be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Generation {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) prompt_tokens: u32,
+    pub(crate) output_tokens: u32,
+    pub(crate) delivery: Delivery,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Chat,
+    Completions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Whole,
+    Stream(Usage),
+}
+
+/// Where a stream says its token counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usage {
+    Nowhere,
+    AtTheEnd,
+    InEachEvent,
+}
+
+impl Generation {
+    /// The generation that `body` asks for.
+    ///
+    /// Prompts are counted at one token a word, words being what white space separates; token ids
+    /// are counted as they are.
+    pub(crate) fn parse(
+        config: &Config,
+        endpoint: Endpoint,
+        body: &[u8],
+    ) -> Result<Self, ApiError> {
+        let body: Body =
+            serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))?;
+        if let Some(model) = body.model.as_deref().filter(|model| *model != config.model) {
+            let message =
+                format!("The model `{model}` does not exist. Valid aliases: {}.", config.model);
+            return Err(ApiError::new(404, message).of_param("model"));
+        }
+        if body.n.is_some_and(|n| n != 1) {
+            return Err(bad_request("the simulator answers with one choice").of_param("n"));
+        }
+        let prompt_tokens = match endpoint {
+            Endpoint::Chat => {
+                let messages = body.messages.as_deref().filter(|messages| !messages.is_empty());
+                messages.ok_or_else(|| missing("messages"))?.iter().map(Message::tokens).sum()
+            }
+            Endpoint::Completions => {
+                body.prompt.as_ref().ok_or_else(|| missing("prompt"))?.tokens()?
+            }
+        };
+        Ok(Self {
+            endpoint,
+            prompt_tokens,
+            output_tokens: body.output_tokens(config, prompt_tokens)?,
+            delivery: body.delivery(),
+        })
+    }
+}
+
+fn bad_request(message: impl Into<String>) -> ApiError {
+    ApiError::new(400, message)
+}
+
+fn missing(param: &'static str) -> ApiError {
+    bad_request(format!("{param}: field required")).of_param(param)
+}
+
+/// A request's body as it is written; what is not here makes no difference to the answer.
+#[derive(Debug, Deserialize)]
+struct Body {
+    model: Option<String>,
+    messages: Option<Vec<Message>>,
+    prompt: Option<Prompt>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    min_tokens: Option<u32>,
+    n: Option<u32>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+    #[serde(default)]
+    continuous_usage_stats: bool,
+}
+
+impl Body {
+    /// Exactly as many as asked for: no end of sequence comes before.
+    fn output_tokens(&self, config: &Config, prompt_tokens: u32) -> Result<u32, ApiError> {
+        let limit = config.context_length;
+        if prompt_tokens > limit {
+            let message = format!(
+                "This model's maximum context length is {limit} tokens. However, your prompt contains \
+                 at least {prompt_tokens} input tokens, which exceeds this limit even without any \
+                 output tokens. Please reduce the length of the input prompt. \
+                 (parameter=input_tokens, value={prompt_tokens})"
+            );
+            return Err(bad_request(message).of_param("input_tokens"));
+        }
+        let room = limit - prompt_tokens;
+        let min = self.min_tokens.unwrap_or(0);
+        let max = self
+            .max_completion_tokens
+            .or(self.max_tokens)
+            .unwrap_or_else(|| config.default_max_tokens.max(min).min(room.max(1)));
+        if max == 0 {
+            let message = "max_tokens must be at least 1, got 0.";
+            return Err(bad_request(message).of_param("max_tokens"));
+        }
+        if min > max {
+            let message =
+                format!("min_tokens must be less than or equal to max_tokens={max}, got {min}.");
+            return Err(bad_request(message).of_param("min_tokens"));
+        }
+        if max > limit {
+            let message = format!(
+                "max_tokens={max} cannot be greater than max_model_len={limit}. Please request fewer \
+                 output tokens. (parameter=max_tokens, value={max})"
+            );
+            return Err(bad_request(message).of_param("max_tokens"));
+        }
+        if max > room {
+            let message = format!(
+                "This model's maximum context length is {limit} tokens. However, you requested {max} \
+                 output tokens and your prompt contains at least {prompt_tokens} input tokens, for a \
+                 total of at least {} tokens. Please reduce the length of the input prompt or the \
+                 number of requested output tokens. (parameter=input_tokens, value={prompt_tokens})",
+                u64::from(prompt_tokens) + u64::from(max)
+            );
+            return Err(bad_request(message).of_param("input_tokens"));
+        }
+        Ok(max)
+    }
+
+    fn delivery(&self) -> Delivery {
+        if !self.stream.unwrap_or(false) {
+            return Delivery::Whole;
+        }
+        // vLLM ignores continuous_usage_stats where include_usage is not set.
+        Delivery::Stream(match &self.stream_options {
+            Some(options) if options.include_usage && options.continuous_usage_stats => {
+                Usage::InEachEvent
+            }
+            Some(options) if options.include_usage => Usage::AtTheEnd,
+            _ => Usage::Nowhere,
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    content: Option<Content>,
+}
+
+impl Message {
+    fn tokens(&self) -> u32 {
+        match &self.content {
+            None => 0,
+            Some(Content::Text(text)) => words(text),
+            Some(Content::Parts(parts)) => {
+                parts.iter().filter_map(|part| part.text.as_deref()).map(words).sum()
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "content must be a string or an array of parts")]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    text: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "prompt must be a string, token ids, or an array of one of them")]
+enum Prompt {
+    Text(String),
+    Ids(Vec<u32>),
+    Texts(Vec<String>),
+    IdLists(Vec<Vec<u32>>),
+}
+
+impl Prompt {
+    fn tokens(&self) -> Result<u32, ApiError> {
+        match self {
+            Self::Text(text) => Ok(words(text)),
+            Self::Ids(ids) => Ok(count(ids.len())),
+            Self::Texts(texts) => only(texts).map(|text| words(text)),
+            Self::IdLists(lists) => only(lists).map(|ids| count(ids.len())),
+        }
+    }
+}
+
+fn only<T>(prompts: &[T]) -> Result<&T, ApiError> {
+    match prompts {
+        [prompt] => Ok(prompt),
+        _ => Err(bad_request("the simulator takes one prompt a request").of_param("prompt")),
+    }
+}
+
+fn words(text: &str) -> u32 {
+    count(text.split_whitespace().count())
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).expect("a body has fewer than 2^32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(endpoint: Endpoint, body: &str) -> Result<Generation, ApiError> {
+        let config = Config { context_length: 100, ..Config::default() };
+        Generation::parse(&config, endpoint, body.as_bytes())
+    }
+
+    fn check(endpoint: Endpoint, body: &str, expected: (u32, u32, Delivery)) {
+        let generation = parse(endpoint, body).unwrap_or_else(|error| panic!("{body}: {error:?}"));
+        let Generation { prompt_tokens, output_tokens, delivery, .. } = generation;
+        assert_eq!((prompt_tokens, output_tokens, delivery), expected, "{body}");
+    }
+
+    #[test]
+    fn prompts_are_counted_in_words_or_ids() {
+        let check = |prompt: &str, tokens| {
+            let body = format!(r#"{{"prompt":{prompt}}}"#);
+            check(Endpoint::Completions, &body, (tokens, 16, Delivery::Whole));
+        };
+        check(r#""""#, 0);
+        check(r#""one  two\nthree \"four\"""#, 4);
+        check("[5, 6, 7]", 3);
+        check(r#"["one two"]"#, 2);
+        check("[[1, 2, 3, 4]]", 4);
+    }
+
+    #[test]
+    fn messages_are_counted_whatever_their_content() {
+        let body = r#"{"messages":[
+            {"role":"system","content":"be brief"},
+            {"role":"assistant","content":null,"tool_calls":[]},
+            {"role":"user","content":[{"type":"text","text":"one two three"},{"type":"image_url"}]}
+        ]}"#;
+        check(Endpoint::Chat, body, (5, 16, Delivery::Whole));
+    }
+
+    #[test]
+    fn the_output_is_as_long_as_asked_for() {
+        let check = |wish: &str, tokens| {
+            let body = format!(r#"{{"model":"simulated","prompt":"hi",{wish}}}"#);
+            check(Endpoint::Completions, &body, (1, tokens, Delivery::Whole));
+        };
+        check(r#""max_tokens":7"#, 7);
+        check(r#""max_tokens":7,"max_completion_tokens":8,"ignore_eos":true"#, 8);
+        check(r#""max_tokens":7,"min_tokens":7"#, 7);
+        check(r#""min_tokens":20"#, 20);
+        check(r#""max_tokens":99"#, 99);
+    }
+
+    #[test]
+    fn streams_say_usage_where_asked_to() {
+        let check = |options: &str, usage| {
+            let body = format!(r#"{{"prompt":"hi","stream":true{options}}}"#);
+            check(Endpoint::Completions, &body, (1, 16, Delivery::Stream(usage)));
+        };
+        check("", Usage::Nowhere);
+        check(r#","stream_options":null"#, Usage::Nowhere);
+        check(r#","stream_options":{"include_usage":true}"#, Usage::AtTheEnd);
+        check(r#","stream_options":{"continuous_usage_stats":true}"#, Usage::Nowhere);
+        let both = r#","stream_options":{"include_usage":true,"continuous_usage_stats":true}"#;
+        check(both, Usage::InEachEvent);
+    }
+
+    #[test]
+    fn refusals_blame_the_parameter() {
+        let check = |endpoint, body: &str, expected| {
+            let json = parse(endpoint, body).expect_err(body).to_json();
+            let error: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            let (code, param) = (&error["error"]["code"], &error["error"]["param"]);
+            assert_eq!((code.as_u64().unwrap(), param.as_str()), expected, "{body}");
+        };
+        let completions = |wish: &str, expected| {
+            check(Endpoint::Completions, &format!(r#"{{"prompt":"hi",{wish}}}"#), expected);
+        };
+        check(Endpoint::Chat, "", (400, None));
+        check(Endpoint::Chat, "{\"messages\": [", (400, None));
+        check(Endpoint::Chat, "{}", (400, Some("messages")));
+        check(Endpoint::Chat, r#"{"messages":[]}"#, (400, Some("messages")));
+        check(Endpoint::Chat, r#"{"messages":[{"content":7}]}"#, (400, None));
+        check(Endpoint::Completions, "{}", (400, Some("prompt")));
+        check(Endpoint::Completions, r#"{"prompt":["a","b"]}"#, (400, Some("prompt")));
+        completions(r#""model":"other""#, (404, Some("model")));
+        completions(r#""n":2"#, (400, Some("n")));
+        completions(r#""max_tokens":"many""#, (400, None));
+        completions(r#""max_tokens":-1"#, (400, None));
+        completions(r#""max_tokens":0"#, (400, Some("max_tokens")));
+        completions(r#""max_tokens":101"#, (400, Some("max_tokens")));
+        completions(r#""max_tokens":100"#, (400, Some("input_tokens")));
+        completions(r#""max_tokens":2,"min_tokens":3"#, (400, Some("min_tokens")));
+        completions(r#""min_tokens":1000"#, (400, Some("min_tokens")));
+        // A prompt that leaves no room for a token, and one that has no room itself.
+        for words in [100, 101] {
+            let long = format!(r#"{{"prompt":"{}"}}"#, "x ".repeat(words));
+            check(Endpoint::Completions, &long, (400, Some("input_tokens")));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The server as a client sees it, over loopback.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod api;
+mod client;
+mod faults;
+mod load;
+mod pace;
