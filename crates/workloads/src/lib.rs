@@ -1,1 +1,55 @@
 //! What to send: synthetic prompts with exact token counts.
+//!
+//! A [`Synthetic`] configuration becomes a [`SyntheticWorkload`]: a pool of requests whose bodies are
+//! ready before the clock starts, cycled through for as long as the plan asks for more. Prompts are
+//! windows of a built-in text, so they are language rather than noise, and no two of them begin alike,
+//! so a server's prefix cache finds nothing by accident.
+//!
+//! How long a prompt is depends on who counts. A [`Tokenizer`] marks where tokens end in a text; the
+//! model's own, from its `tokenizer.json`, counts exactly, and [`Approximate`] is always at hand and says
+//! that it approximates. A prompt is cut from text, counted again as a whole and corrected until the
+//! count is right, because tokens merge where texts are joined: tokens cut off and pasted together would
+//! be off by one or two. The price is one encoding of each prompt, and a second one of those that need
+//! correction.
+//!
+//! ```
+//! use bench_core::{Prompt, Request};
+//! use bench_workloads::{Approximate, Length, Synthetic};
+//!
+//! let config = Synthetic {
+//!     isl: Length::fixed(1024)?,
+//!     osl: Some(Length::normal(128.0, 16.0)?),
+//!     count: 8.try_into()?,
+//!     seed: 42,
+//! };
+//! // In a run this is the provider's: `|prompt| provider.encode(prompt)`.
+//! let encode = |prompt: &Prompt| Ok(Request::new(prompt, prompt.messages[0].content.clone()));
+//! let workload = config.prepare(&Approximate, &encode)?;
+//!
+//! assert!(workload.requests().iter().all(|request| request.input_tokens == Some(1024)));
+//! assert_eq!(
+//!     workload.describe(),
+//!     "synthetic ISL 1024 OSL 128±16, tokens counted by the built-in tokenizer, approximate"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Counted is the bare text: what a server's chat template adds is its own. Nothing is ever downloaded,
+//! and nothing here knows of dialects or sends anything.
+
+mod approximate;
+mod corpus;
+#[cfg(feature = "tokenizers")]
+mod hf_tokenizer;
+mod length;
+mod synthetic;
+mod tokenizer;
+mod tokenizer_file;
+
+pub use approximate::Approximate;
+#[cfg(feature = "tokenizers")]
+pub use hf_tokenizer::HfTokenizer;
+pub use length::{InvalidLength, Length};
+pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
+pub use tokenizer::{Cut, Tokenizer, cut};
+pub use tokenizer_file::{TokenizerError, load_tokenizer};

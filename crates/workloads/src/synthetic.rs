@@ -1,0 +1,294 @@
+//! Prompts made up to measure.
+
+use std::{collections::HashSet, iter, num::NonZeroUsize, panic, sync::Arc, thread};
+
+use bench_core::{Prompt, ProviderError, Request, Session, Single, Workload};
+use rand::{
+    SeedableRng,
+    rngs::ChaCha8Rng,
+    seq::{IndexedRandom, SliceRandom},
+};
+
+use crate::{
+    Length, Tokenizer,
+    corpus::{Corpus, Opening},
+    cut,
+};
+
+/// Prompts of given lengths, made of a built-in text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synthetic {
+    /// Tokens of a prompt.
+    pub isl: Length,
+    /// Tokens to ask for; without it, the server decides.
+    pub osl: Option<Length>,
+    /// Prompts to prepare. When they have all been sent, they are sent again, and a server may know them.
+    pub count: NonZeroUsize,
+    /// What all the rest follows from: the same seed and tokenizer make the same prompts.
+    pub seed: u64,
+}
+
+/// Why there is no workload.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The tokenizer cannot count prompts: use another one.
+    #[error("{tokenizer} does not tell words apart")]
+    Tokenizer {
+        /// What it goes by.
+        tokenizer: String,
+    },
+    /// The provider cannot express a prompt: ask for something else.
+    #[error("cannot encode prompt {index}")]
+    Encode {
+        /// Which prompt, from 0.
+        index: usize,
+        /// What the provider says.
+        #[source]
+        source: ProviderError,
+    },
+}
+
+impl Synthetic {
+    /// Makes the prompts and has `encode` turn each into its request, on all processors.
+    ///
+    /// The first prompts differ from the first token on: as many as there are tokens that a word of the
+    /// text begins with, which are one to two thousand in a large vocabulary. With more prompts than that,
+    /// any two differ by the second word. The requests do not depend on the number of processors.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer makes no sense of the text, or if `encode` fails: with its first failure.
+    pub fn prepare(
+        &self,
+        tokenizer: &dyn Tokenizer,
+        encode: Encode<'_>,
+    ) -> Result<SyntheticWorkload, PrepareError> {
+        self.prepare_on(
+            thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            tokenizer,
+            encode,
+        )
+    }
+
+    fn prepare_on(
+        &self,
+        threads: NonZeroUsize,
+        tokenizer: &dyn Tokenizer,
+        encode: Encode<'_>,
+    ) -> Result<SyntheticWorkload, PrepareError> {
+        let writer = Writer::new(self, tokenizer)?;
+        let made = in_parallel(self.count, threads, |index| {
+            let (prompt, is_exact) = writer.prompt(index);
+            match encode(&prompt) {
+                Ok(request) => Ok((request, is_exact)),
+                Err(source) => Err(PrepareError::Encode { index, source }),
+            }
+        })?;
+        let inexact = made.iter().filter(|(_, is_exact)| !is_exact).count();
+        let requests: Arc<[Request]> = made.into_iter().map(|(request, _)| request).collect();
+        let distinct = requests.iter().map(|r| &r.body[..]).collect::<HashSet<_>>().len();
+        let description = self.describe(tokenizer, inexact);
+        Ok(SyntheticWorkload { requests, next: 0, distinct, inexact, description })
+    }
+
+    fn describe(&self, tokenizer: &dyn Tokenizer, inexact: usize) -> String {
+        let Self { isl, count, .. } = self;
+        let osl = self.osl.map_or("open".to_owned(), |osl| osl.to_string());
+        let trust = match (tokenizer.is_exact(), inexact) {
+            (true, 0) => "exact".to_owned(),
+            (true, _) => format!("exact but for {inexact} of {count} prompts"),
+            (false, _) => "approximate".to_owned(),
+        };
+        format!("synthetic ISL {isl} OSL {osl}, tokens counted by {tokenizer}, {trust}")
+    }
+}
+
+/// Turns a prompt into a request, on several threads at once: a provider's `encode`.
+type Encode<'e> = &'e (dyn Fn(&Prompt) -> Result<Request, ProviderError> + Sync);
+
+/// A pool of requests, sent in order, over and over.
+///
+/// It has no end of its own. A clone goes on from where the original was, with the same pool.
+#[derive(Clone, Debug)]
+pub struct SyntheticWorkload {
+    requests: Arc<[Request]>,
+    next: usize,
+    distinct: usize,
+    inexact: usize,
+    description: String,
+}
+
+impl SyntheticWorkload {
+    /// The requests of the pool, in order.
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// How many of them have a body of their own: all, unless prompts are shorter than it takes to tell
+    /// so many apart.
+    pub fn distinct(&self) -> usize {
+        self.distinct
+    }
+
+    /// How many prompts missed the length that was drawn for them. Each request says the one it has.
+    pub fn inexact(&self) -> usize {
+        self.inexact
+    }
+
+    /// What it is, in a line: the lengths, who counted, and whether the counts are the model's.
+    pub fn describe(&self) -> &str {
+        &self.description
+    }
+}
+
+impl Workload for SyntheticWorkload {
+    fn next_session(&mut self) -> Option<Box<dyn Session>> {
+        let request = self.requests[self.next].clone();
+        self.next = (self.next + 1) % self.requests.len();
+        Some(Box::new(Single::new(request)))
+    }
+}
+
+/// Writes prompts: each depends on the configuration and its index alone.
+struct Writer<'w> {
+    config: &'w Synthetic,
+    tokenizer: &'w dyn Tokenizer,
+    corpus: Corpus,
+    /// Words at the start of each prompt.
+    opening_words: usize,
+}
+
+impl<'w> Writer<'w> {
+    fn new(config: &'w Synthetic, tokenizer: &'w dyn Tokenizer) -> Result<Self, PrepareError> {
+        let mut corpus = Corpus::new(tokenizer);
+        let words = corpus.openings.len();
+        if corpus.starts.is_empty() || words < 2 {
+            return Err(PrepareError::Tokenizer { tokenizer: tokenizer.to_string() });
+        }
+        // A stream that no prompt has.
+        corpus.openings.shuffle(&mut random(config.seed, u64::MAX));
+        // The words it takes to write as many different openings as there are prompts.
+        let reach = iter::successors(Some(words), |reach| Some(reach.saturating_mul(words)));
+        let opening_words = 1 + reach.take_while(|reach| *reach < config.count.get()).count();
+        Ok(Self { config, tokenizer, corpus, opening_words })
+    }
+
+    /// The prompt number `index`, and whether it has the length that was drawn for it.
+    fn prompt(&self, index: usize) -> (Prompt, bool) {
+        let mut random = random(self.config.seed, index as u64);
+        // Lengths are drawn first, so that they are the same whatever the tokenizer.
+        let wanted = self.config.isl.sample(&mut random);
+        let output_tokens = self.config.osl.map(|osl| osl.sample(&mut random));
+        let (text, tokens) = self.text(index, wanted as usize, &mut random);
+        let input_tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        let prompt =
+            Prompt { input_tokens: Some(input_tokens), output_tokens, ..Prompt::user(text) };
+        (prompt, input_tokens == wanted)
+    }
+
+    /// A text of `wanted` tokens, and how many it has in truth.
+    fn text(&self, index: usize, wanted: usize, random: &mut ChaCha8Rng) -> (String, usize) {
+        const TRIES: usize = 10;
+        let (opening, opening_tokens) = self.opening(index);
+        let mut taken = wanted.saturating_sub(opening_tokens);
+        let mut best = (String::new(), 0);
+        for _ in 0..TRIES {
+            let mut text = opening.clone();
+            let start = self.corpus.starts.choose(random).expect("checked when made");
+            self.corpus.append(&mut text, *start, taken);
+            let found = cut(self.tokenizer, &text, wanted);
+            let (length, tokens) = (found.text.len(), found.tokens);
+            if tokens > best.1 {
+                text.truncate(length);
+                best = (text, tokens);
+            }
+            if tokens == wanted {
+                break;
+            }
+            taken += wanted - tokens;
+        }
+        best
+    }
+
+    /// The words that no other prompt begins with, and the tokens they have: `index` written in words for
+    /// digits, the lowest first, so that neighbours differ at once.
+    fn opening(&self, index: usize) -> (String, usize) {
+        let words = &self.corpus.openings;
+        let digits = iter::successors(Some(index), |rest| Some(rest / words.len()));
+        let opening: Vec<Opening> =
+            digits.take(self.opening_words).map(|rest| words[rest % words.len()]).collect();
+        let text: Vec<&str> = opening.iter().map(|o| o.word).collect();
+        (text.join(" "), opening.iter().map(|o| o.tokens).sum())
+    }
+}
+
+/// The random numbers of `seed` that are numbered `stream`.
+fn random(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(stream);
+    random
+}
+
+/// What `make` makes of 0 to `count`, in order; or its first failure.
+fn in_parallel<T: Send, E: Send>(
+    count: NonZeroUsize,
+    threads: NonZeroUsize,
+    make: impl Fn(usize) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
+    let count = count.get();
+    let share = count.div_ceil(threads.get());
+    let make = &make;
+    thread::scope(|scope| {
+        let shares: Vec<_> = (0..count)
+            .step_by(share)
+            .map(|from| {
+                let numbers = from..count.min(from + share);
+                scope.spawn(move || numbers.map(make).collect::<Result<Vec<T>, E>>())
+            })
+            .collect();
+        let mut made = Vec::with_capacity(count);
+        for share in shares {
+            made.extend(share.join().unwrap_or_else(|cause| panic::resume_unwind(cause))?);
+        }
+        Ok(made)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Approximate;
+
+    fn plain(prompt: &Prompt) -> Result<Request, ProviderError> {
+        Ok(Request::new(prompt, prompt.messages[0].content.clone()))
+    }
+
+    #[test]
+    fn requests_do_not_depend_on_the_number_of_threads() {
+        let config = Synthetic {
+            isl: Length::normal(50.0, 10.0).unwrap(),
+            osl: Some(Length::normal(50.0, 10.0).unwrap()),
+            count: NonZeroUsize::new(97).unwrap(),
+            seed: 1,
+        };
+        let on = |threads| {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            config.prepare_on(threads, &Approximate, &plain).unwrap().requests
+        };
+        let one = on(1);
+        assert_eq!(one.len(), 97);
+        for threads in [2, 3, 8, 97, 200] {
+            assert_eq!(on(threads), one, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn the_first_failure_is_reported_whoever_comes_first() {
+        let make = |n| if n < 5 { Ok(n) } else { Err(n) };
+        for threads in 1..12 {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            assert_eq!(in_parallel(NonZeroUsize::new(10).unwrap(), threads, make), Err(5));
+        }
+    }
+}
