@@ -1,1 +1,26 @@
-//! From a plan to a running experiment: the one way in for cli, web and cluster.
+//! From settings to a running experiment, and to what came of it.
+//!
+//! ```text
+//! Settings ─► prepare ─► Experiment ─► run ─► Finished
+//!              │ finds the server, its model, a tokenizer; makes the prompts; checks this machine
+//!              └─ Failure: what went wrong before a number was measured, and how to mend it
+//! ```
+//!
+//! The one way in for the command line, the web and the cluster, so that a run is the same run wherever
+//! it was started. It prints nothing and serves nothing: who calls it passes sinks that do.
+
+mod breaker;
+mod environment;
+mod experiment;
+mod failure;
+mod machine;
+mod self_test;
+mod settings;
+mod target;
+
+pub use environment::redacted;
+pub use experiment::{Experiment, Finished, prepare};
+pub use failure::{Code, Exit, Failure};
+pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
+pub use settings::{Arrivals, Export, LoadSettings, Server, Settings};
+pub use target::{Target, simulator_config};

@@ -1,1 +1,45 @@
 //! Keeps runs: one directory a run, append-only samples, summaries.
+//!
+//! ```text
+//! artifacts/7Q4K-chat/
+//!   run.json              what was to be measured, with what, where: written first
+//!   samples.jsonl.zst     a line for each request, in order of ending
+//!   readings.jsonl.zst    a line for each telemetry value, if there are any
+//!   events.jsonl          points, phases, doubts
+//!   summary.json          the metrics of each point: written anew whenever a point ends
+//! ```
+//!
+//! [`RunDirectory`] makes the directory and finds its files, [`RunLog`] is the sink that writes them,
+//! [`read_samples`] and [`summarize`] read them back. The files can be read without this crate, with
+//! `zstdcat` and `jq`: moments are nanoseconds since the start of the run, units stand in the names, and
+//! each format is a type in this crate whose fields are documented: [`RunFile`], [`SampleLine`],
+//! [`ReadingLine`], [`EventLine`], [`SummaryFile`]. All of them change together, and [`FORMAT_VERSION`]
+//! with them.
+//!
+//! A process that is killed loses at most the last second: what came since is in memory, as the price of
+//! whole compressed frames, and nothing is synced to the disk before a phase ends, as the price of not
+//! holding up a run. A file may therefore end anywhere; every reader here stops at the tear and
+//! [says](Records::torn) how much is missing. A run that was killed is known by its summary: there is
+//! none, or its state is [`State::Unfinished`].
+
+mod directory;
+mod error;
+mod format;
+mod frames;
+mod id;
+mod log;
+mod records;
+mod summarize;
+
+pub use directory::RunDirectory;
+pub use error::{ReadError, StoreError};
+pub use format::{
+    AnchorLine, ArrivalKindLine, ArrivalLines, ConnectLine, ErrorLine, EventKind, EventLine,
+    FORMAT_VERSION, FactsLine, LimitsLine, LoadLine, MalformedSample, MetricLine, PhaseLine,
+    PointLine, PointSummary, ReadingLine, ReasonLine, RunFile, SampleLine, State, SummaryFile,
+    UntilLine, UsageLine, WarmUpLine, is_below_floor,
+};
+pub use id::new_id;
+pub use log::RunLog;
+pub use records::{Records, TornTail, read_readings, read_samples};
+pub use summarize::{Recomputed, summarize};

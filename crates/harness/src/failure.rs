@@ -1,0 +1,238 @@
+//! What goes wrong before, around or after a measurement; and the exit codes of everything.
+
+use std::fmt;
+
+/// The exit codes: an API, kept stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Exit {
+    /// Measured; trusted or doubtful.
+    Ok = 0,
+    /// The command line or the plan is wrong.
+    Usage = 2,
+    /// Measured, but the numbers are void.
+    Void = 3,
+    /// The target could not be reached, or refused, before the start.
+    Target = 5,
+    /// More requests failed than the gate lets pass, or none succeeded.
+    Failed = 6,
+    /// This machine had too little of something: files, ports, disk, memory.
+    Resource = 8,
+    /// A bug of inferbench.
+    Bug = 70,
+    /// Stopped by the user; what was measured is kept.
+    Interrupted = 130,
+    /// Stopped by a signal; what was measured is kept.
+    Terminated = 143,
+}
+
+/// A failure's stable name, `IB…`: what `explain` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// A setting that is no valid one.
+    Setting,
+    /// The server's address is none.
+    Address,
+    /// Nobody answers there.
+    Unreachable,
+    /// The server answers, but not as an inference server.
+    NoServer,
+    /// The server wants another key.
+    Key,
+    /// The server does not offer the model.
+    Model,
+    /// The server offers several models, and none was chosen.
+    ModelChoice,
+    /// The tokenizer cannot be used.
+    Tokenizer,
+    /// The prompts cannot be made.
+    Prompts,
+    /// Files, ports or memory do not suffice.
+    Resource,
+    /// The results cannot be written.
+    Artifacts,
+    /// The simulator cannot be started.
+    Simulator,
+    /// A bug of inferbench.
+    Bug,
+}
+
+impl Code {
+    /// Every code.
+    pub const ALL: [Self; 13] = [
+        Self::Setting,
+        Self::Address,
+        Self::Unreachable,
+        Self::NoServer,
+        Self::Key,
+        Self::Model,
+        Self::ModelChoice,
+        Self::Tokenizer,
+        Self::Prompts,
+        Self::Resource,
+        Self::Artifacts,
+        Self::Simulator,
+        Self::Bug,
+    ];
+
+    /// Its name, exit code, and what it means, in a sentence or two.
+    const fn entry(self) -> (&'static str, Exit, &'static str) {
+        match self {
+            Self::Setting => {
+                ("IB101", Exit::Usage, "A flag or a setting has a value that it cannot have.")
+            }
+            Self::Address => {
+                ("IB102", Exit::Usage, "The server's address is no http or https URL.")
+            }
+            Self::Unreachable => (
+                "IB201",
+                Exit::Target,
+                "Nothing answered at the address within the time for a connection. Nothing was measured. \
+                 If the server is still starting, --wait-ready waits for it.",
+            ),
+            Self::NoServer => (
+                "IB202",
+                Exit::Target,
+                "Something answered, but gave no list of models under /v1/models. The address may be that of \
+                 another program, or lack a part of its path.",
+            ),
+            Self::Model => (
+                "IB203",
+                Exit::Target,
+                "The server does not offer the model that was asked for. Names must be the server's own, \
+                 which its list of models gives.",
+            ),
+            Self::ModelChoice => (
+                "IB204",
+                Exit::Usage,
+                "The server offers several models, and none of them was chosen with -m.",
+            ),
+            Self::Key => (
+                "IB205",
+                Exit::Target,
+                "The server wants a key, or another one. Keys are read from --api-key-file, or from \
+                 INFERBENCH_API_KEY, OPENAI_API_KEY or NGC_API_KEY, and never kept.",
+            ),
+            Self::Tokenizer => (
+                "IB301",
+                Exit::Usage,
+                "The tokenizer's file is missing or is none. Give a tokenizer.json or its folder; nothing is \
+                 ever downloaded. Without --tokenizer an approximate one is used, and the report says so.",
+            ),
+            Self::Prompts => ("IB302", Exit::Usage, "The prompts could not be made as asked for."),
+            Self::Resource => (
+                "IB401",
+                Exit::Resource,
+                "This machine lets the process have fewer open files, ports or threads than the load needs.",
+            ),
+            Self::Artifacts => (
+                "IB402",
+                Exit::Resource,
+                "The directory for results cannot be written, or the disk is full. What was written before \
+                 is kept and readable.",
+            ),
+            Self::Simulator => {
+                ("IB403", Exit::Resource, "The built-in simulator could not be started.")
+            }
+            Self::Bug => (
+                "IB900",
+                Exit::Bug,
+                "A part of inferbench, or a plug-in, panicked. What was measured before is kept. Please \
+                 report it.",
+            ),
+        }
+    }
+
+    /// Its name, such as `IB203`.
+    pub const fn name(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// The exit code that goes with it.
+    pub const fn exit(self) -> Exit {
+        self.entry().1
+    }
+
+    /// What it means.
+    pub const fn explanation(self) -> &'static str {
+        self.entry().2
+    }
+}
+
+/// What went wrong, in the words that a user needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which failure.
+    pub code: Code,
+    /// What went wrong, with the values concerned.
+    pub what: String,
+    /// What the server, the system or a file said.
+    pub said: Option<String>,
+    /// What there is instead.
+    pub has: Option<String>,
+    /// What to do: a flag or a command to paste.
+    pub fix: Option<String>,
+}
+
+impl Failure {
+    /// A failure with nothing but its words.
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), said: None, has: None, fix: None }
+    }
+
+    /// The same failure, with what somebody said.
+    pub fn said(mut self, said: impl Into<String>) -> Self {
+        self.said = Some(said.into()).filter(|said| !said.is_empty());
+        self
+    }
+
+    /// The same failure, with what there is instead.
+    pub fn has(mut self, has: impl Into<String>) -> Self {
+        self.has = Some(has.into());
+        self
+    }
+
+    /// The same failure, with what to do.
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// The same failure, with the causes of `error`, from the outermost in.
+    pub(crate) fn caused_by(self, error: &dyn std::error::Error) -> Self {
+        let mut said = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            said = format!("{said}: {inner}");
+            cause = inner.source();
+        }
+        self.said(said)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The first line alone: `[IB203] target … does not offer model …`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {}", self.code.name(), self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_explained() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.explanation().len() > 40 && code.exit() != Exit::Ok);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What this machine has to give: threads, file descriptors, ports.
+
+use std::{num::NonZeroUsize, thread::available_parallelism};
+
+use crate::{Code, Failure};
+
+/// Files that are open beside the connections: logs, timers, the runtimes' own.
+const OTHER_FILES: u64 = 64;
+
+/// Load threads where the user does not say: one for each core, but one core is left to everything else
+/// where there are more than two.
+pub(crate) fn load_threads() -> NonZeroUsize {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = if cores > 2 { cores - 1 } else { cores };
+    NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Makes room for `connections` open at once, raising the limit on open files as far as that takes.
+pub(crate) fn make_room(connections: u64) -> Result<(), Failure> {
+    let needed = connections.saturating_add(OTHER_FILES);
+    let allowed = raise_file_limit(needed);
+    if allowed < needed {
+        let what = format!(
+            "{connections} connections need {needed} open files; this process may have {allowed}"
+        );
+        return Err(Failure::new(Code::Resource, what)
+            .fix(format!("ulimit -n {needed}, as a user who may")));
+    }
+    if let Some(ports) = ephemeral_ports()
+        && ports < connections
+    {
+        let what = format!(
+            "{connections} connections to one address need as many ports; this machine has {ports}"
+        );
+        let fix = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or a lower concurrency";
+        return Err(Failure::new(Code::Resource, what).fix(fix));
+    }
+    Ok(())
+}
+
+/// Raises the soft limit on open files to `needed` if the hard one lets it; returns what it then is.
+#[cfg(unix)]
+fn raise_file_limit(needed: u64) -> u64 {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
+    if soft < needed && setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard).is_ok() {
+        return needed.min(hard);
+    }
+    soft
+}
+
+#[cfg(not(unix))]
+fn raise_file_limit(_needed: u64) -> u64 {
+    u64::MAX
+}
+
+/// Ports for connections to one address, where the system says.
+fn ephemeral_ports() -> Option<u64> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut bounds = range.split_whitespace().map(str::parse::<u64>);
+    let (low, high) = (bounds.next()?.ok()?, bounds.next()?.ok()?);
+    (high + 1).checked_sub(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_machine_has_is_refused_with_the_number() {
+        make_room(10).unwrap();
+        if cfg!(unix) {
+            let failure = make_room(1 << 40).unwrap_err();
+            assert_eq!(failure.code, Code::Resource);
+            assert!(failure.fix.unwrap().contains("1099511627840"), "64 more than asked for");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Finding the server and its model.
+
+use std::time::Duration;
+
+use bench_core::{Model, Outcome, Provider, ProviderError, Readiness, ServerInfo};
+use bench_providers::{Endpoint, OpenAi, WELL_KNOWN_PORTS, openai::Config, scan};
+use bench_sim::Server as Simulator;
+use tokio::time::{Instant, sleep};
+
+use crate::{Code, Failure, Server, Settings};
+
+/// The server that is measured.
+#[derive(Debug)]
+pub struct Target {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// What it says of itself.
+    pub info: ServerInfo,
+    /// The model that is asked for.
+    pub model: String,
+    /// What was noticed while it was found, for the user to know.
+    pub notes: Vec<String>,
+    /// The simulator, if that is what is measured.
+    pub simulator: Option<Simulator>,
+}
+
+impl Target {
+    /// Whether the built-in simulator is measured.
+    pub fn is_simulated(&self) -> bool {
+        self.simulator.is_some() || self.info.engine.as_deref() == Some(SIMULATOR)
+    }
+
+    /// Finds the server that `settings` name, and what it offers.
+    pub(crate) async fn find(settings: &Settings) -> Result<Self, Failure> {
+        let mut notes = Vec::new();
+        let (endpoint, simulator) = match &settings.server {
+            Server::At(endpoint) => (endpoint.clone(), None),
+            Server::Simulator(config) => simulator(config.clone())?,
+            Server::Find => match find_local(&mut notes).await {
+                Some(endpoint) => (endpoint, None),
+                None => simulator(simulator_config())?,
+            },
+        };
+        let info = describe(settings, &endpoint).await?;
+        let model = choose_model(settings, &endpoint, &info)?;
+        Ok(Self { endpoint, info, model, notes, simulator })
+    }
+
+    /// How to ask it.
+    pub(crate) fn config(&self, settings: &Settings) -> Config {
+        let knows_ignore_eos =
+            self.info.engine.as_deref().is_some_and(|e| KNOW_IGNORE_EOS.contains(&e));
+        Config {
+            model: self.model.clone(),
+            ignore_eos: settings.force_osl.unwrap_or(knows_ignore_eos),
+            ..config(settings, &self.endpoint)
+        }
+    }
+}
+
+/// What the simulator calls itself.
+const SIMULATOR: &str = "inferbench-sim";
+
+/// Engines that make an answer as long as asked for when told to ignore its end, by the name they give in
+/// their list of models.
+const KNOW_IGNORE_EOS: [&str; 4] = ["vllm", "sglang", "llamacpp", SIMULATOR];
+
+/// The simulator that is measured where there is no server: quick enough for a first look.
+pub fn simulator_config() -> bench_sim::Config {
+    bench_sim::Config {
+        ttft: Duration::from_millis(20),
+        itl: Duration::from_millis(1),
+        ..bench_sim::Config::default()
+    }
+}
+
+fn simulator(config: bench_sim::Config) -> Result<(Endpoint, Option<Simulator>), Failure> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(Code::Simulator, "the simulator cannot be started").said(error.to_string())
+    };
+    let simulator = Simulator::start(config, ([127, 0, 0, 1], 0).into()).map_err(|e| failed(&e))?;
+    let endpoint = Endpoint::parse(&simulator.url()).map_err(|e| failed(&e))?;
+    Ok((endpoint, Some(simulator)))
+}
+
+async fn find_local(notes: &mut Vec<String>) -> Option<Endpoint> {
+    let mut found = scan(&WELL_KNOWN_PORTS).await;
+    if found.is_empty() {
+        let ports = WELL_KNOWN_PORTS.map(|p| p.to_string()).join(" ");
+        notes.push(format!(
+            "no server on the ports {ports} of this machine: measuring the simulator"
+        ));
+        return None;
+    }
+    let first = found.remove(0);
+    let engine = first.info.engine.as_deref().unwrap_or("a server");
+    notes.push(format!("found {engine} at {}", first.endpoint));
+    if !found.is_empty() {
+        let others: Vec<String> = found.iter().map(|f| f.endpoint.to_string()).collect();
+        notes.push(format!("also there: {}; choose with --url", others.join(" ")));
+    }
+    Some(first.endpoint)
+}
+
+/// The part of the configuration that does not depend on the server.
+fn config(settings: &Settings, endpoint: &Endpoint) -> Config {
+    Config {
+        api: settings.api,
+        path: settings.path.clone(),
+        streaming: settings.streaming,
+        extra_body: settings.extra_body.clone(),
+        headers: settings.headers.clone(),
+        api_key: settings.api_key.as_ref().map(|(key, _)| key.clone()),
+        limits: settings.limits,
+        stamping: settings.stamping,
+        ..Config::new(endpoint.clone(), "")
+    }
+}
+
+/// The provider for `config`.
+pub(crate) fn provider(config: Config) -> Result<OpenAi, Failure> {
+    OpenAi::new(config).map_err(|error| Failure::new(Code::Setting, error.to_string()))
+}
+
+async fn describe(settings: &Settings, endpoint: &Endpoint) -> Result<ServerInfo, Failure> {
+    let provider = provider(config(settings, endpoint))?;
+    let deadline = Instant::now() + settings.wait_ready;
+    loop {
+        match provider.describe().await {
+            Ok(info) => return Ok(info),
+            Err(error)
+                if Instant::now() >= deadline || !is_passing(&error, &provider.ready().await) =>
+            {
+                return judge(settings, endpoint, &error);
+            }
+            Err(_) => sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+/// Whether waiting may help.
+fn is_passing(error: &ProviderError, readiness: &Readiness) -> bool {
+    matches!(readiness, Readiness::Loading(_))
+        || matches!(error.outcome, Outcome::Refused | Outcome::Reset | Outcome::ConnectTimeout)
+}
+
+fn judge(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    error: &ProviderError,
+) -> Result<ServerInfo, Failure> {
+    let said = error.to_string();
+    match error.outcome {
+        // It answers, and has no list of models: with a model given, that is no obstacle.
+        Outcome::Http(404 | 405 | 501) if settings.model.is_some() => Ok(ServerInfo::default()),
+        Outcome::Http(401 | 403) => {
+            let what = match &settings.api_key {
+                Some((_, source)) => format!("{endpoint} does not take the key from {source}"),
+                None => format!("{endpoint} wants a key"),
+            };
+            Err(Failure::new(Code::Key, what).said(said).fix("--api-key-file FILE"))
+        }
+        Outcome::Http(503) => {
+            Err(Failure::new(Code::Unreachable, format!("{endpoint} is not ready"))
+                .said(said)
+                .fix("wait for it: --wait-ready 10m"))
+        }
+        Outcome::Http(_) | Outcome::RateLimited | Outcome::Malformed => {
+            let what = format!("{endpoint} gives no list of models");
+            let fix = "check the address; if the server has no /v1/models, name the model with -m";
+            Err(Failure::new(Code::NoServer, what).said(said).fix(fix))
+        }
+        Outcome::Client => {
+            Err(Failure::new(Code::Resource, format!("cannot connect to {endpoint}")).said(said))
+        }
+        _ => {
+            let fix = "start the server, check --url, or wait for it: --wait-ready 10m";
+            Err(Failure::new(Code::Unreachable, format!("{endpoint} cannot be reached"))
+                .said(said)
+                .fix(fix))
+        }
+    }
+}
+
+fn choose_model(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    info: &ServerInfo,
+) -> Result<String, Failure> {
+    let names = || {
+        let names: Vec<&str> = info.models.iter().take(20).map(|m| m.id.as_str()).collect();
+        let more = if info.models.len() > 20 { " …" } else { "" };
+        format!("{}{more}", names.join("  "))
+    };
+    let is_called = |model: &Model, name: &str| {
+        // Ollama's names have a tag, which defaults to `latest`.
+        model.id == name || model.id.strip_suffix(":latest") == Some(name)
+    };
+    match (&settings.model, info.models.as_slice()) {
+        (Some(name), []) => Ok(name.clone()),
+        (Some(name), models) if models.iter().any(|model| is_called(model, name)) => {
+            Ok(name.clone())
+        }
+        (Some(name), [only]) => {
+            let what = format!("{endpoint} does not offer the model \"{name}\"");
+            Err(Failure::new(Code::Model, what)
+                .has(names())
+                .fix(format!("drop -m (only one model is offered) or use -m {}", only.id)))
+        }
+        (Some(name), models) => {
+            let nearest = nearest(name, models.iter().map(|m| m.id.as_str()));
+            let what = format!("{endpoint} does not offer the model \"{name}\"");
+            Err(Failure::new(Code::Model, what).has(names()).fix(format!("-m {nearest}")))
+        }
+        (None, [model]) => Ok(model.id.clone()),
+        (None, []) => {
+            Err(Failure::new(Code::ModelChoice, format!("{endpoint} lists no model"))
+                .fix("-m NAME"))
+        }
+        (None, [first, ..]) => {
+            Err(Failure::new(Code::ModelChoice, format!("{endpoint} offers several models"))
+                .has(names())
+                .fix(format!("-m {}", first.id)))
+        }
+    }
+}
+
+/// The name that shares most pairs of neighbouring letters with `name`.
+fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> &'n str {
+    let pairs = |s: &str| -> Vec<[u8; 2]> {
+        s.to_ascii_lowercase().as_bytes().windows(2).map(|w| [w[0], w[1]]).collect()
+    };
+    let wanted = pairs(name);
+    let shared = |other: &&str| {
+        let other = pairs(other);
+        let common = wanted.iter().filter(|pair| other.contains(pair)).count();
+        2_000 * common / (wanted.len() + other.len()).max(1)
+    };
+    names.max_by_key(shared).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(names: &[&str]) -> ServerInfo {
+        let mut info = ServerInfo::default();
+        info.models =
+            names.iter().map(|n| Model { id: (*n).to_owned(), context_length: None }).collect();
+        info
+    }
+
+    fn choose(wanted: Option<&str>, offered: &[&str]) -> Result<String, Failure> {
+        let settings = Settings { model: wanted.map(str::to_owned), ..Settings::new() };
+        choose_model(&settings, &Endpoint::parse(":8000").unwrap(), &info(offered))
+    }
+
+    #[test]
+    fn the_only_model_is_taken_and_a_choice_is_asked_for() {
+        assert_eq!(choose(None, &["a"]), Ok("a".to_owned()));
+        assert_eq!(choose(Some("b"), &["a", "b"]), Ok("b".to_owned()));
+        assert_eq!(choose(Some("llama3"), &["llama3:latest", "x"]), Ok("llama3".to_owned()));
+        assert_eq!(choose(Some("any"), &[]), Ok("any".to_owned()));
+        assert_eq!(choose(None, &["a", "b"]).unwrap_err().code, Code::ModelChoice);
+        assert_eq!(choose(None, &[]).unwrap_err().code, Code::ModelChoice);
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_the_right_ones() {
+        let failure =
+            choose(Some("llama-8b"), &["mistral-7b", "meta/Llama-3.1-8B-Instruct"]).unwrap_err();
+        assert_eq!(failure.code, Code::Model);
+        assert_eq!(failure.has.as_deref(), Some("mistral-7b  meta/Llama-3.1-8B-Instruct"));
+        assert_eq!(failure.fix.as_deref(), Some("-m meta/Llama-3.1-8B-Instruct"));
+    }
+}

@@ -1,0 +1,98 @@
+//! Numbers for people.
+
+use super::Style;
+
+/// `value` with three significant digits, or all digits of its whole part; at most four decimals.
+pub(super) fn significant(value: f64, style: Style) -> String {
+    if !value.is_finite() {
+        return dash(style).to_owned();
+    }
+    // Of the rounded value: 99.96 has three digits before the point.
+    let scientific = format!("{value:.2e}");
+    let exponent = scientific.rsplit('e').next().and_then(|e| e.parse::<i32>().ok()).unwrap_or(0);
+    let decimals = usize::try_from((2 - exponent).clamp(0, 4)).unwrap_or(0);
+    let plain = if value == 0.0 { "0".to_owned() } else { format!("{value:.decimals$}") };
+    let (whole, decimals) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    format!("{}{decimals}", group(whole, style))
+}
+
+/// `value` without decimals where it has none, else with three significant digits.
+pub(super) fn whole_or_significant(value: f64, style: Style) -> String {
+    if value.fract() == 0.0 {
+        group(&format!("{value:.0}"), style)
+    } else {
+        significant(value, style)
+    }
+}
+
+/// A count, with all its digits.
+pub(super) fn count(count: u64, style: Style) -> String {
+    group(&count.to_string(), style)
+}
+
+/// A share, in per cent.
+pub(super) fn percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    if (percent - percent.round()).abs() < 0.05 {
+        format!("{percent:.0} %")
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+/// For what is not known.
+fn dash(style: Style) -> &'static str {
+    if style.ascii { "-" } else { "–" }
+}
+
+/// Thin spaces between thousands; a terminal that has none gets the bare digits.
+fn group(whole: &str, style: Style) -> String {
+    let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
+    let mut grouped = sign.to_owned();
+    for (place, digit) in digits.chars().enumerate() {
+        if !style.ascii && place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push('\u{2009}');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_or_all_whole_ones() {
+        let style = Style::default();
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.000_01, "0.0000"),
+            (0.012_34, "0.0123"),
+            (0.999_9, "1.00"),
+            (8.3, "8.30"),
+            (13.26, "13.3"),
+            (99.96, "100"),
+            (142.4, "142"),
+            (1_204.4, "1\u{2009}204"),
+            (1_234_567.0, "1\u{2009}234\u{2009}567"),
+            (-13.26, "-13.3"),
+            (f64::NAN, "–"),
+        ] {
+            assert_eq!(significant(value, style), expected, "{value}");
+        }
+        let ascii = Style { ascii: true, ..style };
+        assert_eq!(significant(1_204.4, ascii), "1204");
+        assert_eq!(significant(f64::INFINITY, ascii), "-");
+        assert_eq!(whole_or_significant(32.0, style), "32");
+        assert_eq!(whole_or_significant(32.25, style), "32.2");
+        assert_eq!(count(12_345, style), "12\u{2009}345");
+    }
+
+    #[test]
+    fn shares_are_in_per_cent() {
+        for (ratio, expected) in [(1.0, "100 %"), (1.0 / 3.0, "33.3 %"), (0.0, "0 %")] {
+            assert_eq!(percent(ratio), expected);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What is one number for the whole point: throughput, requests, errors, and where the numbers are from.
+
+use std::collections::BTreeMap;
+
+use bench_core::{Outcome, Summary};
+
+use super::{Page, Paint, Report, Span, number};
+
+/// Errors are shown by outcome; servers have no more ways to fail than fit on a screen, but nearly.
+const MOST_ERRORS: usize = 6;
+
+/// The totals, a line for each kind.
+pub(super) fn render(report: &Report<'_>, page: &mut Page) {
+    let summary = &report.outcome.summary;
+    page.line(&[Span::new(report.titled("Totals"), Paint::Bold)]);
+    let throughput = throughput(summary, page);
+    if !throughput.is_empty() {
+        page.items("Throughput", &throughput);
+    }
+    let requests: Vec<String> = outcomes(summary, page);
+    page.items("Requests", &requests);
+    errors(summary, page);
+    let in_flight = in_flight(summary, page);
+    if !in_flight.is_empty() {
+        page.items("In flight", &in_flight);
+    }
+    if let Some(window) = summary.value("window_s") {
+        let window = format!("{} s from first request to last token", page.number(window));
+        page.items("Duration", &[window]);
+    }
+    if let Some(stamps) = stamps(summary, page) {
+        page.items("Stamps", &stamps);
+    }
+    if let Some(source) = summary.facts.output_token_source {
+        page.items("Tokens from", &[source.as_str().to_owned()]);
+    }
+    page.blank();
+}
+
+fn throughput(summary: &Summary, page: &Page) -> Vec<String> {
+    let words = [
+        ("output_tps", "output tokens/s"),
+        ("peak_output_tps", "at the peak"),
+        ("total_tps", "with input tokens"),
+        ("rps", "requests/s"),
+    ];
+    values(summary, page, &words)
+}
+
+fn in_flight(summary: &Summary, page: &Page) -> Vec<String> {
+    let words = [
+        ("concurrency", "requests on average"),
+        ("prefill_concurrency", "in prefill"),
+        ("decode_concurrency", "in decode"),
+    ];
+    values(summary, page, &words)
+}
+
+fn values(summary: &Summary, page: &Page, words: &[(&str, &str)]) -> Vec<String> {
+    let item =
+        |(id, words): &(&str, &str)| Some(format!("{} {words}", page.number(summary.value(id)?)));
+    words.iter().filter_map(item).collect()
+}
+
+/// How many requests succeeded, failed, and were cancelled.
+fn outcomes(summary: &Summary, page: &Page) -> Vec<String> {
+    let (ok, failed) = (summary.succeeded(), summary.failed());
+    let cancelled = summary.requests() - ok - failed;
+    let mut items =
+        vec![format!("{} ok", page.count(ok)), format!("{} failed", page.count(failed))];
+    items.extend((cancelled > 0).then(|| format!("{} cancelled", page.count(cancelled))));
+    items
+}
+
+/// The failures by outcome, most frequent first, each with one of the messages.
+fn errors(summary: &Summary, page: &mut Page) {
+    let mut messages: BTreeMap<Outcome, &str> = BTreeMap::new();
+    for (outcome, message) in summary.errors.keys().filter(|(_, message)| !message.is_empty()) {
+        messages.entry(*outcome).or_insert(message);
+    }
+    let failures = summary.outcomes.iter().filter(|(outcome, _)| outcome.is_failure());
+    let mut failures: Vec<(Outcome, u64)> = failures.map(|(o, count)| (*o, *count)).collect();
+    failures.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (place, (outcome, count)) in failures.iter().take(MOST_ERRORS).enumerate() {
+        let label = if place == 0 { "Errors" } else { " " };
+        let count = page.count(*count);
+        let words = match messages.get(outcome) {
+            Some(message) => format!("{count} x {outcome}: {}", shortened(message)),
+            None => format!("{count} x {outcome}"),
+        };
+        page.labelled(label, &[Span::plain(words)]);
+    }
+    let more = failures.len().saturating_sub(MOST_ERRORS);
+    if more > 0 {
+        page.labelled(" ", &[Span::plain(format!("and {more} more kinds"))]);
+    }
+}
+
+/// The beginning of a message: a server may answer with a whole page.
+fn shortened(message: &str) -> String {
+    const MOST: usize = 200;
+    let mut short: String = message.chars().take(MOST).collect();
+    if short.len() < message.len() {
+        short.push_str(" ...");
+    }
+    short
+}
+
+fn stamps(summary: &Summary, page: &Page) -> Option<Vec<String>> {
+    let kernel = summary.facts.kernel_stamped_ratio?;
+    if kernel <= 0.0 {
+        return Some(vec!["time of the read: no kernel stamps here".to_owned()]);
+    }
+    let mut items = vec![format!("kernel, {} of arrivals", number::percent(kernel))];
+    let lag = summary.distribution("client_lag_ms").and_then(|d| d.percentile(99.0));
+    items.extend(lag.map(|lag| format!("client lag p99 {} ms", page.number(lag))));
+    Some(items)
+}

@@ -1,0 +1,6 @@
+//! What people and programs read.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod console;
+mod export;
+mod fixture;

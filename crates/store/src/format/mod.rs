@@ -1,0 +1,28 @@
+//! What the files hold: a module for each format, and one function into it from what it keeps.
+//!
+//! None of these types takes part in a measurement. They may differ from those of bench-core, and stay
+//! as they are when those change.
+
+mod event;
+mod plan;
+mod reading;
+mod run;
+mod sample;
+mod summary;
+
+pub use event::{EventKind, EventLine};
+pub use plan::{LimitsLine, LoadLine, PhaseLine, PointLine, UntilLine, WarmUpLine};
+pub use reading::ReadingLine;
+pub use run::{AnchorLine, RunFile};
+pub use sample::{
+    ArrivalKindLine, ArrivalLines, ConnectLine, MalformedSample, SampleLine, UsageLine,
+};
+pub use summary::{
+    ErrorLine, FactsLine, MetricLine, PointSummary, ReasonLine, State, SummaryFile, is_below_floor,
+};
+
+/// The version of all formats together. A reader takes its own and all earlier ones.
+///
+/// It is for changes that an older reader would misunderstand. A field that is added is none: readers
+/// pass over what they do not know.
+pub const FORMAT_VERSION: u32 = 1;

@@ -1,0 +1,228 @@
+//! The plan, as it stands in `run.json` and `summary.json`.
+
+use std::{fmt, num::NonZeroUsize, time::Duration};
+
+use bench_core::{Limits, Load, Phase, Point, Schedule, Until, WarmUp};
+use serde::{Deserialize, Serialize};
+
+/// A point of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PointLine {
+    /// The target's name.
+    pub target: String,
+    /// What is sent, in a few words.
+    pub workload: String,
+    /// When requests are sent.
+    pub load: LoadLine,
+    /// The phase before the measured one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUpLine>,
+    /// When the measured phase ends.
+    pub until: UntilLine,
+    /// How long requests in flight may go on after sending has stopped.
+    pub grace_s: f64,
+    /// What each request may take.
+    pub limits: LimitsLine,
+}
+
+impl From<&Point> for PointLine {
+    fn from(point: &Point) -> Self {
+        Self {
+            target: point.target.clone(),
+            workload: point.workload.clone(),
+            load: (&point.load).into(),
+            warm_up: point.warm_up.as_ref().map(WarmUpLine::from),
+            until: (&point.until).into(),
+            grace_s: point.grace.as_secs_f64(),
+            limits: (&point.limits).into(),
+        }
+    }
+}
+
+/// When requests are sent: `"loop": "closed"` or `"loop": "open"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "loop", rename_all = "snake_case")]
+pub enum LoadLine {
+    /// So many requests in flight, always.
+    Closed {
+        /// How many.
+        concurrency: usize,
+    },
+    /// Each session at its time.
+    Open {
+        /// The schedule, in words for people.
+        schedule: String,
+        /// Its mean rate over its first ten thousand times; absent where it is too short to have one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requests_per_s: Option<f64>,
+        /// At most so many sessions at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_in_flight: Option<usize>,
+    },
+}
+
+impl From<&Load> for LoadLine {
+    fn from(load: &Load) -> Self {
+        match load {
+            Load::Closed { concurrency } => Self::Closed { concurrency: concurrency.get() },
+            Load::Open { schedule, max_in_flight } => Self::Open {
+                schedule: format!("{schedule:?}"),
+                requests_per_s: mean_rate(schedule.as_ref()),
+                max_in_flight: max_in_flight.map(NonZeroUsize::get),
+            },
+        }
+    }
+}
+
+/// n / due(n): the times before the n-th, over the time until it.
+fn mean_rate(schedule: &dyn Schedule) -> Option<f64> {
+    let (n, due) = (0..=4).rev().find_map(|power| {
+        let n = 10_u32.pow(power);
+        Some((n, schedule.due(u64::from(n))?))
+    })?;
+    (due > Duration::ZERO).then(|| f64::from(n) / due.as_secs_f64())
+}
+
+/// In a few words: `closed loop, 32 users` or `open loop, 9.87 requests/s`.
+impl fmt::Display for LoadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { concurrency: 1 } => write!(f, "closed loop, 1 user"),
+            Self::Closed { concurrency } => write!(f, "closed loop, {concurrency} users"),
+            Self::Open { requests_per_s: Some(rate), .. } => {
+                let decimals = if *rate < 1.0 { 3 } else { 2 };
+                write!(f, "open loop, {rate:.decimals$} requests/s")
+            }
+            Self::Open { requests_per_s: None, .. } => write!(f, "open loop"),
+        }
+    }
+}
+
+/// The phase before the measured one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WarmUpLine {
+    /// When its requests are sent.
+    pub load: LoadLine,
+    /// When it ends.
+    pub until: UntilLine,
+}
+
+impl From<&WarmUp> for WarmUpLine {
+    fn from(warm_up: &WarmUp) -> Self {
+        Self { load: (&warm_up.load).into(), until: (&warm_up.until).into() }
+    }
+}
+
+/// When a phase ends: at the first bound reached; an absent one is none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UntilLine {
+    /// After so many requests, or sessions in an open loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// After sending for so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
+}
+
+impl From<&Until> for UntilLine {
+    fn from(until: &Until) -> Self {
+        Self {
+            requests: until.requests,
+            duration_s: until.duration.map(|duration| duration.as_secs_f64()),
+        }
+    }
+}
+
+/// What each request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitsLine {
+    /// To connect.
+    pub connect_s: f64,
+    /// From sending to the response head.
+    pub headers_s: f64,
+    /// From sending to the first generated event.
+    pub first_token_s: f64,
+    /// From one generated event to the next.
+    pub idle_s: f64,
+    /// From sending to the end; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_s: Option<f64>,
+}
+
+impl From<&Limits> for LimitsLine {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            connect_s: limits.connect.as_secs_f64(),
+            headers_s: limits.headers.as_secs_f64(),
+            first_token_s: limits.first_token.as_secs_f64(),
+            idle_s: limits.idle.as_secs_f64(),
+            total_s: limits.total.map(|total| total.as_secs_f64()),
+        }
+    }
+}
+
+/// A phase of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhaseLine {
+    /// `warmup`.
+    WarmUp,
+    /// `measure`.
+    Measure,
+}
+
+impl From<Phase> for PhaseLine {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::WarmUp => Self::WarmUp,
+            Phase::Measure => Self::Measure,
+        }
+    }
+}
+
+impl From<PhaseLine> for Phase {
+    fn from(phase: PhaseLine) -> Self {
+        match phase {
+            PhaseLine::WarmUp => Self::WarmUp,
+            PhaseLine::Measure => Self::Measure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bench_core::{Constant, Poisson, Rate};
+
+    use super::*;
+
+    fn open(schedule: impl Schedule + 'static) -> String {
+        let load = Load::Open { schedule: Arc::new(schedule), max_in_flight: None };
+        LoadLine::from(&load).to_string()
+    }
+
+    #[test]
+    fn loads_are_described_in_words() {
+        let rate = |r| Rate::per_second(r).unwrap();
+        let closed = |n| LoadLine::Closed { concurrency: n }.to_string();
+        for (words, expected) in [
+            (closed(1), "closed loop, 1 user"),
+            (closed(32), "closed loop, 32 users"),
+            (open(Constant(rate(10.0))), "open loop, 10.00 requests/s"),
+            (open(Constant(rate(0.05))), "open loop, 0.050 requests/s"),
+            (open(Poisson::new(rate(10.0), 1, 0)), "open loop"),
+        ] {
+            assert_eq!(words, expected);
+        }
+    }
+
+    #[test]
+    fn phases_go_by_the_names_of_bench_core() {
+        for phase in [Phase::WarmUp, Phase::Measure] {
+            let line = PhaseLine::from(phase);
+            assert_eq!(serde_json::to_value(line).unwrap(), phase.as_str());
+            assert_eq!(Phase::from(line), phase);
+        }
+    }
+}

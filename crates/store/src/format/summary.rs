@@ -1,0 +1,364 @@
+//! `summary.json`: what came of each point.
+
+use std::collections::BTreeMap;
+
+use bench_core::{
+    Facts, Figure, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary, TokenSource,
+    stats::{Distribution, PERCENTILES, sample_floor},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{FORMAT_VERSION, LoadLine};
+
+/// What came of a run. Written anew whenever a point ends; also what `--json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SummaryFile {
+    /// [`FORMAT_VERSION`] of this file.
+    pub format_version: u32,
+    /// The run's id.
+    pub id: String,
+    /// What the user calls it.
+    pub name: String,
+    /// Whether these are all points of the run.
+    pub state: State,
+    /// The points that have ended, in order of measurement.
+    pub points: Vec<PointSummary>,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It goes on, or it was killed: points may be missing.
+    Unfinished,
+    /// It was stopped before its end: points may be missing, and the last one is partial.
+    Interrupted,
+    /// It came to its end.
+    Finished,
+}
+
+impl State {
+    /// The state of a run that has ended.
+    pub fn of_ended(interrupted: bool) -> Self {
+        if interrupted { Self::Interrupted } else { Self::Finished }
+    }
+}
+
+impl SummaryFile {
+    /// What stands in the file about the points of `plan` that have ended, which are its first.
+    pub fn new(plan: &Plan, ended: &[PointOutcome], state: State) -> Self {
+        let points = plan.points.iter().zip(ended).map(|(point, outcome)| PointSummary {
+            target: point.target.clone(),
+            workload: point.workload.clone(),
+            load: (&point.load).into(),
+            trust: outcome.verdict.trust.to_string(),
+            reasons: outcome.verdict.reasons.iter().map(ReasonLine::from).collect(),
+            outcomes: outcomes(&outcome.summary),
+            errors: errors(&outcome.summary),
+            facts: (&outcome.summary.facts).into(),
+            metrics: metrics(&outcome.summary),
+        });
+        Self {
+            format_version: FORMAT_VERSION,
+            id: plan.id.clone(),
+            name: plan.name.clone(),
+            state,
+            points: points.collect(),
+        }
+    }
+}
+
+/// What came of a point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PointSummary {
+    /// The target's name.
+    pub target: String,
+    /// What was sent.
+    pub workload: String,
+    /// When requests were sent.
+    pub load: LoadLine,
+    /// `trusted`, `doubtful` or `void`. The numbers of a void point do not describe the server.
+    pub trust: String,
+    /// What speaks against the numbers, worst first.
+    pub reasons: Vec<ReasonLine>,
+    /// How many requests ended how.
+    pub outcomes: BTreeMap<String, u64>,
+    /// What failed requests said, most frequent first.
+    pub errors: Vec<ErrorLine>,
+    /// What is known beside the metrics.
+    pub facts: FactsLine,
+    /// The metrics by id; those that do not exist for these requests are absent.
+    pub metrics: BTreeMap<String, MetricLine>,
+}
+
+fn outcomes(summary: &Summary) -> BTreeMap<String, u64> {
+    summary.outcomes.iter().map(|(outcome, count)| (outcome.to_string(), *count)).collect()
+}
+
+fn metrics(summary: &Summary) -> BTreeMap<String, MetricLine> {
+    let figures = summary.figures.iter();
+    figures.map(|(m, figure)| (m.id.to_owned(), MetricLine::new(m, figure))).collect()
+}
+
+/// Something that speaks against the numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonLine {
+    /// Its stable name, which `inferbench explain` takes.
+    pub code: String,
+    /// `doubtful` or `void`: how much it speaks against them.
+    pub trust: String,
+    /// What it is, with its figures.
+    pub text: String,
+    /// What can be done about it.
+    pub remedy: String,
+}
+
+impl From<&Reason> for ReasonLine {
+    fn from(reason: &Reason) -> Self {
+        Self {
+            code: reason.code().to_owned(),
+            trust: reason.trust().to_string(),
+            text: reason.to_string(),
+            remedy: reason.remedy().to_owned(),
+        }
+    }
+}
+
+/// What some failed requests have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorLine {
+    /// How they ended.
+    pub outcome: String,
+    /// What was said, cut at 200 bytes. The server's words: not to be trusted.
+    pub message: String,
+    /// How many.
+    pub count: u64,
+}
+
+fn errors(summary: &Summary) -> Vec<ErrorLine> {
+    let mut counts: BTreeMap<(Outcome, &str), u64> = BTreeMap::new();
+    for ((outcome, message), count) in &summary.errors {
+        *counts.entry((*outcome, cut(message))).or_default() += count;
+    }
+    let line = |((outcome, message), count): ((Outcome, &str), u64)| ErrorLine {
+        outcome: outcome.to_string(),
+        message: message.to_owned(),
+        count,
+    };
+    let mut errors: Vec<ErrorLine> = counts.into_iter().map(line).collect();
+    errors.sort_by_key(|error| std::cmp::Reverse(error.count));
+    errors
+}
+
+fn cut(message: &str) -> &str {
+    const MOST: usize = 200;
+    let fits = |end: &usize| message.is_char_boundary(*end);
+    let end = (0..=message.len().min(MOST)).rev().find(fits).unwrap_or(0);
+    &message[..end]
+}
+
+/// What is known of a point beside its metrics. Moments are nanoseconds since the start of the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FactsLine {
+    /// When the first request was sent.
+    pub began_ns: u64,
+    /// When the last generated event of a successful request came.
+    pub ended_ns: u64,
+    /// Where output token counts come from: the worst source used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_token_source: Option<String>,
+    /// Share of arrivals that the kernel stamped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_stamped_ratio: Option<f64>,
+    /// Output tokens received / asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_output_ratio: Option<f64>,
+    /// Share of requests whose two counts of output tokens differ by more than 2 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disagreeing_ratio: Option<f64>,
+    /// How late requests were sent, at the 99th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_ms_p99: Option<f64>,
+    /// Samples that did not reach the log in time.
+    pub delayed_samples: u64,
+    /// Times that the workload had nothing ready.
+    pub starved: u64,
+    /// Processor cores that inferbench used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cpu_cores: Option<f64>,
+    /// Processor cores there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<f64>,
+}
+
+impl From<&Facts> for FactsLine {
+    fn from(facts: &Facts) -> Self {
+        let ns = Moment::as_nanos;
+        let source = facts.output_token_source.map(TokenSource::as_str);
+        Self {
+            began_ns: ns(facts.began),
+            ended_ns: ns(facts.ended),
+            output_token_source: source.map(str::to_owned),
+            kernel_stamped_ratio: facts.kernel_stamped_ratio,
+            delivered_output_ratio: facts.delivered_output_ratio,
+            disagreeing_ratio: facts.disagreeing_ratio,
+            late_ms_p99: facts.late_ms_p99,
+            delayed_samples: facts.delayed_samples,
+            starved: facts.starved,
+            client_cpu_cores: facts.client_cpu_cores,
+            cores: facts.cores,
+        }
+    }
+}
+
+/// What a metric came to. `inferbench explain <id>` says what it means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MetricLine {
+    /// Many values.
+    #[expect(missing_docs, reason = "the names are the statistics'")]
+    Distribution {
+        unit: String,
+        count: u64,
+        mean: f64,
+        /// The population's standard deviation.
+        std: f64,
+        min: f64,
+        max: f64,
+        p1: f64,
+        p5: f64,
+        p10: f64,
+        p25: f64,
+        p50: f64,
+        p75: f64,
+        p90: f64,
+        p95: f64,
+        p97: f64,
+        p99: f64,
+        p99_9: f64,
+        /// Which of these percentiles rest on too few values to be quoted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        below_floor: Vec<String>,
+    },
+    /// One value.
+    Value {
+        /// Its unit.
+        unit: String,
+        /// The value.
+        value: f64,
+    },
+}
+
+impl MetricLine {
+    fn new(metric: &Metric, figure: &Figure) -> Self {
+        let unit = metric.unit.to_owned();
+        let d = match figure {
+            Figure::Value(value) => return Self::Value { unit, value: *value },
+            Figure::Distribution(distribution) => distribution,
+        };
+        let [p1, p5, p10, p25, p50, p75, p90, p95, p97, p99, p99_9] = d.percentiles;
+        let below = PERCENTILES.into_iter().filter(|p| is_below_floor(d, *p));
+        Self::Distribution {
+            unit,
+            count: d.count,
+            mean: d.mean,
+            std: d.std,
+            min: d.min,
+            max: d.max,
+            p1,
+            p5,
+            p10,
+            p25,
+            p50,
+            p75,
+            p90,
+            p95,
+            p97,
+            p99,
+            p99_9,
+            below_floor: below.map(percentile_name).collect(),
+        }
+    }
+
+    /// Its unit.
+    pub fn unit(&self) -> &str {
+        match self {
+            Self::Distribution { unit, .. } | Self::Value { unit, .. } => unit,
+        }
+    }
+
+    /// Its statistics, by the names and in the order that they have in the file.
+    pub fn statistics(&self) -> Vec<(&'static str, f64)> {
+        match self {
+            Self::Value { value, .. } => vec![("value", *value)],
+            #[rustfmt::skip]
+            Self::Distribution {
+                unit: _, count, mean, std, min, max, below_floor: _,
+                p1, p5, p10, p25, p50, p75, p90, p95, p97, p99, p99_9,
+            } => vec![
+                ("count", *count as f64), ("mean", *mean), ("std", *std), ("min", *min),
+                ("max", *max), ("p1", *p1), ("p5", *p5), ("p10", *p10), ("p25", *p25),
+                ("p50", *p50), ("p75", *p75), ("p90", *p90), ("p95", *p95), ("p97", *p97),
+                ("p99", *p99), ("p99_9", *p99_9),
+            ],
+        }
+    }
+
+    /// One of its [`statistics`](Self::statistics), such as `p95`.
+    pub fn statistic(&self, name: &str) -> Option<f64> {
+        self.statistics().into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+/// `p95`, or `p99_9`, as the fields above are called.
+fn percentile_name(p: f64) -> String {
+    format!("p{p}").replace('.', "_")
+}
+
+/// Whether `distribution` has too few values for percentile `p` to be quoted.
+pub fn is_below_floor(distribution: &Distribution, p: f64) -> bool {
+    sample_floor(p).is_some_and(|floor| distribution.count < floor)
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::metric;
+
+    use super::*;
+
+    #[test]
+    fn percentiles_are_the_fields_that_bear_their_names() {
+        let mut values: Vec<f64> = (0..=100).map(f64::from).collect();
+        let figure = Figure::Distribution(Distribution::of(&mut values).unwrap());
+        let line = MetricLine::new(metric("osl").unwrap(), &figure);
+        let statistics = line.statistics();
+        let line = serde_json::to_value(&line).unwrap();
+        for p in PERCENTILES {
+            let found = line[percentile_name(p)].as_f64().unwrap();
+            assert!((found - p).abs() < 1e-9, "p{p}: {found}");
+        }
+        for (name, value) in statistics {
+            assert_eq!(line[name].as_f64(), Some(value), "{name}");
+        }
+        assert_eq!(line["below_floor"], serde_json::json!(["p95", "p97", "p99", "p99_9"]));
+    }
+
+    #[test]
+    fn errors_are_grouped_by_what_is_left_of_their_words() {
+        let long = |end: &str| format!("{}{end}", "é".repeat(150));
+        let summary = Summary {
+            outcomes: BTreeMap::new(),
+            errors: BTreeMap::from([
+                ((Outcome::Reset, String::new()), 1),
+                ((Outcome::Http(500), long("a")), 2),
+                ((Outcome::Http(500), long("b")), 3),
+            ]),
+            facts: Facts::default(),
+            figures: vec![],
+        };
+        let found = errors(&summary);
+        let counts: Vec<_> = found.iter().map(|e| (e.outcome.as_str(), e.count)).collect();
+        assert_eq!(counts, [("http_500", 5), ("reset", 1)]);
+        assert_eq!(found[0].message.len(), 200);
+    }
+}

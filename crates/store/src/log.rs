@@ -1,0 +1,202 @@
+//! The sink that writes a run down while it goes on.
+
+use std::{fs::File, io::Write, time::Duration};
+
+use bench_core::{
+    Clock, MetricSink, Moment, PointOutcome, RunEvent, RunInfo, RunOutcome, SinkError,
+};
+
+use crate::{
+    EventKind, EventLine, ReadingLine, ReasonLine, RunDirectory, RunFile, SampleLine, State,
+    StoreError, SummaryFile, directory::private_file, frames::FrameWriter,
+};
+
+/// What is in memory is written down after so long.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// Writes a run into its directory.
+///
+/// It works on the thread that calls it, which is no load thread: a thread of its own would only add a
+/// queue. A second of a thousand streams at a hundred tokens each is 3 MB of text, compressed in 7 ms. Time passes for it with each event, [`Progress`](RunEvent::Progress) included, so that
+/// a quiet second is written down too.
+#[derive(Debug)]
+pub struct RunLog {
+    directory: RunDirectory,
+    environment: serde_json::Value,
+    open: Option<OpenLog>,
+}
+
+impl RunLog {
+    /// A log in `directory`, which is new. `environment` is kept as it is, so it must hold no secrets.
+    pub fn new(directory: RunDirectory, environment: serde_json::Value) -> Self {
+        Self { directory, environment, open: None }
+    }
+}
+
+impl MetricSink for RunLog {
+    fn begin(&mut self, run: &RunInfo) -> Result<(), SinkError> {
+        let file = RunFile::new(run, self.environment.take());
+        self.directory.write_json(&self.directory.run_path(), &file).map_err(sink_error)?;
+        self.open = Some(OpenLog::create(self.directory.clone(), run).map_err(sink_error)?);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &RunEvent) -> Result<(), SinkError> {
+        // A run whose beginning could not be written does not begin.
+        let Some(log) = &mut self.open else { return Ok(()) };
+        log.write(event).map_err(sink_error)
+    }
+
+    fn finish(&mut self, outcome: &RunOutcome) -> Result<(), SinkError> {
+        let Some(mut log) = self.open.take() else { return Ok(()) };
+        log.finish(outcome).map_err(sink_error)
+    }
+}
+
+fn sink_error(error: StoreError) -> SinkError {
+    SinkError { sink: "the log of the run", cause: error.into() }
+}
+
+/// A run that is being written down.
+struct OpenLog {
+    directory: RunDirectory,
+    run: RunInfo,
+    samples: FrameWriter,
+    readings: Option<FrameWriter>,
+    events: File,
+    ended: Vec<PointOutcome>,
+    clock: RunClock,
+    flushed: Moment,
+}
+
+impl OpenLog {
+    fn create(directory: RunDirectory, run: &RunInfo) -> Result<Self, StoreError> {
+        let path = directory.events_path();
+        let events = private_file().append(true).create_new(true).open(&path);
+        let clock = RunClock::of(run);
+        Ok(Self {
+            run: run.clone(),
+            samples: FrameWriter::create(directory.samples_path())?,
+            readings: None,
+            events: events.map_err(|source| StoreError::new(&path, source))?,
+            ended: Vec::new(),
+            flushed: clock.now(),
+            clock,
+            directory,
+        })
+    }
+
+    fn write(&mut self, event: &RunEvent) -> Result<(), StoreError> {
+        match event {
+            RunEvent::Sample(sample) => self.samples.push(&SampleLine::from(sample))?,
+            RunEvent::Reading(reading) => self.write_reading(&ReadingLine::from(reading))?,
+            RunEvent::PointBegan { point } => self.note(EventKind::PointBegan { point: *point })?,
+            RunEvent::PhaseBegan { point, phase } => {
+                self.note(EventKind::PhaseBegan { point: *point, phase: (*phase).into() })?;
+            }
+            RunEvent::PhaseEnded { point, phase } => {
+                self.sync()?;
+                self.note(EventKind::PhaseEnded { point: *point, phase: (*phase).into() })?;
+            }
+            RunEvent::PointEnded { point, summary, verdict } => {
+                self.note(EventKind::PointEnded {
+                    point: *point,
+                    trust: verdict.trust.to_string(),
+                    warnings: verdict.reasons.iter().map(ReasonLine::from).collect(),
+                })?;
+                let (summary, verdict) = (summary.clone(), verdict.clone());
+                self.ended.push(PointOutcome { summary, verdict });
+                let file = SummaryFile::new(&self.run.plan, &self.ended, State::Unfinished);
+                self.directory.write_json(&self.directory.summary_path(), &file)?;
+            }
+            // Progress can be told from the samples.
+            _ => {}
+        }
+        self.flush_in_time()
+    }
+
+    /// What cannot be read is absent from the readings; infinities and NaN are not in JSON.
+    fn write_reading(&mut self, reading: &ReadingLine) -> Result<(), StoreError> {
+        if !reading.value.is_finite() {
+            return Ok(());
+        }
+        if self.readings.is_none() {
+            self.readings = Some(FrameWriter::create(self.directory.readings_path())?);
+        }
+        self.readings.as_mut().map_or(Ok(()), |readings| readings.push(reading))
+    }
+
+    /// Events are few: each is written at once, uncompressed.
+    fn note(&mut self, kind: EventKind) -> Result<(), StoreError> {
+        let event = EventLine { at_ns: self.clock.now().as_nanos(), kind };
+        let mut line = serde_json::to_vec(&event).expect("every key is a string");
+        line.push(b'\n');
+        self.events
+            .write_all(&line)
+            .map_err(|source| StoreError::new(&self.directory.events_path(), source))
+    }
+
+    fn flush_in_time(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if now.since(self.flushed) < FLUSH_EVERY {
+            return Ok(());
+        }
+        self.flushed = now;
+        self.each_writer(FrameWriter::flush)
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.flushed = self.clock.now();
+        self.each_writer(FrameWriter::sync)
+    }
+
+    /// Both get their turn, also when the first one fails.
+    fn each_writer(
+        &mut self,
+        act: impl Fn(&mut FrameWriter) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let samples = act(&mut self.samples);
+        samples.and(self.readings.as_mut().map_or(Ok(()), act))
+    }
+
+    /// As much as can be is written, whatever fails; the first failure is returned.
+    fn finish(&mut self, outcome: &RunOutcome) -> Result<(), StoreError> {
+        let state = State::of_ended(outcome.interrupted);
+        let synced = self.sync();
+        let noted = self.note(EventKind::RunEnded { state });
+        let file = SummaryFile::new(&self.run.plan, &outcome.points, state);
+        let summarized = self.directory.write_json(&self.directory.summary_path(), &file);
+        synced.and(noted).and(summarized)
+    }
+}
+
+impl std::fmt::Debug for OpenLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut log = f.debug_struct("OpenLog");
+        log.field("samples", &self.samples.path()).field("flushed", &self.flushed);
+        log.finish_non_exhaustive()
+    }
+}
+
+/// The run's clock, found again: a sink is told where it began, not what it shows.
+struct RunClock {
+    clock: Clock,
+    /// From the start of the run to the start of `clock`.
+    ahead: Duration,
+}
+
+impl RunClock {
+    fn of(run: &RunInfo) -> Self {
+        let clock = Clock::start();
+        let (here, there) = (clock.anchor(), run.anchor);
+        let ahead_ns = match (here.monotonic_ns, there.monotonic_ns) {
+            (Some(here), Some(there)) => here.saturating_sub(there),
+            _ => here.wall_ns.saturating_sub(there.wall_ns),
+        };
+        Self { clock, ahead: Duration::from_nanos(ahead_ns) }
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now() + self.ahead
+    }
+}

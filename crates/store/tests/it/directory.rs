@@ -1,0 +1,73 @@
+use std::fs;
+
+use bench_store::{ReadError, RunDirectory, StoreError};
+
+#[test]
+fn a_directory_is_made_once() {
+    let root = tempfile::tempdir().unwrap();
+    let artifacts = root.path().join("artifacts");
+    let directory = RunDirectory::create(&artifacts, "7Q4K", "my chat").unwrap();
+    assert_eq!(directory.path(), artifacts.join("7Q4K-my-chat"));
+    for name in ["my chat", "another"] {
+        let again = RunDirectory::create(&artifacts, "7Q4K", name);
+        assert!(matches!(again, Err(StoreError::Taken { .. })), "{again:?}");
+    }
+    assert!(RunDirectory::create(&artifacts, "7Q4", "my chat").is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_may_look_into_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().unwrap();
+    let (directory, _log) = crate::fixture::begun(root.path());
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(directory.path()), 0o700);
+    for file in fs::read_dir(directory.path()).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named_with_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    for place in [file.clone(), file.join("below")] {
+        let error = RunDirectory::create(&place, "7Q4K", "chat").unwrap_err();
+        assert!(matches!(error, StoreError::NotWritable { .. }), "{error:?}");
+        let place = place.display();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot write to {place}: make it writable, or choose another place with --artifact-dir"
+            )
+        );
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
+
+#[test]
+fn what_holds_no_run_is_not_opened() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(matches!(RunDirectory::open(root.path()), Err(ReadError::NotARun { .. })));
+    let (directory, _log) = crate::fixture::begun(root.path());
+    assert_eq!(RunDirectory::open(directory.path()).unwrap(), directory);
+}
+
+#[test]
+fn a_newer_format_is_refused_and_new_fields_are_passed_over() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, _log) = crate::fixture::begun(root.path());
+    let text = fs::read_to_string(directory.run_path()).unwrap();
+
+    let extended = text.replacen('{', "{\n  \"added_later\": [1],", 1);
+    fs::write(directory.run_path(), extended).unwrap();
+    assert_eq!(directory.read_run().unwrap().id, "7Q4K");
+
+    fs::write(directory.run_path(), r#"{"format_version": 2, "id": 7}"#).unwrap();
+    assert!(matches!(directory.read_run(), Err(ReadError::Newer { version: 2, .. })));
+
+    fs::write(directory.run_path(), &text[..text.len() / 2]).unwrap();
+    assert!(matches!(directory.read_run(), Err(ReadError::Malformed { .. })));
+}

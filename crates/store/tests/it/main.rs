@@ -1,0 +1,8 @@
+//! What the crate promises to those who write and read runs.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod directory;
+mod fixture;
+mod log;
+mod round_trip;
+mod torn;
