@@ -240,9 +240,10 @@ const LATE_MS: f64 = 1.0;
 const LATE_SHARE: f64 = 0.01;
 const VOID_LATE_MS: f64 = 10.0;
 const VOID_LATE_SHARE: f64 = 0.5;
-/// Client lag p99 ≤ 10 % of the median gap, and never a doubt below a tenth of a millisecond.
-const LAG_SHARE: f64 = 0.1;
-const LAG_MS: f64 = 0.1;
+/// Client lag p99 ≤ half the median gap: beyond, reads begin to hold several events, whose moments kernel
+/// stamps cannot tell apart. Never a doubt below a fifth of a millisecond, which is a scheduler's tick.
+const LAG_SHARE: f64 = 0.5;
+const LAG_MS: f64 = 0.2;
 
 fn floor_of_p90() -> u64 {
     sample_floor(90.0).expect("the table has p90")
@@ -370,7 +371,7 @@ mod tests {
             ("late_sends", Trust::Void, |s| {
                 (s.facts.open_loop, s.facts.late_ms_p99) = (true, Some(30.0));
             }),
-            ("lag", Trust::Doubtful, |s| set(s, "client_lag_ms", of(&[1.5]))),
+            ("lag", Trust::Doubtful, |s| set(s, "client_lag_ms", of(&[5.5]))),
             ("coalesced", Trust::Doubtful, |s| set(s, "coalesced_ratio", Figure::Value(0.06))),
             ("coalesced", Trust::Void, |s| set(s, "coalesced_ratio", Figure::Value(0.95))),
             ("unstamped", Trust::Doubtful, |s| s.facts.kernel_stamped_ratio = Some(0.9)),

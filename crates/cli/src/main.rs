@@ -1,1 +1,48 @@
-fn main() {}
+//! `inferbench`: parse, prepare, run, report, exit code.
+//!
+//! Standard output carries the result and nothing else; progress, notes and errors go to standard error.
+
+#![expect(clippy::print_stderr, reason = "this is the program that talks to people")]
+
+mod args;
+mod doctor;
+mod explain;
+mod foreign;
+mod output;
+mod progress;
+mod run;
+mod signals;
+mod simulate;
+mod values;
+
+use std::{panic::catch_unwind, process::ExitCode};
+
+use args::{Cli, Command};
+use bench_harness::{Exit, Failure};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // What panics on another thread becomes a failure of the run; this is for our own.
+    let exit = catch_unwind(|| {
+        for note in foreign::notes(std::env::args().skip(1)) {
+            eprintln!("note: {note}");
+        }
+        match execute(Cli::parse()) {
+            Ok(exit) => exit,
+            Err(failure) => {
+                output::failure(&failure);
+                failure.code.exit()
+            }
+        }
+    });
+    ExitCode::from(exit.unwrap_or(Exit::Bug) as u8)
+}
+
+fn execute(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Sim(args) => simulate::simulate(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Explain(args) => explain::explain(&args.word),
+    }
+}

@@ -330,7 +330,8 @@ fn export(
     for export in &settings.exports {
         match export {
             Export::Csv => {
-                written.push(csv::write(directory.path(), &summary).map_err(|e| failed(&e))?)
+                let file = csv::write(directory.path(), &summary);
+                written.push(file.map_err(|e| failed(&e))?);
             }
             Export::GenaiPerf => {
                 let url = target.endpoint.to_string();

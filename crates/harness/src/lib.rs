@@ -21,6 +21,7 @@ mod target;
 pub use environment::redacted;
 pub use experiment::{Experiment, Finished, prepare};
 pub use failure::{Code, Exit, Failure};
+pub use machine::raise_file_limit;
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{Arrivals, Export, LoadSettings, Server, Settings};
 pub use target::{Target, simulator_config};

@@ -18,7 +18,7 @@ pub(crate) fn load_threads() -> NonZeroUsize {
 /// Makes room for `connections` open at once, raising the limit on open files as far as that takes.
 pub(crate) fn make_room(connections: u64) -> Result<(), Failure> {
     let needed = connections.saturating_add(OTHER_FILES);
-    let allowed = raise_file_limit(needed);
+    let allowed = raise_to(needed);
     if allowed < needed {
         let what = format!(
             "{connections} connections need {needed} open files; this process may have {allowed}"
@@ -38,9 +38,14 @@ pub(crate) fn make_room(connections: u64) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Raises the limit on open files as far as this process may: what a server of many streams wants.
+pub fn raise_file_limit() {
+    raise_to(u64::MAX);
+}
+
 /// Raises the soft limit on open files to `needed` if the hard one lets it; returns what it then is.
 #[cfg(unix)]
-fn raise_file_limit(needed: u64) -> u64 {
+fn raise_to(needed: u64) -> u64 {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
     if soft < needed && setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard).is_ok() {
@@ -50,7 +55,7 @@ fn raise_file_limit(needed: u64) -> u64 {
 }
 
 #[cfg(not(unix))]
-fn raise_file_limit(_needed: u64) -> u64 {
+fn raise_to(_needed: u64) -> u64 {
     u64::MAX
 }
 

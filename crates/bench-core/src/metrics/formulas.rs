@@ -20,11 +20,12 @@ pub(super) fn ttfo_ms(sample: &Sample) -> Option<f64> {
     from_sent(sample, sample.generated().find(|a| a.kind != ArrivalKind::Reasoning))
 }
 
-/// Second generated arrival − first.
+/// Second generated arrival − first, unless they came in one read.
 pub(super) fn ttst_ms(sample: &Sample) -> Option<f64> {
     let mut generated = sample.generated();
     let first = generated.next()?;
-    Some(generated.next()?.at.ms_since(first.at))
+    let second = generated.next().filter(|second| !second.coalesced)?;
+    Some(second.at.ms_since(first.at))
 }
 
 /// Last generated arrival − sent.

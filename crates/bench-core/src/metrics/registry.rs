@@ -97,7 +97,7 @@ static REGISTRY: [Metric; 31] = [
         title: "Time to second token",
         unit: "ms",
         better: Better::Lower,
-        definition: "second generated event minus the first; needs two",
+        definition: "second generated event minus the first; needs two that came in different reads",
         elsewhere: &[("AIPerf", "time_to_second_token"), ("genai-perf", "time_to_second_token")],
         source: Source::Request(formulas::ttst_ms),
     },

@@ -1,7 +1,7 @@
 //! Ending a run before its end.
 
 use std::sync::{
-    Arc,
+    Arc, Condvar, Mutex, PoisonError,
     atomic::{AtomicU8, Ordering},
 };
 
@@ -28,11 +28,19 @@ struct Shared {
     /// The level, for those that look; `woken` is for those that wait.
     level: AtomicU8,
     woken: watch::Sender<Level>,
+    /// For threads that wait.
+    known: Mutex<()>,
+    changed: Condvar,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self(Arc::new(Shared { level: AtomicU8::new(0), woken: watch::Sender::new(Level::Go) }))
+        Self(Arc::new(Shared {
+            level: AtomicU8::new(0),
+            woken: watch::Sender::new(Level::Go),
+            known: Mutex::new(()),
+            changed: Condvar::new(),
+        }))
     }
 }
 
@@ -65,6 +73,17 @@ impl Stop {
     pub fn at_least(&self, level: Level) {
         if self.0.level.fetch_max(level as u8, Ordering::Relaxed) < level as u8 {
             self.0.woken.send_replace(level);
+            // Taken so that nobody is between looking and waiting.
+            drop(self.0.known.lock().unwrap_or_else(PoisonError::into_inner));
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// Blocks this thread until the run is stopped at least as far as `level`.
+    pub fn wait(&self, level: Level) {
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.level() < level {
+            known = self.0.changed.wait(known).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -90,5 +109,6 @@ mod tests {
         stop.at_least(Level::Drain);
         assert_eq!(stop.level(), Level::Abort);
         stop.reached(Level::Abort).await;
+        stop.wait(Level::Abort);
     }
 }

@@ -1,0 +1,51 @@
+//! Writing to people: failures in four lines, results on standard output.
+
+use std::io::{self, IsTerminal, Write};
+
+use bench_harness::Failure;
+use bench_report::console::Style;
+
+use crate::args::Color;
+
+/// A failure: what, what was said, what there is, what to do, where to read more.
+pub(crate) fn failure(failure: &Failure) {
+    eprintln!("error{failure}");
+    let lines = [("said", &failure.said), ("it has", &failure.has), ("fix", &failure.fix)];
+    for (name, text) in lines {
+        if let Some(text) = text {
+            eprintln!("  {name:<8} {}", visible(text));
+        }
+    }
+    eprintln!("  {:<8} inferbench explain {}", "more", failure.code.name());
+}
+
+/// Text of servers and files, without what a terminal would take for commands.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Prints a result. A reader that has gone away, as `head` does, is no error.
+pub(crate) fn result(text: &str) {
+    let mut out = io::stdout().lock();
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    let _ = write!(out, "{text}{newline}").and_then(|()| out.flush());
+}
+
+/// What standard output can show.
+pub(crate) fn style(color: Color, ascii: bool) -> Style {
+    let color = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() && !dumb
+        }
+    };
+    Style { color, ascii }
+}
+
+/// Columns of standard output: 80 where it is no terminal.
+pub(crate) fn width() -> usize {
+    let size = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    size.map_or(80, |(width, _)| usize::from(width.0))
+}

@@ -1,0 +1,210 @@
+//! What is seen while measuring: a bar on a terminal, else a line every ten seconds.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IsTerminal},
+    time::Duration,
+};
+
+use bench_core::{
+    MetricSink, Phase, Progress, RunEvent, RunInfo, RunOutcome, Sample, SinkError,
+    stats::Distribution,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A sink that shows how far a run has come, with percentiles of the last seconds.
+pub(crate) struct ProgressView {
+    view: View,
+    phase: Phase,
+    recent: Recent,
+    failed: u64,
+    /// Ticks of a tenth of a second.
+    ticks: u32,
+}
+
+enum View {
+    Bar(ProgressBar),
+    Lines,
+}
+
+/// Samples that ended lately.
+#[derive(Default)]
+struct Recent {
+    samples: VecDeque<Ended>,
+    now_ns: u64,
+}
+
+struct Ended {
+    at_ns: u64,
+    ttft_ms: Option<f64>,
+    tpot_ms: Option<f64>,
+    tokens: u32,
+}
+
+/// What counts as late, as long as a run has lasted so long.
+const LATELY: Duration = Duration::from_secs(5);
+
+impl ProgressView {
+    pub(crate) fn new() -> Self {
+        let view = if io::stderr().is_terminal() {
+            // Four times a second: watching must not cost what is watched.
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
+            View::Bar(bar)
+        } else {
+            View::Lines
+        };
+        Self { view, phase: Phase::WarmUp, recent: Recent::default(), failed: 0, ticks: 0 }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        let phase = match self.phase {
+            Phase::WarmUp => "warm-up",
+            Phase::Measure => "measure",
+        };
+        let message = self.recent.line(progress, self.failed);
+        match &self.view {
+            View::Bar(bar) => {
+                if let Some(of) = progress.of {
+                    bar.set_length(of);
+                }
+                bar.set_prefix(phase);
+                bar.set_position(progress.ended);
+                bar.set_message(message);
+            }
+            View::Lines => {
+                let of = progress.of.map_or(String::new(), |of| format!("/{of}"));
+                eprintln!("{phase} {}{of}  {message}", progress.ended);
+            }
+        }
+    }
+}
+
+impl MetricSink for ProgressView {
+    fn begin(&mut self, _run: &RunInfo) -> Result<(), SinkError> {
+        if let View::Bar(bar) = &self.view {
+            let template = "{prefix} {bar:24} {pos}/{len} {elapsed}  {wide_msg}";
+            // The template is ours and valid; the default one would do, too.
+            bar.set_style(
+                ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
+            );
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &RunEvent) -> Result<(), SinkError> {
+        match event {
+            RunEvent::PhaseBegan { phase, .. } => {
+                (self.phase, self.failed, self.ticks) = (*phase, 0, 0);
+                self.recent = Recent::default();
+            }
+            RunEvent::Sample(sample) => {
+                self.failed += u64::from(sample.outcome.is_failure());
+                self.recent.add(sample);
+            }
+            RunEvent::Progress(progress) => {
+                self.ticks += 1;
+                let due = match self.view {
+                    View::Bar(_) => self.ticks.is_multiple_of(3),
+                    View::Lines => self.ticks.is_multiple_of(100),
+                };
+                if due {
+                    self.show(*progress);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _outcome: &RunOutcome) -> Result<(), SinkError> {
+        if let View::Bar(bar) = &self.view {
+            bar.finish_and_clear();
+        }
+        Ok(())
+    }
+}
+
+impl Recent {
+    fn add(&mut self, sample: &Sample) {
+        let at_ns = sample.done.map_or(0, |done| done.as_nanos());
+        self.now_ns = self.now_ns.max(at_ns);
+        if sample.outcome.is_ok() {
+            let (ttft_ms, tpot_ms) = (value("ttft_ms", sample), value("tpot_ms", sample));
+            let tokens = sample.output_tokens().map_or(0, |(n, _)| n);
+            self.samples.push_back(Ended { at_ns, ttft_ms, tpot_ms, tokens });
+        }
+        let horizon = self.now_ns.saturating_sub(nanos(LATELY));
+        while self.samples.front().is_some_and(|s| s.at_ns < horizon) {
+            self.samples.pop_front();
+        }
+    }
+
+    fn line(&self, progress: Progress, failed: u64) -> String {
+        let of = |value: fn(&Ended) -> Option<f64>| {
+            let mut values: Vec<f64> = self.samples.iter().filter_map(value).collect();
+            Distribution::of(&mut values)
+        };
+        let mut parts =
+            vec![format!("in flight {}", progress.in_flight()), format!("failed {failed}")];
+        if let Some(d) = of(|s| s.ttft_ms) {
+            let p95 = d.percentile(95.0).unwrap_or(d.max);
+            parts.push(format!("TTFT p50 {:.1} p95 {p95:.1} ms", d.median()));
+        }
+        if let Some(d) = of(|s| s.tpot_ms) {
+            parts.push(format!("TPOT {:.2} ms", d.median()));
+        }
+        if let Some(first) = self.samples.front() {
+            let span = (self.now_ns - first.at_ns) as f64 / 1e9;
+            let tokens: u64 = self.samples.iter().map(|s| u64::from(s.tokens)).sum();
+            if span > 0.5 {
+                parts.push(format!("{:.0} tok/s", tokens as f64 / span));
+            }
+        }
+        parts.join("  ")
+    }
+}
+
+/// A metric of one request, by the registry's own formula.
+fn value(id: &str, sample: &Sample) -> Option<f64> {
+    match bench_core::metric(id)?.source {
+        bench_core::Source::Request(formula) => formula(sample),
+        _ => None,
+    }
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::{Answer, ArrivalKind, Clock, Moment, Outcome, Request, Stamp, Usage};
+
+    use super::*;
+
+    fn sample(sent_ms: u64, ttft_ms: u64) -> Sample {
+        let at = |ms: u64| Moment::from_nanos(ms * 1_000_000);
+        let mut answer = Answer::new(Clock::start());
+        answer.begin(Sample::due(at(sent_ms)), &Request::default());
+        answer.sent(at(sent_ms));
+        for n in 0..3 {
+            let stamp = Stamp::of_read(at(sent_ms + ttft_ms + n * 10));
+            answer.generated(stamp, ArrivalKind::Content, "x", None);
+        }
+        answer.usage(Usage { prompt: 1, completion: 3, ..Usage::default() });
+        answer.done(at(sent_ms + ttft_ms + 20));
+        answer.into_sample(Outcome::Ok, None)
+    }
+
+    #[test]
+    fn only_the_last_seconds_are_shown() {
+        let mut recent = Recent::default();
+        recent.add(&sample(0, 900));
+        (0..10).for_each(|n| recent.add(&sample(10_000 + n * 100, 50)));
+        let line = recent.line(Progress { sent: 13, ended: 11, of: None }, 1);
+        assert_eq!(
+            line,
+            "in flight 2  failed 1  TTFT p50 50.0 p95 50.0 ms  TPOT 10.00 ms  33 tok/s"
+        );
+    }
+}

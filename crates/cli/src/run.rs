@@ -1,0 +1,244 @@
+//! `inferbench run`: from arguments to settings, and from what came of it to the screen.
+
+use std::{
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bench_core::{
+    Limits, MetricSink, Phase, PointOutcome, Rate, RunEvent, Sample, SinkError, Source, Stop,
+    metric,
+};
+use bench_harness::{
+    Code, Exit, Export, Failure, Finished, LoadSettings, Server, Settings, prepare, redacted,
+    simulator_config,
+};
+use bench_providers::{Endpoint, Secret, Stamping, openai::Api};
+use bench_report::{
+    console::{self, Histograms, LogHistogram, Report},
+    json,
+};
+use bench_workloads::Length;
+
+use crate::{
+    args::{Arrivals, EndpointType, ExportFormat, RunArgs, Stamps, Ui},
+    output,
+    progress::ProgressView,
+    signals::Signals,
+};
+
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let experiment = prepare(settings(args)?)?;
+    if args.ui != Ui::None {
+        for note in &experiment.target().notes {
+            eprintln!("{note}");
+        }
+        eprintln!("measuring {}: {}", experiment.target().endpoint, experiment.workload());
+    }
+    let histograms = TimeHistograms::default();
+    let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(histograms.clone())];
+    if args.ui != Ui::None {
+        sinks.push(Box::new(ProgressView::new()));
+    }
+    let stop = Stop::new();
+    let signals = Signals::stop(&stop);
+    let finished = experiment.run(sinks, &stop)?;
+    report(args, &finished, &histograms)?;
+    Ok(signals.exit().unwrap_or_else(|| finished.exit()))
+}
+
+/// What the arguments mean; nothing is looked up but the files that they name.
+fn settings(args: &RunArgs) -> Result<Settings, Failure> {
+    let invalid = |what: String| Failure::new(Code::Setting, what);
+    let server = match (&args.url, args.simulate) {
+        (Some(url), _) => Server::At(Endpoint::parse(url).map_err(|error| {
+            Failure::new(Code::Address, error.to_string()).fix("--url http://localhost:8000")
+        })?),
+        (None, true) => Server::Simulator(simulator_config()),
+        (None, false) => Server::Find,
+    };
+    let length = |tokens: u64, deviation: f64| match deviation {
+        0.0 => u32::try_from(tokens)
+            .map_err(|e| e.to_string())
+            .and_then(|n| Length::fixed(n).map_err(|e| e.to_string())),
+        _ => Length::normal(tokens as f64, deviation).map_err(|e| e.to_string()),
+    };
+    Ok(Settings {
+        name: args.name.clone(),
+        server,
+        model: args.model.clone(),
+        api: match args.endpoint_type {
+            EndpointType::Chat => Api::Chat,
+            EndpointType::Completions => Api::Completions,
+        },
+        path: args.endpoint.clone(),
+        streaming: !args.no_streaming,
+        force_osl: args.force_osl,
+        extra_body: args
+            .extra_inputs
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+        headers: args.headers.clone(),
+        api_key: api_key(args.api_key_file.as_deref())?,
+        wait_ready: args.wait_ready,
+        load: load(args)?,
+        requests: args.request_count,
+        duration: args.benchmark_duration,
+        grace: args.benchmark_grace_period,
+        warm_up: args.warmup_request_count,
+        isl: length(args.isl, args.isl_stddev).map_err(|e| invalid(format!("--isl: {e}")))?,
+        osl: length(args.osl, args.osl_stddev).map_err(|e| invalid(format!("--osl: {e}")))?,
+        tokenizer: args.tokenizer.clone(),
+        seed: args.random_seed,
+        threads: args.threads,
+        limits: Limits { total: args.request_timeout_seconds, ..Limits::default() },
+        stamping: match args.stamps {
+            Stamps::Kernel => Stamping::Kernel,
+            Stamps::Read => Stamping::Read,
+        },
+        artifacts: args.artifact_dir.clone(),
+        exports: args
+            .export
+            .iter()
+            .map(|format| match format {
+                ExportFormat::GenaiPerf => Export::GenaiPerf,
+                ExportFormat::Csv => Export::Csv,
+            })
+            .collect(),
+        command: redacted(std::env::args()),
+    })
+}
+
+fn load(args: &RunArgs) -> Result<LoadSettings, Failure> {
+    let concurrency = NonZeroUsize::new(args.concurrency).unwrap_or(NonZeroUsize::MIN);
+    let Some(rate) = args.request_rate else { return Ok(LoadSettings::Concurrency(concurrency)) };
+    let rate = Rate::per_second(rate)
+        .map_err(|error| Failure::new(Code::Setting, format!("--request-rate: {error}")))?;
+    let arrivals = match args.arrival_pattern {
+        Arrivals::Poisson => bench_harness::Arrivals::Poisson,
+        Arrivals::Constant => bench_harness::Arrivals::Constant,
+    };
+    // 1 is the default of -c, and would make a closed loop of any rate.
+    let max_in_flight = Some(concurrency).filter(|n| n.get() > 1);
+    Ok(LoadSettings::Rate { rate, arrivals, max_in_flight })
+}
+
+/// Variables that may hold the key, first one first.
+const KEY_VARIABLES: [&str; 3] = ["INFERBENCH_API_KEY", "OPENAI_API_KEY", "NGC_API_KEY"];
+
+/// The key, and where it came from.
+fn api_key(file: Option<&Path>) -> Result<Option<(Secret, String)>, Failure> {
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let what = format!("the key file {} cannot be read", path.display());
+            Failure::new(Code::Setting, what).said(error.to_string())
+        })?;
+        return Ok(Some((Secret::new(&text), path.display().to_string())));
+    }
+    let found = KEY_VARIABLES.iter().find_map(|name| Some((name, std::env::var(name).ok()?)));
+    Ok(found
+        .map(|(name, key)| (Secret::new(&key), (*name).to_owned()))
+        .filter(|(key, _)| !key.is_empty()))
+}
+
+fn report(args: &RunArgs, finished: &Finished, histograms: &TimeHistograms) -> Result<(), Failure> {
+    let summary = finished.directory.read_summary().map_err(|error| {
+        Failure::new(Code::Artifacts, "the summary cannot be read back").said(error.to_string())
+    })?;
+    if args.json {
+        if let Some(summary) = summary {
+            output::result(&json::render(&summary));
+        }
+        return Ok(());
+    }
+    for (point, outcome) in finished.plan.points.iter().zip(&finished.outcome.points) {
+        output::result(&page(args, finished, point, outcome, histograms));
+    }
+    if finished.outcome.points.is_empty() {
+        eprintln!("stopped before anything was measured");
+    }
+    Ok(())
+}
+
+fn page(
+    args: &RunArgs,
+    finished: &Finished,
+    point: &bench_core::Point,
+    outcome: &PointOutcome,
+    histograms: &TimeHistograms,
+) -> String {
+    let target = &finished.target;
+    let host = format!("{}:{}", target.endpoint.host(), target.endpoint.port());
+    let mut saved = vec![
+        finished.directory.path().display().to_string(),
+        "json".to_owned(),
+        "jsonl".to_owned(),
+    ];
+    saved.extend(finished.exported.iter().cloned());
+    let next = next_commands(point, outcome);
+    let shown = histograms.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        plan: &finished.plan,
+        point,
+        outcome,
+        target: console::Target {
+            server: &target.info,
+            host: &host,
+            model: &target.model,
+            simulated: target.is_simulated(),
+        },
+        histograms: Histograms { ttft: Some(&shown.ttft), gaps: Some(&shown.gaps) },
+        saved: &saved,
+        next: &next,
+    };
+    console::render(&report, output::width(), output::style(args.color, args.ascii))
+}
+
+/// Commands that may come next, all of which exist.
+fn next_commands(point: &bench_core::Point, outcome: &PointOutcome) -> Vec<String> {
+    let streams = match &point.load {
+        bench_core::Load::Closed { concurrency } => concurrency.get().max(1),
+        bench_core::Load::Open { .. } => 100,
+    };
+    let mut next = vec![format!("inferbench doctor --self-test -c {streams}")];
+    if outcome.summary.succeeded() > 0 {
+        next.push("inferbench explain ttft_ms".to_owned());
+    }
+    next
+}
+
+/// How times of the measured phase are distributed.
+#[derive(Clone, Default)]
+struct TimeHistograms(Arc<Mutex<Shown>>);
+
+#[derive(Default)]
+struct Shown {
+    ttft: LogHistogram,
+    gaps: LogHistogram,
+}
+
+impl MetricSink for TimeHistograms {
+    fn event(&mut self, event: &RunEvent) -> Result<(), SinkError> {
+        if let RunEvent::Sample(sample) = event
+            && sample.phase == Phase::Measure
+            && sample.outcome.is_ok()
+        {
+            let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Source::Request(ttft_ms)) = metric("ttft_ms").map(|m| m.source) {
+                shown.ttft.extend(ttft_ms(sample));
+            }
+            shown.gaps.extend(gaps_ms(sample));
+        }
+        Ok(())
+    }
+}
+
+/// Gaps between events whose own moments are known.
+fn gaps_ms(sample: &Sample) -> impl Iterator<Item = f64> {
+    let pairs = sample.generated().zip(sample.generated().skip(1));
+    pairs.filter(|(_, b)| !b.coalesced).map(|(a, b)| b.at.ms_since(a.at))
+}
