@@ -100,6 +100,11 @@ impl Answer {
         self.sample.headers = Some(at);
     }
 
+    /// The answer comes as a whole: when its first token was there is not to be known.
+    pub fn whole(&mut self) {
+        self.sample.streamed = false;
+    }
+
     /// Generated text came, in the channel that `kind` names. `tokens` says how many, where known. An
     /// empty `text` without tokens is no token: it counts as [`ArrivalKind::Role`].
     pub fn generated(&mut self, stamp: Stamp, kind: ArrivalKind, text: &str, tokens: Option<u32>) {

@@ -204,6 +204,8 @@ pub struct Sample {
     pub sent: Option<Moment>,
     /// When the response head came.
     pub headers: Option<Moment>,
+    /// Whether the answer was to come as a stream. One that was not has no time to first token.
+    pub streamed: bool,
     /// The events of the answer, in order.
     pub arrivals: Vec<Arrival>,
     /// When the answer was complete, usage and terminal marker included, or was given up.
@@ -242,6 +244,7 @@ impl Sample {
             connect: None,
             sent: None,
             headers: None,
+            streamed: true,
             arrivals: Vec::new(),
             done: None,
             outcome: Outcome::Cancelled,

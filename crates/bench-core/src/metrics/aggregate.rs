@@ -137,8 +137,10 @@ impl Aggregate {
         }
         if let (Some(first), Some(last)) = (sample.first_generated(), sample.last_generated()) {
             self.ended = Some(self.ended.map_or(last.at, |ended| ended.max(last.at)));
-            self.in_decode += last.at.since(first.at);
-            self.in_prefill += sample.sent.map_or(Duration::ZERO, |sent| first.at.since(sent));
+            if sample.streamed {
+                self.in_decode += last.at.since(first.at);
+                self.in_prefill += sample.sent.map_or(Duration::ZERO, |sent| first.at.since(sent));
+            }
         }
         self.input_tokens += u64::from(sample.prompt_tokens().unwrap_or(0));
         if let Some((tokens, source)) = sample.output_tokens() {
@@ -243,11 +245,17 @@ impl Aggregate {
     }
 
     pub(super) fn prefill_concurrency(&self) -> Option<f64> {
-        Some(self.in_prefill.as_secs_f64() / self.window_s()?)
+        self.streamed_time(self.in_prefill)
     }
 
     pub(super) fn decode_concurrency(&self) -> Option<f64> {
-        Some(self.in_decode.as_secs_f64() / self.window_s()?)
+        self.streamed_time(self.in_decode)
+    }
+
+    /// A share of the window; absent where no answer was streamed.
+    fn streamed_time(&self, time: Duration) -> Option<f64> {
+        let streamed = self.in_prefill + self.in_decode > Duration::ZERO;
+        Some(time.as_secs_f64() / self.window_s()?).filter(|_| streamed)
     }
 
     pub(super) fn peak_output_tps(&self) -> Option<f64> {

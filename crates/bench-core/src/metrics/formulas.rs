@@ -10,14 +10,20 @@ fn from_due(sample: &Sample, arrival: Option<&Arrival>) -> Option<f64> {
     Some(arrival?.at.ms_since(sample.due))
 }
 
+/// The first generated arrival, where the answer was streamed: else it is the last one, too.
+fn first(sample: &Sample) -> Option<&Arrival> {
+    sample.first_generated().filter(|_| sample.streamed)
+}
+
 /// First generated arrival − sent.
 pub(super) fn ttft_ms(sample: &Sample) -> Option<f64> {
-    from_sent(sample, sample.first_generated())
+    from_sent(sample, first(sample))
 }
 
 /// First generated arrival outside the reasoning channel − sent.
 pub(super) fn ttfo_ms(sample: &Sample) -> Option<f64> {
-    from_sent(sample, sample.generated().find(|a| a.kind != ArrivalKind::Reasoning))
+    let output = sample.generated().find(|a| a.kind != ArrivalKind::Reasoning);
+    from_sent(sample, output.filter(|_| sample.streamed))
 }
 
 /// Second generated arrival − first, unless they came in one read.
@@ -35,7 +41,7 @@ pub(super) fn e2e_ms(sample: &Sample) -> Option<f64> {
 
 /// First generated arrival − due.
 pub(super) fn ttft_due_ms(sample: &Sample) -> Option<f64> {
-    from_due(sample, sample.first_generated())
+    from_due(sample, first(sample))
 }
 
 /// Last generated arrival − due.
@@ -257,6 +263,24 @@ mod tests {
                 ("tpot", tpot_ms, None),
                 ("prefill_tps", prefill_tps, None),
                 ("osl", osl, Some(0.0)),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_answer_that_was_not_streamed_has_its_end_alone() {
+        let mut sample = sample(&[(60, CONTENT, Some(8))], Some(8));
+        sample.streamed = false;
+        check(
+            &sample,
+            &[
+                ("ttft", ttft_ms, None),
+                ("ttfo", ttfo_ms, None),
+                ("ttft_due", ttft_due_ms, None),
+                ("prefill_tps", prefill_tps, None),
+                ("tpot", tpot_ms, None),
+                ("e2e", e2e_ms, Some(50.0)),
+                ("e2e_tps_user", e2e_tps_user, Some(160.0)),
             ],
         );
     }

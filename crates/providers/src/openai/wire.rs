@@ -287,6 +287,9 @@ impl Reader for AnswerReader<'_> {
                 format!("the answer is compressed ({coding}), though that was not asked for");
             return Err(ProviderError::new(Outcome::Malformed, said));
         }
+        if !self.streaming {
+            self.answer.whole();
+        }
         self.form = match head.status {
             200..=299 if !self.streaming => Form::Whole,
             // A missing type, or text/plain, is a stream that does not say so.

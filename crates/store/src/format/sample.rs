@@ -44,6 +44,9 @@ pub struct SampleLine {
     /// When the response head came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers_ns: Option<u64>,
+    /// Whether the answer was to come as a stream; left out where it was.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub streamed: bool,
     /// The events of the answer.
     #[serde(default, skip_serializing_if = "ArrivalLines::is_empty")]
     pub arrivals: ArrivalLines,
@@ -172,6 +175,11 @@ impl From<ArrivalKindLine> for ArrivalKind {
     }
 }
 
+/// What a field that is left out means.
+fn yes() -> bool {
+    true
+}
+
 impl From<&Sample> for SampleLine {
     fn from(sample: &Sample) -> Self {
         Self {
@@ -188,6 +196,7 @@ impl From<&Sample> for SampleLine {
             }),
             sent_ns: sample.sent.map(Moment::as_nanos),
             headers_ns: sample.headers.map(Moment::as_nanos),
+            streamed: sample.streamed,
             arrivals: sample.arrivals.as_slice().into(),
             done_ns: sample.done.map(Moment::as_nanos),
             outcome: sample.outcome.to_string(),
@@ -255,6 +264,7 @@ impl TryFrom<SampleLine> for Sample {
             }),
             sent: line.sent_ns.map(Moment::from_nanos),
             headers: line.headers_ns.map(Moment::from_nanos),
+            streamed: line.streamed,
             arrivals: line.arrivals.try_into()?,
             done: line.done_ns.map(Moment::from_nanos),
             outcome: line.outcome.parse()?,

@@ -57,14 +57,14 @@ fn sample() -> impl Strategy<Value = Sample> {
     let counts = (option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<u32>()));
     let end = (outcome(), text(), option::of(usage()), option::of(finish()));
     let arrivals = prop::collection::vec(arrival(), 0..6);
-    let said = (any::<String>(), option::of(any::<bool>()), text());
+    let said = (any::<String>(), option::of(any::<bool>()), text(), any::<bool>());
     (place, moments, counts, end, arrivals, said).prop_map(
         |(place, moments, counts, end, arrivals, said)| {
             let (point, warm_up, number, session, turn) = place;
             let (due, connect, sent, headers, done) = moments;
             let (input_tokens, asked_tokens, counted_tokens) = counts;
             let (outcome, error, usage, finish) = end;
-            let (request_id, correct, text) = said;
+            let (request_id, correct, text, streamed) = said;
             Sample {
                 request_id,
                 point,
@@ -76,6 +76,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 connect: connect.map(|(began, done)| Connect { began, done }),
                 sent,
                 headers,
+                streamed,
                 arrivals,
                 done,
                 outcome,
