@@ -5,6 +5,7 @@
 //! package's `README.md`. Linux only: epoll, timerfd, and the kernel's receive stamps.
 
 pub mod clock;
+pub mod experiment;
 pub mod figures;
 pub mod line_counter;
 pub mod load;

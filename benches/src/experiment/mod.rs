@@ -1,0 +1,9 @@
+//! The experiments: the product's binary against the truth server, judged by the files of both.
+
+mod fidelity;
+mod programs;
+mod samples;
+
+pub use fidelity::{Conditions, FidelityRow, fidelity};
+pub use programs::{Product, Programs, Server, Stamps};
+pub use samples::{ProductSample, Run};
