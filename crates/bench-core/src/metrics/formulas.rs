@@ -64,13 +64,15 @@ pub(super) fn connect_ms(sample: &Sample) -> Option<f64> {
     sample.connect.map(|c| c.done.ms_since(c.began))
 }
 
-/// (last − first generated arrival) / (OSL − tokens of the first arrival).
+/// (last − first generated arrival) / (OSL − tokens of the first arrival). An answer that came in one read
+/// has none: its events are not apart by nothing, but by an unknown time.
 pub(super) fn tpot_ms(sample: &Sample) -> Option<f64> {
     let (first, last) = (sample.first_generated()?, sample.last_generated()?);
     let (osl, _) = sample.output_tokens()?;
     // Where the first event's tokens are not known it is taken for one, as AIPerf and vLLM do.
     let later = osl.checked_sub(first.known_tokens().unwrap_or(1)).filter(|n| *n > 0)?;
-    Some(last.at.ms_since(first.at) / f64::from(later))
+    let ms = last.at.ms_since(first.at);
+    (ms > 0.0).then(|| ms / f64::from(later))
 }
 
 /// Output tokens.
@@ -313,6 +315,21 @@ mod tests {
         let gap = |ms: u64| Gap { ns: ms * 1_000_000, tokens: Some(1) };
         assert_eq!(gaps(&sample), (vec![gap(10), gap(10)], 2));
         check(&sample, &[("tpot", tpot_ms, Some(10.0))]);
+    }
+
+    #[test]
+    fn an_answer_that_came_in_one_read_has_no_time_per_token() {
+        let sample =
+            sample(&[(60, CONTENT, None), (60, CONTENT, None), (60, CONTENT, None)], Some(3));
+        check(
+            &sample,
+            &[
+                ("tpot", tpot_ms, None),
+                ("tps_user", tps_user, None),
+                ("decode_tps", decode_tps, None),
+            ],
+        );
+        assert_eq!(gaps(&sample), (vec![], 2));
     }
 
     #[test]

@@ -107,7 +107,7 @@ static REGISTRY: [Metric; 31] = [
         unit: "ms",
         better: Better::Lower,
         definition: "(last - first generated event) / (OSL - tokens of the first event), one value a \
-                     request; needs a later token",
+                     request; needs a later token that came in another read",
         elsewhere: &[
             ("AIPerf", "inter_token_latency"),
             ("genai-perf", "inter_token_latency"),
