@@ -53,6 +53,7 @@ impl Feed {
 }
 
 /// All load threads' ends, and how often one of them found nothing.
+#[derive(Clone)]
 pub(super) struct Feeds {
     feeds: Vec<Feed>,
     starved: Arc<AtomicU64>,
@@ -68,8 +69,11 @@ impl Feeds {
     }
 }
 
+/// Feeds phase after phase from one workload.
+pub(super) struct Feeder(Option<Source>);
+
 /// The workload, and sessions of it that an earlier phase took but did not send.
-pub(super) struct Feeder {
+struct Source {
     workload: Box<dyn Workload>,
     unsent: VecDeque<Box<dyn Session>>,
 }
@@ -79,14 +83,15 @@ const AHEAD: usize = 4_096;
 
 impl Feeder {
     pub(super) fn new(workload: Box<dyn Workload>) -> Self {
-        Self { workload, unsent: VecDeque::new() }
+        Self(Some(Source { workload, unsent: VecDeque::new() }))
     }
 
     /// Starts to feed a phase; returns once as many sessions lie ready as may.
     ///
     /// In a closed loop all load threads take from one queue. In an open loop each has its own, since
     /// session n is sent by thread n mod `threads`, at its time.
-    pub(super) fn feed(self, load: &Load, until: Until, threads: usize) -> (Feeds, Feeding) {
+    pub(super) fn feed(&mut self, load: &Load, until: Until, threads: usize) -> Feeding {
+        let source = self.0.take().expect("a phase gives the source back before the next begins");
         let queues = match load {
             Load::Closed { .. } => 1,
             Load::Open { .. } => threads,
@@ -97,18 +102,34 @@ impl Feeder {
         let (ready, filled) = bounded(1);
         let halt = Arc::new(AtomicBool::new(false));
         let halted = Arc::clone(&halt);
-        let feeder = std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("feeder".to_owned())
-            .spawn(move || self.fill(&senders, wanted, &ready, &halted));
+            .spawn(move || source.fill(&senders, wanted, &ready, &halted));
+        // Fails if the thread is gone, which `take_back` will tell.
         let _ = filled.recv();
         let starved = Arc::new(AtomicU64::new(0));
-        let feeds = receivers
-            .iter()
-            .map(|sessions| Feed { sessions: sessions.clone(), starved: Arc::clone(&starved) })
-            .collect();
-        (Feeds { feeds, starved }, Feeding { feeder, receivers, halt })
+        let feed = |sessions| Feed { sessions, starved: Arc::clone(&starved) };
+        let feeds = Feeds { feeds: receivers.iter().cloned().map(feed).collect(), starved };
+        Feeding { thread, receivers, feeds, halt }
     }
 
+    /// Ends feeding once no load thread takes any more, and keeps what was not sent for the next phase.
+    /// Fails with what a panic said.
+    pub(super) fn take_back(&mut self, feeding: Feeding) -> Result<(), String> {
+        feeding.halt.store(true, Ordering::Relaxed);
+        let thread = feeding.thread.map_err(|error| error.to_string())?;
+        let mut source = thread.join().map_err(|panic| panic_message(&*panic))?;
+        let mut unsent: Vec<Fed> = feeding.receivers.iter().flat_map(Receiver::try_iter).collect();
+        unsent.sort_by_key(|fed| fed.number);
+        for fed in unsent.into_iter().rev() {
+            source.unsent.push_front(fed.session);
+        }
+        self.0 = Some(source);
+        Ok(())
+    }
+}
+
+impl Source {
     fn fill(
         mut self,
         senders: &[Sender<Fed>],
@@ -149,23 +170,15 @@ const LOOK_UP: Duration = Duration::from_millis(10);
 
 /// A phase being fed.
 pub(super) struct Feeding {
-    feeder: std::io::Result<JoinHandle<Feeder>>,
+    thread: std::io::Result<JoinHandle<Source>>,
     receivers: Vec<Receiver<Fed>>,
+    feeds: Feeds,
     halt: Arc<AtomicBool>,
 }
 
 impl Feeding {
-    /// Ends feeding once no load thread takes any more. Returns the feeder, with what was not sent ready
-    /// for the next phase, or what a panic said.
-    pub(super) fn end(self) -> Result<Feeder, String> {
-        self.halt.store(true, Ordering::Relaxed);
-        let thread = self.feeder.map_err(|error| error.to_string())?;
-        let mut feeder = thread.join().map_err(|panic| panic_message(&*panic))?;
-        let mut unsent: Vec<Fed> = self.receivers.iter().flat_map(Receiver::try_iter).collect();
-        unsent.sort_by_key(|fed| fed.number);
-        for fed in unsent.into_iter().rev() {
-            feeder.unsent.push_front(fed.session);
-        }
-        Ok(feeder)
+    /// The load threads' ends.
+    pub(super) fn feeds(&self) -> Feeds {
+        self.feeds.clone()
     }
 }

@@ -1,9 +1,17 @@
 //! The threads that send: each with a runtime, connections and timers of its own.
 
-use std::{any::Any, io, pin::pin, sync::Arc, thread::JoinHandle};
+use std::{
+    any::Any,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    thread::JoinHandle,
+};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::{
+    runtime::Runtime,
     sync::Semaphore,
     task::{JoinError, JoinSet},
     time::{Instant, sleep_until},
@@ -26,8 +34,7 @@ impl LoadThreads {
             let runtime = runtime(pace)?;
             let thread = std::thread::Builder::new().name(format!("load-{number}"));
             started.threads.push(thread.spawn(move || {
-                let load_thread = LoadThread { number, count, clock, pace };
-                runtime.block_on(load_thread.follow(orders));
+                LoadThread { number, count, clock, pace }.follow(&runtime, &orders);
             })?);
             started.orders.push(sender);
         }
@@ -56,7 +63,7 @@ impl Drop for LoadThreads {
     }
 }
 
-fn runtime(pace: Pace) -> io::Result<tokio::runtime::Runtime> {
+fn runtime(pace: Pace) -> io::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all();
     match pace {
@@ -77,10 +84,11 @@ struct LoadThread {
 }
 
 impl LoadThread {
-    async fn follow(self, orders: Receiver<Arc<Order>>) {
-        // Between phases there is nothing to run here, so the thread may block.
+    /// Follows orders until there are no more. Each is ended, also by a panic of a schedule.
+    fn follow(&self, runtime: &Runtime, orders: &Receiver<Arc<Order>>) {
         while let Ok(order) = orders.recv() {
-            let panicked = self.phase(&order).await;
+            let phase = AssertUnwindSafe(|| runtime.block_on(self.phase(&order)));
+            let panicked = catch_unwind(phase).unwrap_or_else(|panic| Some(panic_message(&*panic)));
             order.thread_ended(self.number, panicked);
         }
     }

@@ -179,66 +179,22 @@ impl Run<'_> {
     ) -> Result<PointOutcome, RunError> {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         self.tell(&RunEvent::PointBegan { point: number });
-        let threads = match self.pace {
-            Pace::Real => self.plan.threads.get(),
-            #[cfg(any(test, feature = "testing"))]
-            Pace::Paused => 1,
-        };
-        let mut threads =
-            LoadThreads::start(threads, self.clock, self.pace).map_err(RunError::Threads)?;
-        let mut feeder = Feeder::new(prepared.workload);
-        let keep_text = KeepText::new(prepared.keep_text, prepared.counter.as_deref());
-        let mut aggregate = Aggregate::default();
-        let mut facts = Facts::default();
+        let mut crew = self.crew(prepared)?;
+        let mut measured = Measured::default();
         for (phase, load, until) in phases(point) {
             if self.stop.level() != Level::Go {
                 break;
             }
-            let (feeds, feeding) = feeder.feed(load, until, threads.count());
-            let (order, messages) = Order::new(order::Parts {
-                run: self.plan.id.clone(),
-                point: number,
-                phase,
-                load: load.clone(),
-                until,
-                grace: point.grace,
-                provider: Arc::clone(&prepared.provider),
-                grader: prepared.grader.clone(),
-                keep_text,
-                feeds,
-                stop: self.stop.clone(),
-                clock: self.clock,
-                threads: threads.count(),
-            });
             self.tell(&RunEvent::PhaseBegan { point: number, phase });
-            let order = Arc::new(order);
-            let usage = ProcessorTime::now();
-            threads.begin(&order);
-            aggregate = Aggregate::default();
-            let counter = prepared.counter.as_deref();
-            let collected =
-                self.collect(&order, &messages, threads.count(), counter, &mut aggregate);
-            facts = Facts {
-                open_loop: matches!(load, Load::Open { .. }),
-                delayed_samples: order.delayed_samples(),
-                starved: order.starved(),
-                client_cpu_cores: usage.cores_since(),
-                cores: thread::available_parallelism().ok().map(|n| n.get() as f64),
-                ..Facts::default()
-            };
-            drop(order);
-            feeder = feeding
-                .end()
-                .map_err(|message| RunError::Panicked { role: "workload", message })?;
+            let spec = PhaseSpec { point: number, phase, load, until, grace: point.grace };
+            let result = self.phase(&mut crew, spec);
             self.tell(&RunEvent::PhaseEnded { point: number, phase });
-            if let Some(message) = collected {
-                return Err(RunError::Panicked { role: "provider, session or grader", message });
-            }
-            if phase == Phase::WarmUp {
-                aggregate = Aggregate::default();
+            let result = result?;
+            if phase == Phase::Measure {
+                measured = result;
             }
         }
-        let summary = with_facts(aggregate.summarize(), facts);
+        let summary = measured.summary();
         let verdict = Verdict::on(&summary, self.stop.level() != Level::Go);
         let outcome = PointOutcome { summary, verdict };
         self.tell(&RunEvent::PointEnded {
@@ -247,6 +203,62 @@ impl Run<'_> {
             verdict: outcome.verdict.clone(),
         });
         Ok(outcome)
+    }
+
+    fn crew(&self, prepared: Prepared) -> Result<Crew, RunError> {
+        let threads = match self.pace {
+            Pace::Real => self.plan.threads.get(),
+            #[cfg(any(test, feature = "testing"))]
+            Pace::Paused => 1,
+        };
+        let threads =
+            LoadThreads::start(threads, self.clock, self.pace).map_err(RunError::Threads)?;
+        let keep_text = KeepText::new(prepared.keep_text, prepared.counter.as_deref());
+        let Prepared { provider, workload, counter, grader, .. } = prepared;
+        Ok(Crew { threads, feeder: Feeder::new(workload), provider, counter, grader, keep_text })
+    }
+
+    fn phase(&mut self, crew: &mut Crew, phase: PhaseSpec<'_>) -> Result<Measured, RunError> {
+        let threads = crew.threads.count();
+        let feeding = crew.feeder.feed(phase.load, phase.until, threads);
+        let (order, messages) = Order::new(order::Parts {
+            run: self.plan.id.clone(),
+            point: phase.point,
+            phase: phase.phase,
+            load: phase.load.clone(),
+            until: phase.until,
+            grace: phase.grace,
+            provider: Arc::clone(&crew.provider),
+            grader: crew.grader.clone(),
+            keep_text: crew.keep_text,
+            feeds: feeding.feeds(),
+            stop: self.stop.clone(),
+            clock: self.clock,
+            threads,
+        });
+        let order = Arc::new(order);
+        let usage = ProcessorTime::now();
+        crew.threads.begin(&order);
+        let mut aggregate = Aggregate::default();
+        let panicked =
+            self.collect(&order, &messages, threads, crew.counter.as_deref(), &mut aggregate);
+        let facts = Facts {
+            open_loop: matches!(phase.load, Load::Open { .. }),
+            delayed_samples: order.delayed_samples(),
+            starved: order.starved(),
+            client_cpu_cores: usage.cores_since(),
+            cores: thread::available_parallelism().ok().map(|n| n.get() as f64),
+            ..Facts::default()
+        };
+        crew.feeder
+            .take_back(feeding)
+            .map_err(|message| RunError::Panicked { role: "workload", message })?;
+        match panicked {
+            Some(message) => {
+                Err(RunError::Panicked { role: "provider, session or grader", message })
+            }
+            None => Ok(Measured { aggregate, facts }),
+        }
     }
 
     /// Passes samples on until each load thread has said that its phase is over. Returns what a panic
@@ -273,10 +285,8 @@ impl Run<'_> {
                     panicked = panicked.or(end);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                // A thread that is gone has panicked outside any task.
-                Err(RecvTimeoutError::Disconnected) => {
-                    return panicked.or_else(|| Some("a load thread died".to_owned()));
-                }
+                // The order keeps the channel open, and each thread ends its phase whatever happens.
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the order holds a sender"),
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
@@ -295,6 +305,49 @@ impl Run<'_> {
             self.broken = Some(error);
             self.stop.at_least(Level::Drain);
         }
+    }
+}
+
+/// Who measures a point.
+struct Crew {
+    threads: LoadThreads,
+    feeder: Feeder,
+    provider: Arc<dyn Provider>,
+    counter: Option<Arc<dyn TokenCounter>>,
+    grader: Option<Arc<dyn Grader>>,
+    keep_text: KeepText,
+}
+
+/// What a phase is to do.
+#[derive(Clone, Copy)]
+struct PhaseSpec<'a> {
+    point: u32,
+    phase: Phase,
+    load: &'a Load,
+    until: Until,
+    grace: Duration,
+}
+
+/// What came of a phase: what its samples tell, and what only the run knows.
+#[derive(Default)]
+struct Measured {
+    aggregate: Aggregate,
+    facts: Facts,
+}
+
+impl Measured {
+    fn summary(self) -> Summary {
+        let run = self.facts;
+        let mut summary = self.aggregate.summarize();
+        summary.facts = Facts {
+            open_loop: run.open_loop,
+            delayed_samples: run.delayed_samples,
+            starved: run.starved,
+            client_cpu_cores: run.client_cpu_cores,
+            cores: run.cores,
+            ..summary.facts
+        };
+        summary
     }
 }
 
@@ -317,19 +370,6 @@ fn counted(mut sample: Sample, keep: bool, counter: Option<&dyn TokenCounter>) -
         sample.text = None;
     }
     sample
-}
-
-/// Joins what the samples tell with what only the run knows.
-fn with_facts(mut summary: Summary, run: Facts) -> Summary {
-    summary.facts = Facts {
-        open_loop: run.open_loop,
-        delayed_samples: run.delayed_samples,
-        starved: run.starved,
-        client_cpu_cores: run.client_cpu_cores,
-        cores: run.cores,
-        ..summary.facts
-    };
-    summary
 }
 
 /// What this process has used of the processors.

@@ -414,6 +414,28 @@ fn a_panic_of_a_provider_or_a_workload_is_an_error_and_keeps_the_samples() {
     assert!(error.unwrap_err().to_string().contains("no more prompts"));
 }
 
+/// Ends in a panic after three arrivals.
+#[derive(Debug)]
+struct Faulty;
+
+impl crate::Schedule for Faulty {
+    fn due(&self, n: u64) -> Option<Duration> {
+        assert!(n < 3, "no more arrivals");
+        Some(MS * u32::try_from(n).unwrap())
+    }
+}
+
+#[test]
+fn a_panic_of_a_schedule_ends_the_run() {
+    let server = Scripted::always(Script::tokens(1));
+    let mut prepared = Some(Prepared::new(Arc::new(server), Box::new(endless())));
+    let plan = plan(open(Faulty), Until::default());
+    let sink = &mut Collected::default();
+    let error =
+        run_on_paused_time(&plan, &mut |_| Ok(prepared.take().unwrap()), sink, &Stop::new());
+    assert!(error.unwrap_err().to_string().contains("no more arrivals"));
+}
+
 #[test]
 fn load_threads_on_real_time_share_the_work_exactly() {
     let mut plan = plan(closed(5), Until::requests(50));
