@@ -19,6 +19,21 @@ pub struct Plan {
     pub points: Vec<Point>,
 }
 
+impl Plan {
+    /// A plan of one point, on one load thread, with seed 42 and `run` for id and name.
+    ///
+    /// Who keeps runs gives each an id of its own: `Plan { id, ..Plan::of(point) }`.
+    pub fn of(point: Point) -> Self {
+        Self {
+            id: "run".to_owned(),
+            name: "run".to_owned(),
+            seed: 42,
+            threads: NonZeroUsize::MIN,
+            points: vec![point],
+        }
+    }
+}
+
 /// One cell of a plan: target × workload × load × repeat.
 #[derive(Clone, Debug)]
 pub struct Point {
@@ -37,6 +52,23 @@ pub struct Point {
     pub grace: Duration,
     /// What each request may take.
     pub limits: Limits,
+}
+
+impl Point {
+    /// A point without names or warm-up, with 30 s of grace and the default limits.
+    ///
+    /// Its names are shown beside results and change nothing: `Point { target, ..Point::new(load, until) }`.
+    pub fn new(load: Load, until: Until) -> Self {
+        Self {
+            target: String::new(),
+            workload: String::new(),
+            load,
+            warm_up: None,
+            until,
+            grace: Duration::from_secs(30),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// The phase before the measured one.
@@ -112,5 +144,20 @@ impl Default for Limits {
             idle: Duration::from_secs(120),
             total: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shortest_plan_is_one_point_as_given_on_one_thread() {
+        let load = Load::Closed { concurrency: NonZeroUsize::MIN };
+        let plan = Plan::of(Point::new(load, Until::requests(7)));
+        assert_eq!(plan.threads, NonZeroUsize::MIN);
+        let [point] = &plan.points[..] else { panic!("{} points", plan.points.len()) };
+        assert_eq!((point.until, point.limits), (Until::requests(7), Limits::default()));
+        assert!(point.warm_up.is_none() && matches!(point.load, Load::Closed { .. }));
     }
 }

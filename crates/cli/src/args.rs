@@ -2,7 +2,11 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use bench_harness::Exit;
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
 use serde_json::{Map, Value};
 
 use crate::values;
@@ -86,12 +90,19 @@ pub(crate) struct RunArgs {
     /// Requests in flight, always
     #[arg(
         short, long, value_name = "N", value_parser = values::concurrency, default_value = "1",
-        alias = "max-concurrency", alias = "num-concurrency", help_heading = "Load"
+        alias = "max-concurrency", alias = "num-concurrency", allow_negative_numbers = true,
+        help_heading = "Load"
     )]
     pub(crate) concurrency: usize,
 
     /// Send so many requests per second, whatever the server does; -c then caps those in flight if given
-    #[arg(short, long, value_name = "PER_SECOND", help_heading = "Load")]
+    #[arg(
+        short,
+        long,
+        value_name = "PER_SECOND",
+        allow_negative_numbers = true,
+        help_heading = "Load"
+    )]
     pub(crate) request_rate: Option<f64>,
 
     /// How requests at a rate are spread
@@ -104,14 +115,15 @@ pub(crate) struct RunArgs {
     /// Requests to measure [default: max(100, 20 x concurrency); at a rate, those of 20 s]
     #[arg(
         short = 'n', long, value_name = "N", value_parser = values::positive,
-        visible_alias = "num-requests", alias = "num-prompts", help_heading = "Load"
+        visible_alias = "num-requests", alias = "num-prompts", allow_negative_numbers = true,
+        help_heading = "Load"
     )]
     pub(crate) request_count: Option<u64>,
 
     /// How long to measure
     #[arg(
         short = 'd', long, value_name = "TIME", value_parser = values::time, visible_alias = "duration",
-        help_heading = "Load"
+        allow_negative_numbers = true, help_heading = "Load"
     )]
     pub(crate) benchmark_duration: Option<Duration>,
 
@@ -122,7 +134,8 @@ pub(crate) struct RunArgs {
     /// Requests before the measured ones [default: max(4, concurrency)]
     #[arg(
         long, value_name = "N", value_parser = values::count,
-        alias = "num-warmup-requests", alias = "num-warmups", help_heading = "Load"
+        alias = "num-warmup-requests", alias = "num-warmups", allow_negative_numbers = true,
+        help_heading = "Load"
     )]
     pub(crate) warmup_request_count: Option<u64>,
 
@@ -134,7 +147,7 @@ pub(crate) struct RunArgs {
     #[arg(
         long, value_name = "TOKENS", value_parser = values::positive, default_value = "1024",
         alias = "synthetic-input-tokens-mean", alias = "prompt-input-tokens-mean", alias = "random-input-len",
-        help_heading = "Workload"
+        allow_negative_numbers = true, help_heading = "Workload"
     )]
     pub(crate) isl: u64,
 
@@ -144,6 +157,7 @@ pub(crate) struct RunArgs {
         value_name = "TOKENS",
         default_value = "0",
         alias = "synthetic-input-tokens-stddev",
+        allow_negative_numbers = true,
         help_heading = "Workload"
     )]
     pub(crate) isl_stddev: f64,
@@ -151,7 +165,8 @@ pub(crate) struct RunArgs {
     /// Output tokens
     #[arg(
         long, value_name = "TOKENS", value_parser = values::positive, default_value = "128",
-        alias = "output-tokens-mean", alias = "random-output-len", help_heading = "Workload"
+        alias = "output-tokens-mean", alias = "random-output-len", allow_negative_numbers = true,
+        help_heading = "Workload"
     )]
     pub(crate) osl: u64,
 
@@ -161,6 +176,7 @@ pub(crate) struct RunArgs {
         value_name = "TOKENS",
         default_value = "0",
         alias = "output-tokens-stddev",
+        allow_negative_numbers = true,
         help_heading = "Workload"
     )]
     pub(crate) osl_stddev: f64,
@@ -233,6 +249,27 @@ pub(crate) struct RunArgs {
     pub(crate) api_key: Option<String>,
 }
 
+/// The command line of this process; where it is none, or asks for help, that has been said.
+pub(crate) fn parse() -> Result<Cli, Exit> {
+    Cli::try_parse().map_err(|error| {
+        let error = without_secrets(error);
+        // Whoever does not read it has its exit code.
+        let _ = error.print();
+        if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+    })
+}
+
+/// What these flags were given, an error does not repeat.
+const SECRET_FLAGS: [&str; 2] = ["--api-key ", "--header "];
+
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let flag = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    if SECRET_FLAGS.iter().any(|secret| flag.starts_with(secret)) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("***".to_owned()));
+    }
+    error
+}
+
 /// A key on the command line is visible to every user of the machine.
 fn no_key(_key: &str) -> Result<String, &'static str> {
     Err("a key on the command line can be seen by all users of this machine; \
@@ -246,15 +283,15 @@ pub(crate) struct SimArgs {
     pub(crate) port: u16,
 
     /// Milliseconds to the first token
-    #[arg(long, value_name = "MS", value_parser = values::milliseconds, default_value = "50")]
+    #[arg(long, value_name = "MS", value_parser = values::milliseconds, allow_negative_numbers = true, default_value = "50")]
     pub(crate) ttft_ms: Duration,
 
     /// Milliseconds from each token to the next
-    #[arg(long, value_name = "MS", value_parser = values::milliseconds, default_value = "10")]
+    #[arg(long, value_name = "MS", value_parser = values::milliseconds, allow_negative_numbers = true, default_value = "10")]
     pub(crate) itl_ms: Duration,
 
     /// Standard deviation of both, as a share of them, from 0 to 1
-    #[arg(long, value_name = "RATIO", default_value = "0")]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, default_value = "0")]
     pub(crate) jitter: f64,
 
     /// The model's name
@@ -393,6 +430,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_error_repeats_a_secret() {
+        for line in
+            ["run --api-key s3cret", "run --api-key=s3cret", "run -H s3cret", "run --header=s3cret"]
+        {
+            let words = ["inferbench"].into_iter().chain(line.split(' '));
+            let error = without_secrets(Cli::try_parse_from(words).unwrap_err()).to_string();
+            assert!(error.contains("invalid value '***' for '--"), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     let stop = Stop::new();
     let signals = Signals::stop(&stop);
     let result = self_test(test, &stop)?;
-    output::result(&render(&test, &result));
+    output::result(&render(&test, &result))?;
     Ok(signals.exit().unwrap_or(Exit::Ok))
 }
 

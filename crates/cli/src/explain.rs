@@ -26,7 +26,7 @@ pub(crate) fn explain(word: &str) -> Result<Exit, Failure> {
             }
         },
     };
-    output::result(&text);
+    output::result(&text)?;
     Ok(Exit::Ok)
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Standard output carries the result and nothing else; progress, notes and errors go to standard error.
 
-#![expect(clippy::print_stderr, reason = "this is the program that talks to people")]
-
 mod args;
 mod doctor;
 mod explain;
@@ -19,21 +17,21 @@ use std::{panic::catch_unwind, process::ExitCode};
 
 use args::{Cli, Command};
 use bench_harness::{Exit, Failure};
-use clap::Parser;
 
 fn main() -> ExitCode {
     // What panics on another thread becomes a failure of the run; this is for our own.
     let exit = catch_unwind(|| {
         for note in foreign::notes(std::env::args().skip(1)) {
-            eprintln!("note: {note}");
+            output::say(&format!("note: {note}"));
         }
-        match execute(Cli::parse()) {
-            Ok(exit) => exit,
-            Err(failure) => {
-                output::failure(&failure);
-                failure.code.exit()
-            }
-        }
+        let cli = match args::parse() {
+            Ok(cli) => cli,
+            Err(exit) => return exit,
+        };
+        execute(cli).unwrap_or_else(|failure| {
+            output::failure(&failure);
+            failure.code.exit()
+        })
     });
     ExitCode::from(exit.unwrap_or(Exit::Bug) as u8)
 }

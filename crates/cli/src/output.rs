@@ -2,21 +2,21 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use bench_harness::Failure;
+use bench_harness::{Code, Failure};
 use bench_report::console::Style;
 
 use crate::args::Color;
 
 /// A failure: what, what was said, what there is, what to do, where to read more.
 pub(crate) fn failure(failure: &Failure) {
-    eprintln!("error{failure}");
+    say(&format!("error{failure}"));
     let lines = [("said", &failure.said), ("it has", &failure.has), ("fix", &failure.fix)];
     for (name, text) in lines {
         if let Some(text) = text {
-            eprintln!("  {name:<8} {}", visible(text));
+            say(&format!("  {name:<8} {}", visible(text)));
         }
     }
-    eprintln!("  {:<8} inferbench explain {}", "more", failure.code.name());
+    say(&format!("  {:<8} inferbench explain {}", "more", failure.code.name()));
 }
 
 /// Text of servers and files, without what a terminal would take for commands.
@@ -24,11 +24,23 @@ pub(crate) fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Prints a result. A reader that has gone away, as `head` does, is no error.
-pub(crate) fn result(text: &str) {
+/// Tells people something, on standard error. That nobody reads it is no reason to stop measuring,
+/// which `eprintln` would make it.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints a result. A reader that has gone away, as `head` does, is no error; a full disk is one.
+pub(crate) fn result(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
-    let _ = write!(out, "{text}{newline}").and_then(|()| out.flush());
+    match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let what = "the result cannot be written to standard output";
+            Err(Failure::new(Code::Artifacts, what).said(error.to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What standard output can show.

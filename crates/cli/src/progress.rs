@@ -12,6 +12,8 @@ use bench_core::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output;
+
 /// A sink that shows how far a run has come, with percentiles of the last seconds.
 pub(crate) struct ProgressView {
     view: View,
@@ -73,7 +75,7 @@ impl ProgressView {
             }
             View::Lines => {
                 let of = progress.of.map_or(String::new(), |of| format!("/{of}"));
-                eprintln!("{phase} {}{of}  {message}", progress.ended);
+                output::say(&format!("{phase} {}{of}  {message}", progress.ended));
             }
         }
     }

@@ -19,7 +19,7 @@ use bench_report::{
     console::{self, Histograms, LogHistogram, Report},
     json,
 };
-use bench_workloads::Length;
+use bench_workloads::{InvalidLength, Length};
 
 use crate::{
     args::{Arrivals, EndpointType, ExportFormat, RunArgs, Stamps, Ui},
@@ -30,19 +30,20 @@ use crate::{
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let experiment = prepare(settings(args)?)?;
+    let stop = Stop::new();
+    let signals = Signals::stop(&stop);
     if args.ui != Ui::None {
         for note in &experiment.target().notes {
-            eprintln!("{note}");
+            output::say(note);
         }
-        eprintln!("measuring {}: {}", experiment.target().endpoint, experiment.workload());
+        let (endpoint, workload) = (&experiment.target().endpoint, experiment.workload());
+        output::say(&format!("measuring {endpoint}: {workload}"));
     }
     let histograms = TimeHistograms::default();
     let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(histograms.clone())];
     if args.ui != Ui::None {
         sinks.push(Box::new(ProgressView::new()));
     }
-    let stop = Stop::new();
-    let signals = Signals::stop(&stop);
     let finished = experiment.run(sinks, &stop)?;
     report(args, &finished, &histograms)?;
     Ok(signals.exit().unwrap_or_else(|| finished.exit()))
@@ -52,17 +53,19 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 fn settings(args: &RunArgs) -> Result<Settings, Failure> {
     let invalid = |what: String| Failure::new(Code::Setting, what);
     let server = match (&args.url, args.simulate) {
-        (Some(url), _) => Server::At(Endpoint::parse(url).map_err(|error| {
-            Failure::new(Code::Address, error.to_string()).fix("--url http://localhost:8000")
-        })?),
+        (Some(url), _) => Server::At(endpoint(url)?),
         (None, true) => Server::Simulator(simulator_config()),
         (None, false) => Server::Find,
     };
-    let length = |tokens: u64, deviation: f64| match deviation {
-        0.0 => u32::try_from(tokens)
-            .map_err(|e| e.to_string())
-            .and_then(|n| Length::fixed(n).map_err(|e| e.to_string())),
-        _ => Length::normal(tokens as f64, deviation).map_err(|e| e.to_string()),
+    let length = |flag: &str, tokens: u64, deviation: f64| {
+        let length = match (u32::try_from(tokens), deviation) {
+            (Ok(tokens), 0.0) => Length::fixed(tokens),
+            _ => Length::normal(tokens as f64, deviation),
+        };
+        length.map_err(|error| match error {
+            InvalidLength::Deviation(_) => invalid(format!("{flag}-stddev: {error}")),
+            _ => invalid(format!("{flag}: {error}")),
+        })
     };
     Ok(Settings {
         name: args.name.clone(),
@@ -89,8 +92,8 @@ fn settings(args: &RunArgs) -> Result<Settings, Failure> {
         duration: args.benchmark_duration,
         grace: args.benchmark_grace_period,
         warm_up: args.warmup_request_count,
-        isl: length(args.isl, args.isl_stddev).map_err(|e| invalid(format!("--isl: {e}")))?,
-        osl: length(args.osl, args.osl_stddev).map_err(|e| invalid(format!("--osl: {e}")))?,
+        isl: length("--isl", args.isl, args.isl_stddev)?,
+        osl: length("--osl", args.osl, args.osl_stddev)?,
         tokenizer: args.tokenizer.clone(),
         seed: args.random_seed,
         threads: args.threads,
@@ -109,6 +112,16 @@ fn settings(args: &RunArgs) -> Result<Settings, Failure> {
             })
             .collect(),
         command: redacted(std::env::args()),
+    })
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, Failure> {
+    Endpoint::parse(url).map_err(|error| {
+        // What stands before an `@` is a password or a key.
+        let shown = url.rsplit_once('@').map(|(_, host)| format!("***@{host}"));
+        let shown = output::visible(shown.as_deref().unwrap_or(url));
+        Failure::new(Code::Address, format!("`{shown}` is no server address: {}", error.why))
+            .fix("--url http://localhost:8000")
     })
 }
 
@@ -134,7 +147,9 @@ fn api_key(file: Option<&Path>) -> Result<Option<(Secret, String)>, Failure> {
     if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let what = format!("the key file {} cannot be read", path.display());
-            Failure::new(Code::Setting, what).said(error.to_string())
+            Failure::new(Code::Setting, what)
+                .said(error.to_string())
+                .fix("--api-key-file FILE, or the variable INFERBENCH_API_KEY")
         })?;
         return Ok(Some((Secret::new(&text), path.display().to_string())));
     }
@@ -150,15 +165,15 @@ fn report(args: &RunArgs, finished: &Finished, histograms: &TimeHistograms) -> R
     })?;
     if args.json {
         if let Some(summary) = summary {
-            output::result(&json::render(&summary));
+            output::result(&json::render(&summary))?;
         }
         return Ok(());
     }
     for (point, outcome) in finished.plan.points.iter().zip(&finished.outcome.points) {
-        output::result(&page(args, finished, point, outcome, histograms));
+        output::result(&page(args, finished, point, outcome, histograms))?;
     }
     if finished.outcome.points.is_empty() {
-        eprintln!("stopped before anything was measured");
+        output::say("stopped before anything was measured");
     }
     Ok(())
 }

@@ -7,6 +7,10 @@ use std::sync::{
 
 use bench_core::{Level, Stop};
 use bench_harness::Exit;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::output;
 
 /// Which signal stopped the run, if one did.
 #[derive(Clone, Debug, Default)]
@@ -17,15 +21,34 @@ impl Signals {
     ///
     /// Where the system refuses to listen, signals end the process as they always do.
     pub(crate) fn stop(stop: &Stop) -> Self {
+        Self::listening(stop, |level| {
+            output::say(match level {
+                Level::Abort => "\naborting: what was measured is kept; once more leaves at once",
+                _ => "\nstopping: waiting for requests in flight; once more gives them up",
+            });
+        })
+    }
+
+    /// The same, without a word: for what ends at the first signal.
+    pub(crate) fn end(stop: &Stop) -> Self {
+        Self::listening(stop, |_| {})
+    }
+
+    fn listening(stop: &Stop, tell: fn(Level)) -> Self {
         let signals = Self::default();
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return signals;
+        };
+        // Here and not on the thread, which may begin later than the run.
+        let Some(ears) = ({
+            let _context = runtime.enter();
+            Ears::open()
+        }) else {
+            return signals;
+        };
         let (stop, seen) = (stop.clone(), signals.clone());
         let thread = std::thread::Builder::new().name("signals".to_owned());
-        let _ = thread.spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                runtime.block_on(seen.listen(&stop));
-            }
-        });
+        let _ = thread.spawn(move || runtime.block_on(seen.listen(ears, &stop, tell)));
         signals
     }
 
@@ -38,36 +61,52 @@ impl Signals {
         }
     }
 
-    async fn listen(self, stop: &Stop) {
-        loop {
-            let Some(which) = next_signal().await else { return };
+    async fn listen(self, mut ears: Ears, stop: &Stop, tell: fn(Level)) {
+        while let Some(which) = ears.next().await {
             let first =
                 self.0.compare_exchange(0, which, Ordering::Relaxed, Ordering::Relaxed).is_ok();
             if !first && stop.level() == Level::Abort {
                 std::process::exit(i32::from(self.exit().unwrap_or(Exit::Interrupted) as u8));
             }
-            let told = match stop.escalate() {
-                Level::Abort => "aborting: what was measured is kept; once more leaves at once",
-                _ => "stopping: waiting for requests in flight; once more gives them up",
-            };
-            eprintln!("\n{told}");
+            tell(stop.escalate());
         }
     }
 }
 
-/// 1 for an interrupt, 2 for a request to terminate; `None` if neither can be heard.
+/// What hears signals, from its opening on: one that comes between two looks is not missed.
 #[cfg(unix)]
-async fn next_signal() -> Option<u8> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-    let mut terminate = signal(SignalKind::terminate()).ok()?;
-    tokio::select! {
-        _ = interrupt.recv() => Some(1),
-        _ = terminate.recv() => Some(2),
+struct Ears {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+#[cfg(unix)]
+impl Ears {
+    fn open() -> Option<Self> {
+        let interrupt = signal(SignalKind::interrupt()).ok()?;
+        let terminate = signal(SignalKind::terminate()).ok()?;
+        Some(Self { interrupt, terminate })
+    }
+
+    /// 1 for an interrupt, 2 for a request to terminate; `None` if neither can be heard any more.
+    async fn next(&mut self) -> Option<u8> {
+        tokio::select! {
+            heard = self.interrupt.recv() => heard.map(|()| 1),
+            heard = self.terminate.recv() => heard.map(|()| 2),
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn next_signal() -> Option<u8> {
-    tokio::signal::ctrl_c().await.ok().map(|()| 1)
+struct Ears;
+
+#[cfg(not(unix))]
+impl Ears {
+    fn open() -> Option<Self> {
+        Some(Self)
+    }
+
+    async fn next(&mut self) -> Option<u8> {
+        tokio::signal::ctrl_c().await.ok().map(|()| 1)
+    }
 }

@@ -33,11 +33,12 @@ pub(crate) fn simulate(args: &SimArgs) -> Result<Exit, Failure> {
             .said(error.to_string())
             .fix("--port 0 takes any port that is free"),
     })?;
-    output::result(&format!("simulated server at {}", server.url()));
+    // Whoever has read the address may also end it.
     let stop = Stop::new();
-    let signals = Signals::stop(&stop);
+    let signals = Signals::end(&stop);
+    output::result(&format!("simulated server at {}", server.url()))?;
     stop.wait(Level::Drain);
-    eprintln!("served {} requests", server.requests_served());
+    output::say(&format!("served {} requests", server.requests_served()));
     Ok(match signals.exit() {
         // Being stopped is how it ends.
         Some(Exit::Interrupted) | None => Exit::Ok,

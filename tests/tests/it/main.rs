@@ -1,0 +1,23 @@
+//! The binary as its users meet it: what it is given, what it says, what it leaves on the disk, how it
+//! ends.
+//!
+//! Nothing here depends on how fast a machine is: servers answer when a test lets them, and what is
+//! waited for is waited for up to [`program::LIMIT`].
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod program;
+mod server;
+mod simulator;
+
+mod bad_input;
+mod capacity;
+mod faults;
+mod finding_the_server;
+mod help;
+#[cfg(unix)]
+mod interrupts;
+mod numbers;
+mod output;
+mod requests;
+mod run_directory;
