@@ -33,7 +33,8 @@ pub struct FidelityRow {
     /// Share of events that the server sent at their time, and whose sending is known to the fifth of
     /// a millisecond: only these are compared.
     pub kept: f64,
-    /// Share of gaps left out because their event shared a read with another.
+    /// Share of gaps left out because their event shared a read with another. First tokens that did are
+    /// left out, too: the product says of them that their moment is an upper bound.
     pub coalesced: f64,
     /// (median, 99th percentile) of |error| of times to first token.
     pub ttft_kernel: (f64, f64),
@@ -122,7 +123,7 @@ fn compare(conditions: Conditions, run: &Run, truths: &HashMap<String, Truth>) -
             kept += u64::from(known);
             let at = |lag: u64| (run.start_ns + arrivals.at_ns[i] + lag) as f64 - send as f64;
             let now = (at(0), at(arrivals.lag_ns[i].unwrap_or(0)));
-            if n == 0 && known {
+            if n == 0 && known && !arrivals.is_coalesced(i) {
                 errors[0].push(now.0);
                 errors[1].push(now.1);
             }

@@ -118,5 +118,5 @@ pub use sample::{
 pub use schedule::{Constant, InvalidRate, Poisson, Rate, Schedule};
 pub use sink::{MetricSink, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, SinkError};
 pub use telemetry::{Reading, Readings, SourceError, TelemetrySource};
-pub use verdict::{Reason, Trust, Verdict};
+pub use verdict::{REASONS, Reason, Trust, Verdict};
 pub use workload::{Session, Single, Turn, Workload};

@@ -132,6 +132,13 @@ pub trait MetricSink: Send {
     }
 }
 
+/// Nobody listens.
+impl MetricSink for () {
+    fn event(&mut self, _event: &RunEvent) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
 /// Several sinks are one that forwards to each. All get everything; the first error is returned.
 impl MetricSink for Vec<Box<dyn MetricSink>> {
     fn begin(&mut self, run: &RunInfo) -> Result<(), SinkError> {

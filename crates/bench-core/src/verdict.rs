@@ -219,6 +219,66 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Every reason's code, and what it means.
+pub const REASONS: [(&str, &str); 14] = [
+    ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
+    (
+        "errors",
+        "More than 1 % of requests failed. Latencies are those of the others, which may be the lucky ones.",
+    ),
+    (
+        "n_small",
+        "Fewer than 64 requests succeeded: not even a 90th percentile can be quoted with 99 % confidence.",
+    ),
+    (
+        "late_sends",
+        "Requests at a rate were sent later than max(1 ms, 1 % of the median TTFT), connections aside: the \
+         load was not the one asked for. Void beyond max(10 ms, 50 %).",
+    ),
+    (
+        "lag",
+        "This machine read arrivals later than half the median gap (p99). The kernel's stamps keep that out \
+         of the numbers until reads begin to hold several events.",
+    ),
+    (
+        "coalesced",
+        "More than 5 % of chunks came in one read with another: their own moments are unknown, and they \
+         give no gaps. The server sends in bursts, or this machine reads too late. Void beyond 90 %.",
+    ),
+    (
+        "unstamped",
+        "More than 1 % of arrivals lack the kernel's stamp although others have it: somebody set this \
+         machine's clock, or the kernel had not begun to stamp.",
+    ),
+    ("client_cpu", "This process used more than 85 % of this machine's processors."),
+    (
+        "osl",
+        "Answers hold less than 98 % of the tokens asked for: throughput and latency are those of shorter \
+         answers.",
+    ),
+    (
+        "usage_conflict",
+        "The server's count of output tokens and the tokenizer's differ by more than 2 % in more than 2 % \
+         of requests.",
+    ),
+    (
+        "tokens_estimated",
+        "The server does not count tokens and no tokenizer did: the number of chunks stands for them.",
+    ),
+    (
+        "delayed_samples",
+        "Samples waited because a sink, such as the disk, was slow. None was lost, and no request waited.",
+    ),
+    (
+        "starved",
+        "A load thread found no request ready when it wanted to send one: the load was lower than asked for.",
+    ),
+    (
+        "interrupted",
+        "The run was stopped before its end; the numbers are those of the part that was measured.",
+    ),
+];
+
 /// How far a point's numbers can be trusted, and what speaks against them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -396,6 +456,7 @@ mod tests {
                 ([code].as_slice(), trust),
                 "{verdict:?}"
             );
+            assert!(REASONS.iter().any(|(known, _)| *known == code), "{code} is explained");
             assert!(
                 !verdict.reasons[0].to_string().is_empty()
                     && !verdict.reasons[0].remedy().is_empty()

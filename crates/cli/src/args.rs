@@ -364,7 +364,8 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A metric such as ttft_ms, a code such as IB203, or `metrics` or `codes` for all
+    /// A metric such as ttft_ms, an error code such as IB203, a reason such as n_small, or all of them:
+    /// metrics, codes, reasons
     pub(crate) word: String,
 }
 

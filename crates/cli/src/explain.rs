@@ -1,6 +1,6 @@
 //! `inferbench explain`: what a metric or a code means.
 
-use bench_core::{Better, Metric, metric, registry};
+use bench_core::{Better, Metric, REASONS, metric, registry};
 use bench_harness::{Code, Exit, Failure};
 
 use crate::output;
@@ -8,10 +8,11 @@ use crate::output;
 pub(crate) fn explain(word: &str) -> Result<Exit, Failure> {
     let text = match word {
         "metrics" => list(registry().iter().map(|m| (m.id, m.title))),
+        "reasons" => list(REASONS.into_iter()),
         "codes" => list(Code::ALL.iter().map(|c| (c.name(), c.explanation()))),
-        _ => match (metric(word), code(word)) {
-            (Some(metric), _) => describe(metric),
-            (None, Some(code)) => {
+        _ => match (metric(word), code(word), reason(word)) {
+            (Some(metric), ..) => describe(metric),
+            (_, Some(code), _) => {
                 format!(
                     "{}  exit code {}\n\n{}",
                     code.name(),
@@ -19,10 +20,11 @@ pub(crate) fn explain(word: &str) -> Result<Exit, Failure> {
                     code.explanation()
                 )
             }
-            (None, None) => {
-                let what = format!("\"{}\" is neither a metric nor a code", output::visible(word));
+            (.., Some(meaning)) => format!("{word}  a reason of a verdict\n\n{meaning}"),
+            (None, None, None) => {
+                let what = format!("\"{}\" is no metric, code or reason", output::visible(word));
                 return Err(Failure::new(Code::Setting, what)
-                    .fix("inferbench explain metrics, or inferbench explain codes"));
+                    .fix("inferbench explain metrics, inferbench explain codes, or inferbench explain reasons"));
             }
         },
     };
@@ -32,6 +34,10 @@ pub(crate) fn explain(word: &str) -> Result<Exit, Failure> {
 
 fn code(word: &str) -> Option<Code> {
     Code::ALL.into_iter().find(|code| code.name().eq_ignore_ascii_case(word))
+}
+
+fn reason(word: &str) -> Option<&'static str> {
+    REASONS.iter().find(|(code, _)| *code == word).map(|(_, meaning)| *meaning)
 }
 
 fn list<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -62,6 +68,7 @@ mod tests {
     fn metrics_and_codes_are_explained_and_nothing_else() {
         assert!(describe(metric("tpot_ms").unwrap()).contains("inter_token_latency"));
         assert_eq!(code("ib203"), Some(Code::Model));
+        assert!(reason("n_small").is_some_and(|meaning| meaning.contains("64")));
         assert!(explain("nonsense").is_err());
     }
 }

@@ -131,7 +131,8 @@ impl Recent {
         let at_ns = sample.done.map_or(0, |done| done.as_nanos());
         self.now_ns = self.now_ns.max(at_ns);
         if sample.outcome.is_ok() {
-            let (ttft_ms, tpot_ms) = (value("ttft_ms", sample), value("tpot_ms", sample));
+            let value = |id| bench_core::metric(id).and_then(|metric| metric.of(sample));
+            let (ttft_ms, tpot_ms) = (value("ttft_ms"), value("tpot_ms"));
             let tokens = sample.output_tokens().map_or(0, |(n, _)| n);
             self.samples.push_back(Ended { at_ns, ttft_ms, tpot_ms, tokens });
         }
@@ -163,14 +164,6 @@ impl Recent {
             }
         }
         parts.join("  ")
-    }
-}
-
-/// A metric of one request, by the registry's own formula.
-fn value(id: &str, sample: &Sample) -> Option<f64> {
-    match bench_core::metric(id)?.source {
-        bench_core::Source::Request(formula) => formula(sample),
-        _ => None,
     }
 }
 

@@ -7,8 +7,7 @@ use std::{
 };
 
 use bench_core::{
-    Limits, MetricSink, Phase, PointOutcome, Rate, RunEvent, Sample, SinkError, Source, Stop,
-    metric,
+    Limits, MetricSink, Phase, PointOutcome, Rate, RunEvent, Sample, SinkError, Stop, metric,
 };
 use bench_harness::{
     Code, Exit, Export, Failure, Finished, LoadSettings, Server, Settings, prepare, redacted,
@@ -243,9 +242,7 @@ impl MetricSink for TimeHistograms {
             && sample.outcome.is_ok()
         {
             let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(Source::Request(ttft_ms)) = metric("ttft_ms").map(|m| m.source) {
-                shown.ttft.extend(ttft_ms(sample));
-            }
+            shown.ttft.extend(metric("ttft_ms").and_then(|ttft| ttft.of(sample)));
             shown.gaps.extend(gaps_ms(sample));
         }
         Ok(())

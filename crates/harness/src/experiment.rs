@@ -1,6 +1,6 @@
 //! An experiment: prepared, run, finished.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use bench_core::{
     Clock, Constant, Load, MetricSink, Outcome, Plan, Point, Poisson, Prepared, Provider, Rate,
@@ -45,6 +45,10 @@ pub struct Finished {
 
 /// Prompts prepared at most; beyond, they come again.
 const MOST_PROMPTS: u64 = 10_000;
+/// Their tokens, together: some 300 MB of text, made in less than a minute by the slowest tokenizer.
+const MOST_PROMPT_TOKENS: f64 = 5e7;
+/// Arrivals of a schedule, each of which is a number in memory.
+const MOST_ARRIVALS: u64 = 20_000_000;
 /// Prompts prepared for a run that ends at a time.
 const PROMPTS_FOR_A_DURATION: u64 = 2_000;
 
@@ -58,6 +62,7 @@ pub fn prepare(settings: Settings) -> Result<Experiment, Failure> {
     let runtime = runtime.map_err(|error| {
         Failure::new(Code::Resource, "the system gives no runtime").said(error.to_string())
     })?;
+    check_schedule(&settings)?;
     // A wrong file is the user's to mend, and quicker to find than a server.
     let tokenizer = tokenizer(&settings)?;
     let concurrency = most_in_flight(&settings);
@@ -191,7 +196,8 @@ fn workload(
         Some(requests) => requests.saturating_add(warm_up(settings)),
         None => PROMPTS_FOR_A_DURATION,
     };
-    let count = usize::try_from(wanted.clamp(1, MOST_PROMPTS)).unwrap_or(1);
+    let affordable = ceil(MOST_PROMPT_TOKENS / settings.isl.mean()).min(MOST_PROMPTS);
+    let count = usize::try_from(wanted.clamp(1, affordable)).unwrap_or(1);
     let synthetic = Synthetic {
         isl: settings.isl,
         osl: Some(settings.osl),
@@ -234,6 +240,7 @@ fn warm_up(settings: &Settings) -> u64 {
     })
 }
 
+/// When the measured phase ends. At a rate, a number of requests beyond those of the duration is none.
 fn until(settings: &Settings) -> Until {
     let requests = settings.requests.or_else(|| match (settings.duration, settings.load) {
         (Some(_), _) => None,
@@ -252,20 +259,36 @@ fn load(settings: &Settings) -> Load {
     }
 }
 
-fn schedule(settings: &Settings, rate: Rate, arrivals: Arrivals) -> Arc<dyn bench_core::Schedule> {
+/// Arrivals that a Poisson schedule must hold, at most.
+fn arrivals(settings: &Settings, rate: Rate) -> u64 {
     let until = until(settings);
-    match (arrivals, until.requests) {
-        (Arrivals::Constant, _) => Arc::new(Constant(rate)),
-        (Arrivals::Poisson, Some(requests)) => Arc::new(Poisson::new(
-            rate,
-            settings.seed,
-            usize::try_from(requests).unwrap_or(usize::MAX),
-        )),
-        (Arrivals::Poisson, None) => Arc::new(Poisson::lasting(
-            rate,
-            settings.seed,
-            until.duration.unwrap_or(Duration::ZERO),
-        )),
+    let in_time = until.duration.map_or(u64::MAX, |d| {
+        let mean = rate.as_f64() * d.as_secs_f64();
+        // Six deviations more than the mean: not one schedule in a billion has as many.
+        ceil(mean + 6.0 * mean.sqrt() + 16.0)
+    });
+    in_time.min(until.requests.unwrap_or(u64::MAX))
+}
+
+fn check_schedule(settings: &Settings) -> Result<(), Failure> {
+    let LoadSettings::Rate { rate, arrivals: Arrivals::Poisson, .. } = settings.load else {
+        return Ok(());
+    };
+    let wanted = arrivals(settings, rate);
+    if wanted <= MOST_ARRIVALS {
+        return Ok(());
+    }
+    let what = format!("{wanted} arrivals are too many for one run: at most {MOST_ARRIVALS}");
+    Err(Failure::new(Code::Setting, what).fix("a lower -n or -d, or --arrival-pattern constant"))
+}
+
+fn schedule(settings: &Settings, rate: Rate, pattern: Arrivals) -> Arc<dyn bench_core::Schedule> {
+    match pattern {
+        Arrivals::Constant => Arc::new(Constant(rate)),
+        Arrivals::Poisson => {
+            let count = usize::try_from(arrivals(settings, rate)).unwrap_or(usize::MAX);
+            Arc::new(Poisson::new(rate, settings.seed, count))
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Code {
             Self::ModelChoice => (
                 "IB204",
                 Exit::Usage,
-                "The server offers several models, and none of them was chosen with -m.",
+                "The server offers several models or lists none, and none was chosen with -m.",
             ),
             Self::Key => (
                 "IB205",

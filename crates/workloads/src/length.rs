@@ -43,6 +43,14 @@ impl Length {
         Ok(Self(Kind::Fixed(tokens)))
     }
 
+    /// The mean that it was given.
+    pub fn mean(&self) -> f64 {
+        match &self.0 {
+            Kind::Fixed(tokens) => f64::from(*tokens),
+            Kind::Normal(normal) => normal.mean(),
+        }
+    }
+
     /// Normally distributed with mean `mean` and standard deviation `deviation`, both in tokens.
     ///
     /// What is drawn is cut to an integer, as genai-perf does, and kept within 1 to

@@ -259,6 +259,8 @@ impl Aggregate {
     }
 
     pub(super) fn peak_output_tps(&self) -> Option<f64> {
+        // A second cannot be fuller than the whole, unless the whole is less than a second.
+        self.window_s().filter(|window| *window >= 1.0)?;
         let mut window = std::collections::VecDeque::new();
         let (mut sum, mut peak) = (0.0_f64, None);
         for (bucket, tokens) in &self.tokens_over_time {

@@ -52,6 +52,16 @@ pub struct Metric {
     pub source: Source,
 }
 
+impl Metric {
+    /// Its value for one request; `None` where it has none, or is not taken per request.
+    pub fn of(&self, sample: &Sample) -> Option<f64> {
+        match self.source {
+            Source::Request(formula) => formula(sample),
+            Source::Chunk | Source::Token | Source::Arrival | Source::Phase(_) => None,
+        }
+    }
+}
+
 /// Two metrics are the same if their ids are.
 impl PartialEq for Metric {
     fn eq(&self, other: &Self) -> bool {
@@ -303,7 +313,8 @@ static REGISTRY: [Metric; 31] = [
         title: "Peak output token throughput",
         unit: "tokens/s",
         better: Better::Higher,
-        definition: "most output tokens that arrived within one second, in steps of 10 ms",
+        definition: "most output tokens that arrived within one second, in steps of 10 ms; needs a \
+                     window of a second",
         elsewhere: &[("vLLM", "max_output_tokens_per_s (whole seconds)")],
         source: Source::Phase(Aggregate::peak_output_tps),
     },

@@ -100,6 +100,8 @@ pub struct OpenAi {
     post: Post,
     /// For requests that ask about the server.
     headers: Vec<(String, String)>,
+    /// What no message may repeat: a server's refusal may quote the request.
+    secrets: Vec<Secret>,
     config: Config,
 }
 
@@ -111,6 +113,8 @@ impl OpenAi {
     /// When a header, a path or the key cannot be sent.
     pub fn new(mut config: Config) -> Result<Self, ConfigError> {
         let mut headers = config.headers.clone();
+        let mut secrets: Vec<Secret> =
+            headers.iter().map(|(_, value)| Secret::new(value)).collect();
         for (name, value) in &headers {
             if !crate::http::is_header(name, value) {
                 return Err(ConfigError::Header(name.clone()));
@@ -123,6 +127,7 @@ impl OpenAi {
                 return Err(ConfigError::ApiKey);
             }
             headers.push(("authorization".to_owned(), value));
+            secrets.push(key);
         }
         let path = config.path.clone().unwrap_or_else(|| config.api.path().to_owned());
         if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic()) {
@@ -133,7 +138,8 @@ impl OpenAi {
         let accept = if config.streaming { "text/event-stream" } else { "application/json" };
         sent.push(("accept".to_owned(), accept.to_owned()));
         let post = client.prepare(&path, &sent);
-        Ok(Self { client, post, headers, config })
+        secrets.retain(|secret| secret.reveal().len() >= LEAST_SECRET);
+        Ok(Self { client, post, headers, secrets, config })
     }
 
     fn body(&self, prompt: &Prompt) -> Value {
@@ -174,7 +180,30 @@ impl OpenAi {
     async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), ProviderError> {
         self.client.get(path, &self.headers).await
     }
+
+    async fn list_models(&self) -> Result<ServerInfo, ProviderError> {
+        let (status, body) = self.get("/v1/models").await?;
+        if status != 200 {
+            return Err(wire::refusal(status, &body));
+        }
+        let mut info = wire::server_info(&body)?;
+        // vLLM and SGLang say their version here; whoever does not has none to say.
+        if let Ok((200, body)) = self.get("/version").await {
+            info.version = wire::version(&body);
+        }
+        Ok(info)
+    }
+
+    fn without_secrets(&self, mut error: ProviderError) -> ProviderError {
+        for secret in &self.secrets {
+            error.said = error.said.replace(secret.reveal(), "***");
+        }
+        error
+    }
 }
+
+/// A header's value as short as `1` or `true` is no secret, and hiding it would garble messages.
+const LEAST_SECRET: usize = 8;
 
 #[async_trait]
 impl Provider for OpenAi {
@@ -191,16 +220,7 @@ impl Provider for OpenAi {
     }
 
     async fn describe(&self) -> Result<ServerInfo, ProviderError> {
-        let (status, body) = self.get("/v1/models").await?;
-        if status != 200 {
-            return Err(wire::refusal(status, &body));
-        }
-        let mut info = wire::server_info(&body)?;
-        // vLLM and SGLang say their version here; whoever does not has none to say.
-        if let Ok((200, body)) = self.get("/version").await {
-            info.version = wire::version(&body);
-        }
-        Ok(info)
+        self.list_models().await.map_err(|error| self.without_secrets(error))
     }
 
     async fn ready(&self) -> Readiness {
@@ -208,12 +228,13 @@ impl Provider for OpenAi {
             Ok((503, body)) => Readiness::Loading(wire::message(&body)),
             Ok((200..=299 | 401 | 403, _)) => Readiness::Up,
             Ok((status, body)) => Readiness::Down(format!("{status}: {}", wire::message(&body))),
-            Err(error) => Readiness::Down(error.said),
+            Err(error) => Readiness::Down(self.without_secrets(error).said),
         }
     }
 
     async fn send(&self, request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
         let mut reader = AnswerReader::new(answer, self.config.streaming);
-        self.client.post(&self.post, &request.body, &mut reader).await
+        let sent = self.client.post(&self.post, &request.body, &mut reader).await;
+        sent.map_err(|error| self.without_secrets(error))
     }
 }

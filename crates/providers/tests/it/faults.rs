@@ -156,6 +156,26 @@ async fn connections_are_kept_and_the_id_and_key_are_sent() {
 }
 
 #[tokio::test]
+async fn a_server_that_quotes_the_key_does_not_make_it_seen() {
+    let said =
+        r#"{"error":{"message":"no such key: Bearer sk-0123456789, team blue-team-secret"}}"#;
+    let length = said.len();
+    let refusal = format!("HTTP/1.1 401 Unauthorized\r\ncontent-length: {length}\r\n\r\n{said}");
+    let player = Player::start(vec![Play::ThenClose(refusal.into_bytes())]);
+    let config = Config {
+        api_key: Some(Secret::new("sk-0123456789")),
+        headers: vec![("X-Team".into(), "blue-team-secret".into())],
+        ..config(&player.url)
+    };
+    let provider = OpenAi::new(config).unwrap();
+    let sample = ask(&provider).await.sample;
+    let asked = provider.describe().await.unwrap_err().to_string();
+    for said in [sample.error.unwrap(), asked] {
+        assert!(said.contains("no such key: Bearer ***, team ***"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
     // The first connection answers once and is closed right after: the second request finds it dead.
     let player = Player::start(vec![Play::ThenClose(good()), Play::Pieces(vec![good()])]);
