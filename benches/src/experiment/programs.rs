@@ -145,7 +145,9 @@ impl Product<'_> {
             .output()
             .context("inferbench")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "inferbench ended with {}: {said}", output.status);
+        // 3: it measured, and calls its own numbers void, as it should where most reads hold several events.
+        let measured = matches!(output.status.code(), Some(0 | 3));
+        ensure!(measured, "inferbench ended with {}: {said}", output.status);
         let id = serde_json::from_slice::<serde_json::Value>(&output.stdout)?["id"].clone();
         let id = id.as_str().context("the summary has the run's id")?;
         let directory = artifacts.join(format!("{id}-chat"));

@@ -58,8 +58,8 @@ fn explanations_are_short_and_say_what_others_call_it() {
     ");
     let ended = Place::new().inferbench("explain nonsense").exits(2);
     assert_snapshot!(ended.stderr, @r#"
-    error[IB101] "nonsense" is neither a metric nor a code
-      fix      inferbench explain metrics, or inferbench explain codes
+    error[IB101] "nonsense" is no metric, code or reason
+      fix      inferbench explain metrics, inferbench explain codes, or inferbench explain reasons
       more     inferbench explain IB101
     "#);
 }
