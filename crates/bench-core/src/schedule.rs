@@ -12,6 +12,11 @@ use rand_distr::{Distribution, Exp1};
 pub trait Schedule: fmt::Debug + Send + Sync {
     /// When request `n`, counted from 0, is due; `None` from the end of the schedule on.
     fn due(&self, n: u64) -> Option<Duration>;
+
+    /// The rate that was asked for, if it is one: what drawn arrivals come to is only near it.
+    fn rate(&self) -> Option<Rate> {
+        None
+    }
 }
 
 /// Requests per second: finite, from one in a million seconds to a billion.
@@ -61,6 +66,10 @@ impl Schedule for Constant {
         let ns = u128::from(n) * 1_000_000_000_000_000 / u128::from(self.0.per_million_seconds);
         u64::try_from(ns).ok().map(Duration::from_nanos)
     }
+
+    fn rate(&self) -> Option<Rate> {
+        Some(self.0)
+    }
 }
 
 /// A Poisson process: gaps are independent and exponentially distributed with mean 1/rate.
@@ -68,6 +77,7 @@ impl Schedule for Constant {
 /// It is never rescaled to a total: k arrivals take k/rate seconds on average, not exactly.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Poisson {
+    rate: Rate,
     /// Nanoseconds: a pure function of n needs the sums of all gaps before.
     offsets: Vec<u64>,
 }
@@ -91,7 +101,7 @@ impl Poisson {
                 at
             })
             .collect();
-        Self { offsets }
+        Self { rate, offsets }
     }
 
     /// Arrivals for at least `duration`, with a probability of all but 10⁻⁹.
@@ -112,12 +122,19 @@ impl Schedule for Poisson {
         let offset = self.offsets.get(usize::try_from(n).ok()?)?;
         Some(Duration::from_nanos(*offset))
     }
+
+    fn rate(&self) -> Option<Rate> {
+        Some(self.rate)
+    }
 }
 
 impl fmt::Debug for Poisson {
     /// The number of arrivals, not each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Poisson").field("arrivals", &self.offsets.len()).finish_non_exhaustive()
+        f.debug_struct("Poisson")
+            .field("rate", &self.rate)
+            .field("arrivals", &self.offsets.len())
+            .finish_non_exhaustive()
     }
 }
 

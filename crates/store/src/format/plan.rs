@@ -1,8 +1,8 @@
 //! The plan, as it stands in `run.json` and `summary.json`.
 
-use std::{fmt, num::NonZeroUsize, time::Duration};
+use std::{fmt, num::NonZeroUsize};
 
-use bench_core::{Limits, Load, Phase, Point, Schedule, Until, WarmUp};
+use bench_core::{Limits, Load, Phase, Point, Until, WarmUp};
 use serde::{Deserialize, Serialize};
 
 /// A point of the plan.
@@ -52,7 +52,7 @@ pub enum LoadLine {
     Open {
         /// The schedule, in words for people.
         schedule: String,
-        /// Its mean rate over its first ten thousand times; absent where it is too short to have one.
+        /// The rate that was asked for; absent where a schedule has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requests_per_s: Option<f64>,
         /// At most so many sessions at once.
@@ -67,23 +67,14 @@ impl From<&Load> for LoadLine {
             Load::Closed { concurrency } => Self::Closed { concurrency: concurrency.get() },
             Load::Open { schedule, max_in_flight } => Self::Open {
                 schedule: format!("{schedule:?}"),
-                requests_per_s: mean_rate(schedule.as_ref()),
+                requests_per_s: schedule.rate().map(|rate| rate.as_f64()),
                 max_in_flight: max_in_flight.map(NonZeroUsize::get),
             },
         }
     }
 }
 
-/// n / due(n): the times before the n-th, over the time until it.
-fn mean_rate(schedule: &dyn Schedule) -> Option<f64> {
-    let (n, due) = (0..=4).rev().find_map(|power| {
-        let n = 10_u32.pow(power);
-        Some((n, schedule.due(u64::from(n))?))
-    })?;
-    (due > Duration::ZERO).then(|| f64::from(n) / due.as_secs_f64())
-}
-
-/// In a few words: `closed loop, 32 users` or `open loop, 9.87 requests/s`.
+/// In a few words: `closed loop, 32 users` or `open loop, 10.00 requests/s`.
 impl fmt::Display for LoadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,7 +184,7 @@ impl From<PhaseLine> for Phase {
 mod tests {
     use std::sync::Arc;
 
-    use bench_core::{Constant, Poisson, Rate};
+    use bench_core::{Constant, Poisson, Rate, Schedule};
 
     use super::*;
 
@@ -211,7 +202,7 @@ mod tests {
             (closed(32), "closed loop, 32 users"),
             (open(Constant(rate(10.0))), "open loop, 10.00 requests/s"),
             (open(Constant(rate(0.05))), "open loop, 0.050 requests/s"),
-            (open(Poisson::new(rate(10.0), 1, 0)), "open loop"),
+            (open(Poisson::new(rate(10.0), 1, 5)), "open loop, 10.00 requests/s"),
         ] {
             assert_eq!(words, expected);
         }
