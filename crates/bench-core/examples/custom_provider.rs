@@ -5,8 +5,8 @@
 use std::{error::Error, iter, sync::Arc, time::Duration};
 
 use bench_core::{
-    Answer, ArrivalKind, Load, MetricSink, Plan, Point, PointOutcome, Prepared, Prompt, Provider,
-    ProviderError, Readiness, Request, ServerInfo, Session, Single, Stamp, Stop, Until, Usage, run,
+    Answer, ArrivalKind, Load, Plan, Point, PointOutcome, Prepared, Prompt, Provider,
+    ProviderError, Request, Session, Single, Stamp, Stop, Until, Usage, async_trait, run,
 };
 
 #[derive(Debug)]
@@ -14,7 +14,7 @@ struct Echo {
     per_word: Duration,
 }
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Provider for Echo {
     fn name(&self) -> &str {
         "echo"
@@ -23,14 +23,6 @@ impl Provider for Echo {
     // From words to the bytes that go on the wire. Runs before the clock does.
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
         Ok(Request::new(prompt, prompt.messages[0].content.clone()))
-    }
-
-    async fn describe(&self) -> Result<ServerInfo, ProviderError> {
-        Ok(ServerInfo::default())
-    }
-
-    async fn ready(&self) -> Readiness {
-        Readiness::Up
     }
 
     // The only method that is timed: it stamps what happens and leaves thinking to others.
@@ -62,8 +54,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Eight requests in flight, always, until 200 are sent.
     let load = Load::Closed { concurrency: 8.try_into()? };
     let plan = Plan::of(Point::new(load, Until::requests(200)));
-    let mut nobody: Vec<Box<dyn MetricSink>> = Vec::new();
-    let outcome = run(&plan, &mut prepare, &mut nobody, &Stop::new())?;
+    // Nobody listens: a progress bar or a log would take the place of `()`.
+    let outcome = run(&plan, &mut prepare, &mut (), &Stop::new())?;
     let PointOutcome { summary, verdict } = &outcome.points[0];
     for id in ["ttft_ms", "icl_ms", "e2e_ms"] {
         let Some(d) = summary.distribution(id) else { continue };

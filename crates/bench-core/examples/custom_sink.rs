@@ -6,8 +6,8 @@ use std::{error::Error, iter, sync::Arc, time::Duration};
 
 use bench_core::{
     Answer, ArrivalKind, Constant, Figure, Load, MetricSink, Plan, Point, Prepared, Prompt,
-    Provider, ProviderError, Rate, Readiness, Request, RunEvent, ServerInfo, Single, SinkError,
-    Stamp, Stop, Until, run,
+    Provider, ProviderError, Rate, Request, RunEvent, Single, SinkError, Stamp, Stop, Until,
+    async_trait, run,
 };
 
 struct Lines;
@@ -52,19 +52,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 #[derive(Debug)]
 struct Ticker;
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Provider for Ticker {
     fn name(&self) -> &str {
         "ticker"
     }
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
         Ok(Request::new(prompt, ""))
-    }
-    async fn describe(&self) -> Result<ServerInfo, ProviderError> {
-        Ok(ServerInfo::default())
-    }
-    async fn ready(&self) -> Readiness {
-        Readiness::Up
     }
     async fn send(&self, _: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
         let clock = answer.clock();

@@ -8,8 +8,8 @@
 use std::{error::Error, ops::Range, sync::Arc, time::Duration};
 
 use bench_core::{
-    Answer, ArrivalKind, Load, MetricSink, Plan, Point, Prepared, Prompt, Provider, ProviderError,
-    Readiness, Request, ServerInfo, Session, Stamp, Stop, Turn, Until, Usage, run,
+    Answer, ArrivalKind, Load, Plan, Point, Prepared, Prompt, Provider, ProviderError, Request,
+    Session, Stamp, Stop, Turn, Until, Usage, async_trait, run,
 };
 
 struct Game {
@@ -39,8 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Four games at a time, until the workload has no more.
     let load = Load::Closed { concurrency: 4.try_into()? };
     let plan = Plan::of(Point::new(load, Until::default()));
-    let mut nobody: Vec<Box<dyn MetricSink>> = Vec::new();
-    let outcome = run(&plan, &mut |_| Ok(prepared()), &mut nobody, &Stop::new())?;
+    let outcome = run(&plan, &mut |_| Ok(prepared()), &mut (), &Stop::new())?;
     let point = &outcome.points[0];
     let e2e_ms = point.summary.distribution("e2e_ms").map_or(f64::NAN, |d| d.median());
     println!("40 games took {} turns of {e2e_ms:.1} ms each", point.summary.succeeded());
@@ -51,19 +50,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 #[derive(Debug)]
 struct Server;
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Provider for Server {
     fn name(&self) -> &str {
         "guess"
     }
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
         Ok(Request::new(prompt, prompt.messages[0].content.clone()))
-    }
-    async fn describe(&self) -> Result<ServerInfo, ProviderError> {
-        Ok(ServerInfo::default())
-    }
-    async fn ready(&self) -> Readiness {
-        Readiness::Up
     }
     async fn send(&self, request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
         let clock = answer.clock();

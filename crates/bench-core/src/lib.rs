@@ -32,7 +32,7 @@
 //! #[derive(Debug)]
 //! struct Ticker;
 //!
-//! #[async_trait::async_trait]
+//! #[async_trait]
 //! impl Provider for Ticker {
 //!     async fn send(&self, _: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
 //!         let clock = answer.clock();
@@ -48,8 +48,6 @@
 //!     // What follows is not timed.
 //!     fn name(&self) -> &str { "ticker" }
 //!     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> { Ok(Request::new(prompt, "")) }
-//!     async fn describe(&self) -> Result<ServerInfo, ProviderError> { Ok(ServerInfo::default()) }
-//!     async fn ready(&self) -> Readiness { Readiness::Up }
 //! }
 //!
 //! // Four requests in flight until a hundred are sent.
@@ -57,9 +55,8 @@
 //! let plan = Plan::of(Point::new(load, Until::requests(100)));
 //! let sessions = || iter::repeat_with(|| Box::new(Single::new(Request::default())) as _);
 //! let mut prepare = |_: &Point| Ok(Prepared::new(Arc::new(Ticker), Box::new(sessions())));
-//! let mut sinks: Vec<Box<dyn MetricSink>> = Vec::new();
 //!
-//! let outcome = run(&plan, &mut prepare, &mut sinks, &Stop::new())?;
+//! let outcome = run(&plan, &mut prepare, &mut (), &Stop::new())?;
 //!
 //! let PointOutcome { summary, verdict } = &outcome.points[0];
 //! let ttft = summary.distribution("ttft_ms").expect("requests succeeded");
@@ -102,6 +99,8 @@ mod verdict;
 mod workload;
 
 pub use answer::{Answer, ToolCall};
+/// What implements [`Provider`] and [`TelemetrySource`] is marked with it.
+pub use async_trait::async_trait;
 pub use clock::{Anchor, Clock, Moment};
 pub use grade::{Expected, Grade, Grader};
 pub use metrics::{Aggregate, Better, Facts, Figure, Metric, Source, Summary, metric, registry};

@@ -81,11 +81,20 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// When the dialect cannot express the prompt.
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError>;
 
-    /// What the server says of itself: engine, version, models, context length.
-    async fn describe(&self) -> Result<ServerInfo, ProviderError>;
+    /// What the server says of itself: engine, version, models, context length. Nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be asked, or what it says makes no sense.
+    async fn describe(&self) -> Result<ServerInfo, ProviderError> {
+        Ok(ServerInfo::default())
+    }
 
-    /// Whether the server can answer. Fails never: what it cannot find out is [`Readiness::Down`].
-    async fn ready(&self) -> Readiness;
+    /// Whether the server can answer. Fails never: what it cannot find out is [`Readiness::Down`]. A
+    /// server that is a part of this process is always up, which is the default.
+    async fn ready(&self) -> Readiness {
+        Readiness::Up
+    }
 
     /// Sends `request` and writes each arrival into `answer` as it comes.
     ///

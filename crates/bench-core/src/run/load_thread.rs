@@ -12,7 +12,6 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::{
     runtime::Runtime,
-    sync::Semaphore,
     task::{JoinError, JoinSet},
     time::{Instant, sleep_until},
 };
@@ -117,10 +116,7 @@ impl LoadThread {
     /// Open loop: sends every `count`-th session at its time, whatever becomes of those before.
     async fn send_at_their_times(&self, order: &Arc<Order>, tasks: &mut Tasks) {
         let parts = order.parts();
-        let Load::Open { schedule, max_in_flight } = &parts.load else { return };
-        // The cap holds over all threads, so each has its part; a thread without one has nothing to do.
-        let places =
-            max_in_flight.map(|most| Arc::new(Semaphore::new(self.share_of(most.get()).max(1))));
+        let Load::Open { schedule, .. } = &parts.load else { return };
         let mut timer = match self.pace {
             Pace::Real => Timer::fine(),
             #[cfg(any(test, feature = "testing"))]
@@ -140,7 +136,7 @@ impl LoadThread {
                 () = &mut stopped => return,
             }
             let Some(fed) = feed.next(|| order.is_over()).await else { return };
-            let permit = match &places {
+            let permit = match order.places() {
                 Some(places) => tokio::select! {
                     permit = Arc::clone(places).acquire_owned() => permit.ok(),
                     () = &mut stopped => return,

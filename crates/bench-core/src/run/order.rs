@@ -9,6 +9,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, bounded};
+use tokio::sync::Semaphore;
 
 use super::{
     feed::Feeds,
@@ -75,6 +76,8 @@ pub(super) struct Order {
     claimed: AtomicU64,
     threads: Vec<PerThread>,
     delayed: AtomicU64,
+    /// The cap on sessions in flight, over all threads: touched once a session.
+    places: Option<Arc<Semaphore>>,
 }
 
 /// What one load thread writes and the run reads; on cache lines of its own.
@@ -98,7 +101,14 @@ impl Order {
                 outbox: Outbox::new(sender.clone()),
             })
             .collect();
+        let places = match parts.load {
+            Load::Open { max_in_flight: Some(most), .. } => {
+                Some(Arc::new(Semaphore::new(most.get())))
+            }
+            _ => None,
+        };
         let order = Self {
+            places,
             parts,
             start: OnceLock::new(),
             claimed: AtomicU64::new(0),
@@ -116,6 +126,11 @@ impl Order {
     /// may, since on paused time only its clock is right.
     pub(super) fn start(&self) -> Moment {
         *self.start.get_or_init(|| self.parts.clock.now() + LEAD)
+    }
+
+    /// The places for sessions in flight, if they are capped.
+    pub(super) fn places(&self) -> Option<&Arc<Semaphore>> {
+        self.places.as_ref()
     }
 
     /// When sending ends, if it ends at a time.

@@ -459,6 +459,21 @@ fn load_threads_on_real_time_share_the_work_exactly() {
 }
 
 #[test]
+fn a_cap_holds_over_all_load_threads() {
+    let schedule = Arc::new(Constant(Rate::per_second(2_000.0).unwrap()));
+    let load = Load::Open { schedule, max_in_flight: NonZeroUsize::new(1) };
+    let mut plan = plan(load, Until::requests(20));
+    plan.threads = NonZeroUsize::new(3).unwrap();
+    let script = Script { ttft: MS, itl: Duration::ZERO, ..Script::tokens(1) };
+    let mut prepared = Some(Prepared::new(Arc::new(Scripted::always(script)), Box::new(endless())));
+    let mut sink = Collected::default();
+    run(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new()).unwrap();
+    let mut spans: Vec<_> = sink.samples().map(|s| (s.sent.unwrap(), s.done.unwrap())).collect();
+    spans.sort_unstable();
+    assert!(spans.windows(2).all(|w| w[0].1 <= w[1].0), "{spans:?}");
+}
+
+#[test]
 fn an_open_loop_on_real_time_is_never_early() {
     let schedule = Constant(Rate::per_second(500.0).unwrap());
     let script = Script { ttft: Duration::ZERO, itl: Duration::ZERO, ..Script::tokens(1) };
