@@ -303,7 +303,7 @@ fn plan(settings: &Settings, target: &Target, workload: &SyntheticWorkload, id: 
         }
     };
     let point = Point {
-        target: target.model.clone(),
+        target: target.name(),
         workload: workload.describe().to_owned(),
         load,
         warm_up: (warm_up > 0)

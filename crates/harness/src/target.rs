@@ -30,6 +30,14 @@ impl Target {
         self.simulator.is_some() || self.info.engine.as_deref() == Some(SIMULATOR)
     }
 
+    /// What results call it: the model, and that it is simulated where it is.
+    pub fn name(&self) -> String {
+        match self.model.as_str() {
+            model if !self.is_simulated() || model.starts_with("simulated") => model.to_owned(),
+            model => format!("simulated {model}"),
+        }
+    }
+
     /// Finds the server that `settings` name, and what it offers.
     pub(crate) async fn find(settings: &Settings) -> Result<Self, Failure> {
         let mut notes = Vec::new();
