@@ -21,3 +21,4 @@ mod numbers;
 mod output;
 mod requests;
 mod run_directory;
+mod tls;

@@ -1,0 +1,86 @@
+//! Servers behind TLS.
+
+use std::{net::TcpListener, sync::Arc, thread};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::{io::copy_bidirectional, net::TcpStream};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
+};
+
+use crate::{
+    program::{Place, statistic},
+    simulator::Simulator,
+};
+
+/// A port that speaks TLS for `plain`, with a certificate of its own for `localhost`.
+struct Front {
+    port: u16,
+    /// The certificate, as a client that trusts it needs it.
+    pem: String,
+}
+
+impl Front {
+    fn of(plain: &str) -> Self {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let plain = plain.trim_start_matches("http://").to_owned();
+        thread::spawn(move || serve(listener, &TlsAcceptor::from(Arc::new(config)), &plain));
+        Self { port, pem: cert.pem() }
+    }
+}
+
+fn serve(listener: TcpListener, acceptor: &TlsAcceptor, plain: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let (acceptor, plain) = (acceptor.clone(), plain.to_owned());
+            tokio::spawn(async move {
+                // A client that does not trust us ends here.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut server = TcpStream::connect(plain).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+}
+
+#[test]
+fn a_server_behind_tls_is_measured_like_any_other() {
+    let simulator = Simulator::start("--ttft-ms 20 --itl-ms 2");
+    let front = Front::of(&simulator.url);
+    let place = Place::new();
+    let trusted = place.path().join("trusted.pem");
+    std::fs::write(&trusted, &front.pem).unwrap();
+    let words = format!("--url https://localhost:{} -c 4 -n 40 --osl 16", front.port);
+    place.run(&words).env("SSL_CERT_FILE", trusted.to_str().unwrap()).measures();
+    let point = place.point();
+    assert_eq!(point.outcomes.get("ok"), Some(&40));
+    assert!(statistic(&point, "ttft_ms", "min") >= 20.0);
+    // Connections are kept: the handshake is paid for by the warm-up.
+    assert!(place.measured().iter().all(|sample| sample.connect.is_none()));
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let simulator = Simulator::start("");
+    let front = Front::of(&simulator.url);
+    let words = format!("--url https://localhost:{} -n 4", front.port);
+    let ended = Place::new().run(&words).exits(5);
+    assert!(ended.stderr.contains("TLS handshake"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("UnknownIssuer"), "{}", ended.stderr);
+}
