@@ -84,7 +84,7 @@ impl ProgressView {
 impl MetricSink for ProgressView {
     fn begin(&mut self, _run: &RunInfo) -> Result<(), SinkError> {
         if let View::Bar(bar) = &self.view {
-            let template = "{prefix} {bar:24} {pos}/{len} {elapsed}  {wide_msg}";
+            let template = "{prefix} {bar:12} {pos}/{len} {elapsed}  {wide_msg}";
             // The template is ours and valid; the default one would do, too.
             bar.set_style(
                 ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
@@ -147,8 +147,7 @@ impl Recent {
             let mut values: Vec<f64> = self.samples.iter().filter_map(value).collect();
             Distribution::of(&mut values)
         };
-        let mut parts =
-            vec![format!("in flight {}", progress.in_flight()), format!("failed {failed}")];
+        let mut parts = Vec::new();
         if let Some(d) = of(|s| s.ttft_ms) {
             let p95 = d.percentile(95.0).unwrap_or(d.max);
             parts.push(format!("TTFT p50 {:.1} p95 {p95:.1} ms", d.median()));
@@ -163,6 +162,10 @@ impl Recent {
                 parts.push(format!("{:.0} tok/s", tokens as f64 / span));
             }
         }
+        // What narrow terminals cut off comes last, unless something is wrong.
+        let place = if failed > 0 { 0 } else { parts.len() };
+        parts.insert(place, format!("failed {failed}"));
+        parts.push(format!("in flight {}", progress.in_flight()));
         parts.join("  ")
     }
 }
@@ -199,7 +202,7 @@ mod tests {
         let line = recent.line(Progress { sent: 13, ended: 11, of: None }, 1);
         assert_eq!(
             line,
-            "in flight 2  failed 1  TTFT p50 50.0 p95 50.0 ms  TPOT 10.00 ms  33 tok/s"
+            "failed 1  TTFT p50 50.0 p95 50.0 ms  TPOT 10.00 ms  33 tok/s  in flight 2"
         );
     }
 }
