@@ -397,9 +397,10 @@ pub(crate) enum ExportFormat {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ui {
-    /// A bar on a terminal, else a line every 10 s
-    #[value(alias = "simple")]
+    /// What fits standard error: so far, simple
     Auto,
+    /// A bar on a terminal, else a line every 10 s
+    Simple,
     /// Nothing
     None,
 }
