@@ -62,6 +62,8 @@ pub enum Reason {
     Coalesced {
         /// Share of gaps.
         ratio: f64,
+        /// Whether this machine reads late, too: else the server sends several at once.
+        read_late: bool,
     },
     /// Arrivals were stamped when read although this platform has kernel stamps: a clock was set, or
     /// the kernel left stamps out.
@@ -132,7 +134,7 @@ impl Reason {
             {
                 Trust::Void
             }
-            Self::Coalesced { ratio } if *ratio > VOID_COALESCED => Trust::Void,
+            Self::Coalesced { ratio, read_late: true } if *ratio > VOID_COALESCED => Trust::Void,
             _ => Trust::Doubtful,
         }
     }
@@ -150,8 +152,11 @@ impl Reason {
             Self::ClientLag { .. } | Self::ClientCpu { .. } => {
                 "give the client cores of its own, or run it on another machine"
             }
-            Self::Coalesced { .. } => {
-                "the server may send in bursts; if client lag is high too, give the client more cores"
+            Self::Coalesced { read_late: true, .. } => {
+                "give the client cores of its own, or run it on another machine"
+            }
+            Self::Coalesced { read_late: false, .. } => {
+                "nothing on this side: look at latencies of whole requests, and at tpot_ms"
             }
             Self::UnstampedArrivals { .. } => {
                 "check that nothing sets this machine's clock during a run"
@@ -192,8 +197,9 @@ impl fmt::Display for Reason {
                 "this machine read {p99_ms:.2} ms late (p99), beside gaps of {gap_ms:.2} ms; kernel stamps \
                  correct for it"
             ),
-            Self::Coalesced { ratio } => {
-                write!(f, "{:.1} % of chunks shared a read: their gaps are unknown", ratio * 100.0)
+            Self::Coalesced { ratio, read_late } => {
+                let why = if *read_late { "were read late" } else { "were sent" };
+                write!(f, "{:.1} % of chunks {why} together: their gaps are unknown", ratio * 100.0)
             }
             Self::UnstampedArrivals { ratio } => {
                 write!(f, "{:.1} % of arrivals lack the kernel's stamp", ratio * 100.0)
@@ -243,7 +249,8 @@ pub const REASONS: [(&str, &str); 14] = [
     (
         "coalesced",
         "More than 5 % of chunks came in one read with another: their own moments are unknown, and they \
-         give no gaps. The server sends in bursts, or this machine reads too late. Void beyond 90 %.",
+         give no gaps. The server sends in bursts, or this machine reads too late; in the second case void \
+         beyond 90 %.",
     ),
     (
         "unstamped",
@@ -340,15 +347,16 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     {
         reasons.push(Reason::LateSends { p99_ms, ttft_ms });
     }
-    if let (Some(lag), Some(gap_ms)) = (summary.distribution("client_lag_ms"), median("icl_ms"))
-        && let Some(p99_ms) = lag.percentile(99.0)
-        && p99_ms > LAG_MS.max(gap_ms * LAG_SHARE)
-    {
-        reasons.push(Reason::ClientLag { p99_ms, gap_ms });
-    }
+    let lag = summary.distribution("client_lag_ms").and_then(|lag| lag.percentile(99.0));
+    // Where all chunks came together there is no gap: the time per token stands for it.
+    let gap = median("icl_ms").or_else(|| median("tpot_ms"));
+    let late = lag.zip(gap).filter(|(lag, gap)| *lag > LAG_MS.max(gap * LAG_SHARE));
+    reasons.extend(late.map(|(p99_ms, gap_ms)| Reason::ClientLag { p99_ms, gap_ms }));
+    // Without the kernel's stamps nobody knows how late reads were.
+    let read_late = late.is_some() || lag.is_none();
     reasons.extend(
         over(summary.value("coalesced_ratio"), MOST_COALESCED)
-            .map(|ratio| Reason::Coalesced { ratio }),
+            .map(|ratio| Reason::Coalesced { ratio, read_late }),
     );
     // Where no arrival has a kernel stamp the platform has none, and the report says so by itself.
     let unstamped =
@@ -421,7 +429,7 @@ mod tests {
     #[test]
     fn each_reason_can_be_provoked() {
         type Spoil = fn(&mut Summary);
-        let cases: [(&str, Trust, Spoil); 15] = [
+        let cases: [(&str, Trust, Spoil); 16] = [
             ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
             ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
             ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -433,7 +441,12 @@ mod tests {
             }),
             ("lag", Trust::Doubtful, |s| set(s, "client_lag_ms", of(&[5.5]))),
             ("coalesced", Trust::Doubtful, |s| set(s, "coalesced_ratio", Figure::Value(0.06))),
-            ("coalesced", Trust::Void, |s| set(s, "coalesced_ratio", Figure::Value(0.95))),
+            // A server that sends in bursts is no reason to call its numbers void.
+            ("coalesced", Trust::Doubtful, |s| set(s, "coalesced_ratio", Figure::Value(0.95))),
+            ("coalesced", Trust::Void, |s| {
+                set(s, "coalesced_ratio", Figure::Value(0.95));
+                s.figures.retain(|(m, _)| m.id != "client_lag_ms");
+            }),
             ("unstamped", Trust::Doubtful, |s| s.facts.kernel_stamped_ratio = Some(0.9)),
             ("client_cpu", Trust::Doubtful, |s| {
                 (s.facts.client_cpu_cores, s.facts.cores) = (Some(1.9), Some(2.0));
@@ -476,8 +489,8 @@ mod tests {
     #[test]
     fn the_worst_reason_comes_first_and_decides() {
         let mut summary = good();
+        set(&mut summary, "client_lag_ms", of(&[9.0]));
         set(&mut summary, "coalesced_ratio", Figure::Value(0.95));
-        summary.facts.starved = 3;
         let verdict = Verdict::on(&summary, true);
         assert_eq!((verdict.trust, verdict.reasons[0].code()), (Trust::Void, "coalesced"));
         assert_eq!(verdict.reasons.len(), 3);

@@ -35,6 +35,8 @@ pub struct Aggregate {
     in_decode: Duration,
     gaps: u64,
     coalesced: u64,
+    /// Gaps that end in an event of an unknown number of tokens.
+    uncounted_gaps: u64,
     arrivals: u64,
     read_stamped: u64,
     asked: u64,
@@ -72,6 +74,7 @@ impl Default for Aggregate {
             in_decode: Duration::ZERO,
             gaps: 0,
             coalesced: 0,
+            uncounted_gaps: 0,
             arrivals: 0,
             read_stamped: 0,
             asked: 0,
@@ -131,8 +134,9 @@ impl Aggregate {
         self.coalesced += coalesced;
         for gap in gaps {
             self.chunk_gaps.add(gap.ns, 1);
-            if let Some(tokens) = gap.tokens {
-                self.token_gaps.add(gap.ns / u64::from(tokens), tokens);
+            match gap.tokens {
+                Some(tokens) => self.token_gaps.add(gap.ns / u64::from(tokens), tokens),
+                None => self.uncounted_gaps += 1,
             }
         }
         if let (Some(first), Some(last)) = (sample.first_generated(), sample.last_generated()) {
@@ -201,9 +205,7 @@ impl Aggregate {
 
     /// Inter token latency, unless some gaps would be missing from it: half a picture misleads.
     fn token_gaps_if_complete(&self) -> Option<Distribution> {
-        let known = self.token_gaps.distribution_ms()?;
-        // Each gap has at least one token, so fewer values than gaps means that some are unknown.
-        (known.count >= self.gaps - self.coalesced).then_some(known)
+        self.token_gaps.distribution_ms().filter(|_| self.uncounted_gaps == 0)
     }
 
     fn count(&self, which: impl Fn(Outcome) -> bool) -> u64 {
@@ -364,8 +366,11 @@ mod tests {
 
     #[test]
     fn inter_token_latency_is_all_or_nothing() {
-        let known = sample(0, &[50, 60, 70], Outcome::Ok);
+        let mut known = sample(0, &[50, 60, 70], Outcome::Ok);
+        // Many tokens in each event make up in number for no gap that is missing.
+        known.arrivals.iter_mut().for_each(|arrival| arrival.tokens = 40);
         let mut unknown = known.clone();
+        unknown.arrivals.iter_mut().for_each(|arrival| arrival.tokens = 0);
         unknown.usage = Some(Usage { completion: 9, ..Usage::default() });
         assert!(
             aggregate(std::slice::from_ref(&known)).summarize().distribution("itl_ms").is_some()

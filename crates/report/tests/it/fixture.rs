@@ -155,7 +155,10 @@ pub(crate) fn none_succeeded() -> Measured {
 pub(crate) fn void() -> Measured {
     let coalesced = |n| {
         let mut sample = sample(n);
-        sample.arrivals.iter_mut().skip(1).for_each(|arrival| arrival.coalesced = true);
+        for arrival in sample.arrivals.iter_mut().skip(1) {
+            // Read long after it came, together with others.
+            (arrival.coalesced, arrival.lag_ns) = (true, 9_000_000);
+        }
         sample
     };
     let samples: Vec<Sample> = (0..200).map(coalesced).collect();
