@@ -60,11 +60,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PATH", visible_alias = "custom-endpoint", help_heading = "Server")]
     pub(crate) endpoint: Option<String>,
 
-    /// Have answers streamed; without, there is no time to first token
+    /// Have answers streamed: what is done anyway
     #[arg(long, overrides_with = "no_streaming", help_heading = "Server")]
     pub(crate) streaming: bool,
 
-    /// Have answers sent whole
+    /// Have answers sent whole: there is then no time to first token
     #[arg(long, overrides_with = "streaming", help_heading = "Server")]
     pub(crate) no_streaming: bool,
 
