@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use inferbench_benches::{
     clock::monotonic_ns,
-    experiment::{Conditions, FidelityRow, Product, Programs, Server, Stamps, fidelity},
+    experiment::{Conditions, FidelityRow, Product, Programs, Server, fidelity},
 };
 use serde_json::Value;
 
@@ -129,13 +129,7 @@ fn show_cost(programs: &Programs, repeats: usize) -> anyhow::Result<()> {
             }
             let folder = tempfile::tempdir()?;
             // The warm-up is a round of its own, and counted like the others.
-            let product = Product {
-                url: &server.url,
-                streams,
-                rounds: rounds - 1,
-                tokens,
-                stamps: Stamps::Kernel,
-            };
+            let product = Product { url: &server.url, streams, rounds: rounds - 1, tokens };
             let run = product.run(programs, folder.path())?;
             ours.push(run.cpu_s * 1e6 / run.events() as f64);
         }

@@ -10,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Product, Programs, Run, Server, Stamps};
+use super::{Product, Programs, Run, Server};
 
 /// Under which conditions.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,6 @@ pub fn fidelity(programs: &Programs, conditions: Conditions) -> anyhow::Result<F
         streams: conditions.streams,
         rounds: conditions.rounds,
         tokens: conditions.tokens,
-        stamps: Stamps::Kernel,
     };
     let run = product.run(programs, folder.path())?;
     drop(burner);

@@ -5,5 +5,5 @@ mod programs;
 mod samples;
 
 pub use fidelity::{Conditions, FidelityRow, fidelity};
-pub use programs::{Product, Programs, Server, Stamps};
+pub use programs::{Product, Programs, Server};
 pub use samples::{ProductSample, Run};

@@ -100,15 +100,6 @@ impl Drop for Server {
     }
 }
 
-/// Which clock the product stamps arrivals with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamps {
-    /// The kernel's.
-    Kernel,
-    /// The time of the read.
-    Read,
-}
-
 /// A run of the product's binary.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
@@ -120,8 +111,6 @@ pub struct Product<'a> {
     pub rounds: u32,
     /// Tokens of each answer.
     pub tokens: u32,
-    /// Which clock it stamps arrivals with.
-    pub stamps: Stamps,
 }
 
 impl Product<'_> {
@@ -139,7 +128,6 @@ impl Product<'_> {
             .arg(self.streams.to_string())
             .args(["--url", self.url, "-n", &requests])
             .args(["-c", &self.streams.to_string(), "--osl", &self.tokens.to_string()])
-            .args(["--stamps", if self.stamps == Stamps::Kernel { "kernel" } else { "read" }])
             .arg("--artifact-dir")
             .arg(artifacts)
             .output()

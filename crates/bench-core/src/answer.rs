@@ -179,7 +179,7 @@ impl Answer {
     ///
     /// An answer that is complete but holds nothing generated is [`Outcome::Empty`], whatever the
     /// provider thought of it.
-    pub fn into_sample(&mut self, outcome: Outcome, error: Option<String>) -> Sample {
+    pub fn take_sample(&mut self, outcome: Outcome, error: Option<String>) -> Sample {
         let mut sample = std::mem::replace(&mut self.sample, Sample::due(Moment::default()));
         sample.outcome = match outcome {
             Outcome::Ok if sample.first_generated().is_none() => Outcome::Empty,
@@ -218,7 +218,7 @@ mod tests {
         for (ms, text) in [(1, "a"), (2, "b"), (2, "c"), (3, "d")] {
             answer.generated(at(ms), ArrivalKind::Content, text, None);
         }
-        let sample = answer.into_sample(Outcome::Ok, None);
+        let sample = answer.take_sample(Outcome::Ok, None);
         let flags: Vec<bool> = sample.generated().map(|a| a.coalesced).collect();
         assert_eq!(flags, [false, true, true, false]);
     }
@@ -227,14 +227,14 @@ mod tests {
     fn a_complete_answer_without_a_token_is_empty() {
         let mut answer = answer();
         answer.generated(at(1), ArrivalKind::Content, "", None);
-        assert_eq!(answer.into_sample(Outcome::Ok, None).outcome, Outcome::Empty);
+        assert_eq!(answer.take_sample(Outcome::Ok, None).outcome, Outcome::Empty);
     }
 
     #[test]
     fn a_token_without_text_is_a_token() {
         let mut answer = answer();
         answer.generated(at(1), ArrivalKind::Content, "", Some(1));
-        assert_eq!(answer.into_sample(Outcome::Ok, None).outcome, Outcome::Ok);
+        assert_eq!(answer.take_sample(Outcome::Ok, None).outcome, Outcome::Ok);
     }
 
     #[test]

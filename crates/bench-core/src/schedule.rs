@@ -104,16 +104,17 @@ impl Poisson {
         Self { rate, offsets }
     }
 
-    /// Arrivals for at least `duration`, with a probability of all but 10⁻⁹.
-    pub fn lasting(rate: Rate, seed: u64, duration: Duration) -> Self {
+    /// Arrivals that last at least `duration`, but for one schedule in a billion: the mean, and six
+    /// deviations more.
+    pub fn arrivals_in(rate: Rate, duration: Duration) -> u64 {
         let mean = rate.as_f64() * duration.as_secs_f64();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a float cast saturates, and the mean is not negative"
         )]
-        let count = (mean + 6.0 * mean.sqrt() + 16.0) as usize;
-        Self::new(rate, seed, count)
+        let count = (mean + 6.0 * mean.sqrt() + 16.0).ceil() as u64;
+        count
     }
 }
 
@@ -198,11 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_for_a_duration_lasts_it() {
+    fn as_many_arrivals_as_a_duration_needs_last_it() {
+        let duration = Duration::from_secs(10);
+        let count = Poisson::arrivals_in(rate(40.0), duration);
         for seed in 0..50 {
-            let schedule = Poisson::lasting(rate(40.0), seed, Duration::from_secs(10));
-            let last = schedule.due(schedule.offsets.len() as u64 - 1).unwrap();
-            assert!(last >= Duration::from_secs(10));
+            let schedule = Poisson::new(rate(40.0), seed, usize::try_from(count).unwrap());
+            assert!(schedule.due(count - 1).unwrap() >= duration);
         }
     }
 }

@@ -191,7 +191,7 @@ mod tests {
         }
         answer.usage(Usage { prompt: 1, completion: 3, ..Usage::default() });
         answer.done(at(sent_ms + ttft_ms + 20));
-        answer.into_sample(Outcome::Ok, None)
+        answer.take_sample(Outcome::Ok, None)
     }
 
     #[test]

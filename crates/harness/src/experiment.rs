@@ -262,11 +262,7 @@ fn load(settings: &Settings) -> Load {
 /// Arrivals that a Poisson schedule must hold, at most.
 fn arrivals(settings: &Settings, rate: Rate) -> u64 {
     let until = until(settings);
-    let in_time = until.duration.map_or(u64::MAX, |d| {
-        let mean = rate.as_f64() * d.as_secs_f64();
-        // Six deviations more than the mean: not one schedule in a billion has as many.
-        ceil(mean + 6.0 * mean.sqrt() + 16.0)
-    });
+    let in_time = until.duration.map_or(u64::MAX, |d| Poisson::arrivals_in(rate, d));
     in_time.min(until.requests.unwrap_or(u64::MAX))
 }
 

@@ -304,7 +304,7 @@ mod tests {
         let completion = u32::try_from(contents.len()).unwrap();
         answer.usage(Usage { prompt: 10, completion, ..Usage::default() });
         answer.done(ms(contents.last().copied().unwrap_or(sent) + 5));
-        answer.into_sample(outcome, (!outcome.is_ok()).then(|| "boom".into()))
+        answer.take_sample(outcome, (!outcome.is_ok()).then(|| "boom".into()))
     }
 
     fn aggregate(samples: &[Sample]) -> Aggregate {

@@ -176,7 +176,7 @@ mod tests {
         if let Some(completion) = completion {
             answer.usage(Usage { prompt: 30, completion, ..Usage::default() });
         }
-        answer.into_sample(Outcome::Ok, None)
+        answer.take_sample(Outcome::Ok, None)
     }
 
     type Row = (&'static str, fn(&Sample) -> Option<f64>, Option<f64>);

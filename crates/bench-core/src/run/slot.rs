@@ -106,7 +106,7 @@ impl Exchange<'_> {
     fn record(&mut self, outcome: Outcome, error: Option<String>) {
         self.ended = true;
         let Slot { order, thread, answer } = self.slot;
-        let mut sample = answer.into_sample(outcome, error);
+        let mut sample = answer.take_sample(outcome, error);
         if let (Some(grader), Some(expected)) = (&order.parts().grader, &self.request.expected)
             && sample.outcome.is_ok()
         {

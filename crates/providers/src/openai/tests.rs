@@ -27,7 +27,7 @@ fn read<'a>(
     let result = result.and_then(|()| reader.end());
     let text = [answer.reasoning(), answer.text()].concat();
     let outcome = result.as_ref().map_or_else(|e| e.outcome, |()| Outcome::Ok);
-    (result, answer.into_sample(outcome, None), text)
+    (result, answer.take_sample(outcome, None), text)
 }
 
 fn events(events: &[&str]) -> (Result<(), ProviderError>, Sample, String) {
