@@ -11,7 +11,10 @@ use std::{
 };
 
 use bench_core::{Answer, Clock, Connect, Limits, Outcome, ProviderError, Request, Sample, Stamp};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use super::{
     Endpoint, Head, Reader, Stamping,
@@ -51,6 +54,9 @@ const CONNECTING: usize = 64;
 
 /// Below the five seconds after which uvicorn closes an idle connection.
 const MOST_IDLE: Duration = Duration::from_secs(4);
+
+/// A server that closes an idle connection while a request is on its way says so within a round trip.
+const RACE: Duration = Duration::from_millis(250);
 
 thread_local! {
     static POOLS: RefCell<HashMap<u64, Pool>> = RefCell::default();
@@ -101,9 +107,13 @@ impl Client {
         head.extend_from_slice(format!("\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
 
         if let Some(mut connection) = self.idle().await {
-            // If the server closed it just then, the request is sent again: the one case in which it is.
-            if let Ok(exchanged) = connection.exchange(&head, body, reader, &self.limits).await {
-                return self.finish(connection, exchanged);
+            let began = Instant::now();
+            match connection.exchange(&head, body, reader, &self.limits).await {
+                Ok(exchanged) => return self.finish(connection, exchanged),
+                // It had worked on the request: that is a failure like any other.
+                Err(Stale(error)) if began.elapsed() > RACE => return Err(error),
+                // It closed the connection just then: the one case in which a request is sent again.
+                Err(Stale(_)) => {}
             }
         }
         let mut connection = self.connect(reader.answer()).await?;

@@ -187,6 +187,15 @@ async fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_server_that_dies_over_a_request_is_not_asked_again() {
+    let player = Player::start(vec![Play::ThenDie(good())]);
+    let provider = OpenAi::new(config(&player.url)).unwrap();
+    assert_eq!(ask(&provider).await.sample.outcome, Outcome::Ok);
+    assert_eq!(ask(&provider).await.sample.outcome, Outcome::Reset);
+    assert_eq!(*player.connections.lock().unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_always_closes_is_asked_once_and_not_for_ever() {
     let player = Player::start(vec![Play::CloseAtOnce]);
     let sample = ask(&OpenAi::new(config(&player.url)).unwrap()).await.sample;

@@ -24,6 +24,8 @@ pub(crate) enum Play {
     ThenNothing(Vec<u8>),
     /// Close without reading the request.
     CloseAtOnce,
+    /// Write these bytes; close half a second after the next request.
+    ThenDie(Vec<u8>),
 }
 
 /// Answers connection after connection as told; the last play is repeated.
@@ -79,6 +81,11 @@ fn serve(mut stream: TcpStream, play: &Play, seen: &Mutex<Vec<String>>) {
                 return reset(stream);
             }
             Play::ThenNothing(bytes) => stream.write_all(bytes).unwrap(),
+            Play::ThenDie(_) if seen.lock().unwrap().len() > 1 => {
+                (0..250).for_each(|_| pause());
+                return;
+            }
+            Play::ThenDie(bytes) => stream.write_all(bytes).unwrap(),
             Play::CloseAtOnce => return,
         }
     }
@@ -140,5 +147,5 @@ pub(crate) async fn ask(provider: &OpenAi) -> Got {
     };
     let text = [answer.reasoning(), answer.text()].concat();
     let tool_calls = answer.tool_calls().len();
-    Got { sample: answer.into_sample(outcome, error), text, tool_calls }
+    Got { sample: answer.take_sample(outcome, error), text, tool_calls }
 }
