@@ -1,7 +1,7 @@
 //! An answer on its way to the client.
 
 use std::{
-    io,
+    io, mem,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -10,6 +10,7 @@ use tokio::{net::TcpStream, sync::oneshot};
 
 use crate::{
     clock::{monotonic_ns, nanos},
+    queue::Slot,
     script::{Batch, Ending, Script},
     simulation::Simulation,
     truth::{Sent, Truth},
@@ -17,6 +18,8 @@ use crate::{
 
 /// When a full socket is tried again.
 const RETRY: Duration = Duration::from_millis(1);
+/// Tokens after which those sent are counted. For each token, threads would fight for the counter.
+const COUNT_EVERY: u32 = 32;
 
 /// An answer on its way to the client.
 #[derive(Debug)]
@@ -31,6 +34,9 @@ pub(crate) struct Answer {
     /// Events sent before the batch.
     events_before: usize,
     due_ns: u64,
+    /// Tokens begun to be sent that are not counted yet.
+    uncounted: u32,
+    slot: Arc<Slot>,
     /// Absent once it has been recorded, and where nothing is to be.
     truth: Option<Truth>,
     simulation: Arc<Simulation>,
@@ -49,22 +55,27 @@ pub(crate) enum Progress {
 }
 
 impl Answer {
-    /// An answer, due at once, and what tells how it ended: nothing if the client went away.
+    /// An answer, due as soon as `slot` is its, and what tells how it ended: nothing if the client went away.
     pub(crate) fn new(
         simulation: Arc<Simulation>,
         socket: &Arc<TcpStream>,
         mut script: Script,
         truth: Truth,
+        slot: Arc<Slot>,
     ) -> (Box<Self>, oneshot::Receiver<Ending>) {
         let (ended, ending) = oneshot::channel();
-        let delay = script.next_delay().unwrap_or_default();
+        // Of the slot, not of the moment at which this was noticed: a late release costs no capacity.
+        let admitted_ns = slot.since_ns().max(truth.received_ns);
+        let delay = script.next_delay(simulation.stretch(admitted_ns)).unwrap_or_default();
         let answer = Self {
             socket: Arc::downgrade(socket),
             script,
             batch: Batch::default(),
             written: 0,
             events_before: 0,
-            due_ns: truth.received_ns + nanos(delay),
+            due_ns: admitted_ns.saturating_add(nanos(delay)),
+            uncounted: 0,
+            slot,
             truth: simulation.config.record.then_some(truth),
             simulation,
             ended,
@@ -83,6 +94,9 @@ impl Answer {
     /// the client reads.
     pub(crate) fn send(&mut self) -> Progress {
         let Some(socket) = self.socket.upgrade() else { return self.abandoned() };
+        if let Some(until_ns) = self.frozen_until() {
+            return Progress::DueAt(until_ns);
+        }
         if self.written == self.batch.bytes.len() {
             self.begin_batch();
         }
@@ -93,10 +107,10 @@ impl Answer {
             }
             Err(_) => return self.abandoned(),
         }
-        match self.script.next_delay() {
+        match self.script.next_delay(self.simulation.stretch(self.due_ns)) {
             Some(delay) => {
                 // From the due moment, not from now: lateness does not add up.
-                self.due_ns += nanos(delay);
+                self.due_ns = self.due_ns.saturating_add(nanos(delay));
                 Progress::DueAt(self.due_ns)
             }
             None => Progress::Ended,
@@ -109,12 +123,25 @@ impl Answer {
         let _ = self.ended.send(self.script.ending());
     }
 
+    fn frozen_until(&self) -> Option<u64> {
+        let conditions = &self.simulation.conditions;
+        if conditions.can_freeze() { conditions.frozen_until(monotonic_ns()) } else { None }
+    }
+
     fn begin_batch(&mut self) {
         self.batch.bytes.clear();
         self.batch.events.clear();
         self.written = 0;
         self.events_before = self.truth.as_ref().map_or(0, |truth| truth.sends.len());
         self.script.write_next(&mut self.batch);
+        self.uncounted += self.batch.events.iter().sum::<u32>();
+        if self.uncounted >= COUNT_EVERY {
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        self.simulation.counters.count_generated(mem::take(&mut self.uncounted));
     }
 
     fn write(&mut self, socket: &TcpStream) -> io::Result<()> {
@@ -122,8 +149,8 @@ impl Answer {
             self.stamp(monotonic_ns());
         }
         if self.script.is_over() {
-            // Before the write: whoever has seen the end finds the truth.
-            self.record();
+            // Before the write: whoever has seen the end finds the truth, and room.
+            self.close();
         }
         while self.written < self.batch.bytes.len() {
             self.written += socket.try_write(&self.batch.bytes[self.written..])?;
@@ -139,7 +166,18 @@ impl Answer {
         }
     }
 
+    fn close(&mut self) {
+        self.count();
+        self.record();
+        // One that stalls is never done.
+        if self.script.ending() != Ending::Stall {
+            self.slot.free(self.due_ns);
+        }
+    }
+
     fn abandoned(&mut self) -> Progress {
+        self.count();
+        self.slot.free(monotonic_ns());
         self.record();
         Progress::Abandoned
     }

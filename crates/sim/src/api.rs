@@ -1,12 +1,15 @@
 //! Which request gets which reply.
 
 use crate::{
-    config::Fault,
+    fault::Fault,
     generation::{Endpoint, Generation},
     request::Request,
     response::{ApiError, Response},
     simulation::Simulation,
 };
+
+const CHAT: &str = "/v1/chat/completions";
+const COMPLETIONS: &str = "/v1/completions";
 
 /// What to do about a request.
 #[derive(Debug)]
@@ -19,25 +22,32 @@ pub(crate) enum Reply {
     Never,
 }
 
-/// The reply to `request`.
-pub(crate) fn reply(simulation: &Simulation, request: &Request) -> Reply {
-    let (allowed, route): (_, fn(&Simulation, &Request) -> Reply) = match request.path.as_str() {
-        "/v1/chat/completions" => ("POST", |s, r| generate(s, r, Endpoint::Chat)),
-        "/v1/completions" => ("POST", |s, r| generate(s, r, Endpoint::Completions)),
-        "/v1/models" => ("GET", |s, _| Reply::Now(models(s))),
-        "/health" => ("GET", |_, _| Reply::Now(Response::empty(200))),
-        "/version" => ("GET", |_, _| Reply::Now(version())),
+/// Whether `request` is one for completion, if perhaps a bad one.
+pub(crate) fn is_completion(request: &Request) -> bool {
+    request.method == "POST" && matches!(request.path.as_str(), CHAT | COMPLETIONS)
+}
+
+/// The reply to `request`, which `fault` strikes if it is one for completion.
+pub(crate) fn reply(simulation: &Simulation, request: &Request, fault: Fault) -> Reply {
+    type Route = fn(&Simulation, &Request, Fault) -> Reply;
+    let (allowed, route): (_, Route) = match request.path.as_str() {
+        CHAT => ("POST", |s, r, f| generate(s, r, f, Endpoint::Chat)),
+        COMPLETIONS => ("POST", |s, r, f| generate(s, r, f, Endpoint::Completions)),
+        "/v1/models" => ("GET", |s, _, _| Reply::Now(models(s))),
+        "/health" => ("GET", |_, _, _| Reply::Now(Response::empty(200))),
+        "/metrics" => ("GET", |s, _, _| Reply::Now(Response::metrics(s.readings().to_text()))),
+        "/version" => ("GET", |_, _, _| Reply::Now(version())),
         path => return Reply::Now(ApiError::new(404, format!("no such path: {path}")).into()),
     };
     if request.method != allowed {
         let message = format!("{} allows {allowed} only", request.path);
         return Reply::Now(Response::from(ApiError::new(405, message)).header("allow", allowed));
     }
-    route(simulation, request)
+    route(simulation, request, fault)
 }
 
-fn generate(simulation: &Simulation, request: &Request, endpoint: Endpoint) -> Reply {
-    match simulation.config.fault {
+fn generate(simulation: &Simulation, request: &Request, fault: Fault, endpoint: Endpoint) -> Reply {
+    match fault {
         Fault::NeverAnswer => return Reply::Never,
         Fault::Status(status) => {
             return Reply::Now(ApiError::new(status, "simulated fault").into());
@@ -48,7 +58,7 @@ fn generate(simulation: &Simulation, request: &Request, endpoint: Endpoint) -> R
         let message = "Unsupported Media Type: Only 'application/json' is allowed";
         return Reply::Now(ApiError::new(415, message).into());
     }
-    match Generation::parse(&simulation.config, endpoint, &request.body) {
+    match Generation::parse(simulation, endpoint, &request.body) {
         Ok(generation) => Reply::Generate(generation),
         Err(error) => Reply::Now(error.into()),
     }

@@ -2,10 +2,21 @@
 
 use std::{io, time::Duration};
 
+use crate::fault::Fault;
+
+/// Longest time that a configuration may name: sums of them then stay far from overflow.
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Tokens in a block of the KV cache, as by default in vLLM.
+pub(crate) const BLOCK_TOKENS: u32 = 16;
+
 /// What the server simulates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// From the request fully read to the first token. 50 ms by default.
+    /// From the request admitted to the first token. 50 ms by default.
+    ///
+    /// A request is admitted once it has been read, unless
+    /// [`max_running`](Self::max_running) others are served.
     pub ttft: Duration,
     /// From one token to the next. 10 ms by default.
     ///
@@ -19,8 +30,43 @@ pub struct Config {
     pub jitter: f64,
     /// Seed of the jitter. 0 by default.
     ///
-    /// The n-th request to arrive has the same delays in each run with the same seed.
+    /// The n-th request for completion to arrive has the same delays in each run with the same seed.
     pub seed: u64,
+    /// Most requests that are served at once, by all threads together, at least 1; further ones wait,
+    /// first come first served. As many as come by default.
+    ///
+    /// A server kept full serves R / (ttft + (m − 1)·itl(R)) requests a second: R this limit, m tokens
+    /// in each answer, itl(n) as [`slowdown`](Self::slowdown) says. A place is free from the moment at
+    /// which the last token is due, so this holds however late the tokens are sent. A client that
+    /// leaves gives its place away; an answer that stalls keeps it until then.
+    pub max_running: Option<u32>,
+    /// By what share of itself `itl` grows with each further request that is served, at least 0: with n
+    /// of them, itl(n) = itl·(1 + s·(n − 1)). 0 by default.
+    ///
+    /// All of them together then have n / itl(n) tokens a second, which approaches 1 / (s·itl). The
+    /// knee, where throughput by latency is best, is at n = 1/s − 1, with half of that throughput.
+    /// n is taken when the token before is due, and counts those that wait for their first token.
+    pub slowdown: f64,
+    /// Added to `ttft` for each token of the prompt that is not in the prefix cache. 0 by default.
+    pub prefill_per_token: Duration,
+    /// What `ttft`, `itl` and `prefill_per_token` are divided by, above 0: 1.03 is a server that is 3 %
+    /// faster. 1 by default.
+    pub speed: f64,
+    /// Whether prompts are remembered, in blocks of 16 tokens, at most [`kv_blocks`](Self::kv_blocks) of
+    /// them, and what is remembered is said as `cached_tokens`. They are not by default.
+    pub prefix_cache: bool,
+    /// Blocks of 16 tokens in the KV cache that `/metrics` and the start-up log tell of, at least 1.
+    /// 8192 by default. It holds up no request.
+    pub kv_blocks: u32,
+    /// A pause in which the server neither sends nor takes anything. None by default.
+    pub freeze: Option<Freeze>,
+    /// By what share of themselves all delays grow with each minute since the first request for
+    /// completion, at least 0. 0 by default.
+    pub drift: f64,
+    /// How many requests for completion, from the first, find the server cold. 0 by default.
+    pub cold_requests: u32,
+    /// How many times longer a cold server takes to the first token, at least 1. 1 by default.
+    pub cold_factor: f64,
     /// Name of the only model; requests that name another are refused. `simulated` by default.
     pub model: String,
     /// Most tokens of prompt and answer together, at least 1. 131 072 by default.
@@ -35,8 +81,16 @@ pub struct Config {
     pub default_max_tokens: u32,
     /// Operating system threads, at least 1. 1 by default.
     pub threads: usize,
+    /// The share of the tokens asked for that each answer holds, rounded, at least one token; above 0, at
+    /// most 1. 1 by default. A shorter answer ends with `finish_reason` `stop`.
+    pub osl_ratio: f64,
+    /// How many times the tokens of the answer the usage states, rounded, at least 0. 1 by default.
+    pub usage_ratio: f64,
     /// What goes wrong. Nothing by default.
     pub fault: Fault,
+    /// The share of requests for completion that the fault strikes, in 0..=1, drawn by seed; status 500
+    /// where no fault is chosen. With 0, the default, the fault strikes them all.
+    pub fail_ratio: f64,
     /// Whether the moments of sending are kept as [`Truth`](crate::Truth). They are by default.
     pub record: bool,
     /// Most moments kept, counting one for each request and each content event: the oldest requests
@@ -51,6 +105,16 @@ impl Default for Config {
             itl: Duration::from_millis(10),
             jitter: 0.0,
             seed: 0,
+            max_running: None,
+            slowdown: 0.0,
+            prefill_per_token: Duration::ZERO,
+            speed: 1.0,
+            prefix_cache: false,
+            kv_blocks: 8_192,
+            freeze: None,
+            drift: 0.0,
+            cold_requests: 0,
+            cold_factor: 1.0,
             model: "simulated".to_owned(),
             context_length: 131_072,
             role: Role::default(),
@@ -58,7 +122,10 @@ impl Default for Config {
             events_per_write: 1,
             default_max_tokens: 16,
             threads: 1,
+            osl_ratio: 1.0,
+            usage_ratio: 1.0,
             fault: Fault::default(),
+            fail_ratio: 0.0,
             record: true,
             record_limit: 1_000_000,
         }
@@ -68,8 +135,25 @@ impl Default for Config {
 impl Config {
     /// Names all the mistakes at once.
     pub(crate) fn check(&self) -> io::Result<()> {
+        let is_share = |ratio: f64| (0.0..=1.0).contains(&ratio);
+        let is_finite_from = |least: f64, value: f64| value.is_finite() && value >= least;
+        let Freeze { at, lasts } = self.freeze.unwrap_or_default();
+        let times = [self.ttft, self.itl, self.prefill_per_token, at, lasts];
         let rules = [
-            (0.0 <= self.jitter && self.jitter <= 1.0, "jitter must lie in 0..=1"),
+            (times.iter().all(|time| *time <= LONGEST), "no time may be longer than a year"),
+            (is_share(self.jitter), "jitter must lie in 0..=1"),
+            (self.max_running != Some(0), "max_running must be at least 1"),
+            (is_finite_from(0.0, self.slowdown), "slowdown must be a number of at least 0"),
+            (is_finite_from(f64::MIN_POSITIVE, self.speed), "speed must be a number above 0"),
+            (self.kv_blocks >= 1, "kv_blocks must be at least 1"),
+            (is_finite_from(0.0, self.drift), "drift must be a number of at least 0"),
+            (is_finite_from(1.0, self.cold_factor), "cold_factor must be a number of at least 1"),
+            (
+                is_share(self.osl_ratio) && self.osl_ratio > 0.0,
+                "osl_ratio must be above 0, at most 1",
+            ),
+            (is_finite_from(0.0, self.usage_ratio), "usage_ratio must be a number of at least 0"),
+            (is_share(self.fail_ratio), "fail_ratio must lie in 0..=1"),
             (self.context_length >= 1, "context_length must be at least 1"),
             (self.tokens_per_chunk >= 1, "tokens_per_chunk must be at least 1"),
             (self.events_per_write >= 1, "events_per_write must be at least 1"),
@@ -86,6 +170,18 @@ impl Config {
     }
 }
 
+/// A pause in which nothing is sent and no request is taken; what falls due meanwhile is sent at its end.
+///
+/// It is the front end that pauses, as if to collect garbage: requests admitted before go on, and their
+/// tokens keep their schedule. Requests that arrive meanwhile count from its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freeze {
+    /// When it begins, from the first request for completion.
+    pub at: Duration,
+    /// How long it lasts.
+    pub lasts: Duration,
+}
+
 /// When the role event of a chat stream, which carries no token, is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
@@ -94,43 +190,6 @@ pub enum Role {
     /// In the same write as the first token, as vLLM does.
     #[default]
     WithFirstToken,
-}
-
-/// What goes wrong with each answer to a request for completion; the other endpoints stay well.
-///
-/// A fault *after n tokens* strikes when the next token is due, and spares answers of no more than n.
-/// An answer that is not streamed fails as a whole at that moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Nothing.
-    #[default]
-    None,
-    /// The connection is closed.
-    CloseAfter {
-        /// Tokens sent before.
-        tokens: u32,
-    },
-    /// An error is sent in place of the token: in the stream, or as status 500.
-    ErrorAfter {
-        /// Tokens sent before.
-        tokens: u32,
-    },
-    /// Nothing more is sent, and the connection stays open.
-    StallAfter {
-        /// Tokens sent before.
-        tokens: u32,
-    },
-    /// Not even the status line is sent, and the connection stays open.
-    NeverAnswer,
-    /// The request is refused with this status at once, in 400..=599.
-    Status(u16),
-}
-
-impl Fault {
-    fn is_valid(self) -> bool {
-        !matches!(self, Self::Status(status) if !(400..=599).contains(&status))
-    }
 }
 
 #[cfg(test)]
@@ -149,5 +208,39 @@ mod tests {
             "jitter must lie in 0..=1, threads must be at least 1, \
              the status of a fault must lie in 400..=599"
         );
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let check = |config: Config, mistake: &str| {
+            assert_eq!(config.check().unwrap_err().to_string(), mistake);
+        };
+        let config = Config::default;
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        check(Config { itl: days(367), ..config() }, "no time may be longer than a year");
+        let freeze = Some(Freeze { at: days(1), lasts: Duration::MAX });
+        check(Config { freeze, ..config() }, "no time may be longer than a year");
+        check(Config { max_running: Some(0), ..config() }, "max_running must be at least 1");
+        for slowdown in [-0.1, f64::NAN, f64::INFINITY] {
+            let mistake = "slowdown must be a number of at least 0";
+            check(Config { slowdown, ..config() }, mistake);
+        }
+        for speed in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            check(Config { speed, ..config() }, "speed must be a number above 0");
+        }
+        check(Config { kv_blocks: 0, ..config() }, "kv_blocks must be at least 1");
+        check(Config { drift: -0.1, ..config() }, "drift must be a number of at least 0");
+        check(
+            Config { cold_factor: 0.5, ..config() },
+            "cold_factor must be a number of at least 1",
+        );
+        for osl_ratio in [0.0, 1.1, f64::NAN] {
+            check(Config { osl_ratio, ..config() }, "osl_ratio must be above 0, at most 1");
+        }
+        check(
+            Config { usage_ratio: -1.0, ..config() },
+            "usage_ratio must be a number of at least 0",
+        );
+        check(Config { fail_ratio: 2.0, ..config() }, "fail_ratio must lie in 0..=1");
     }
 }

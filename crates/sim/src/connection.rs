@@ -7,10 +7,12 @@ use tokio::{net::TcpStream, sync::mpsc::UnboundedSender, time::timeout};
 use crate::{
     answer::Answer,
     api::{self, Reply},
-    clock::monotonic_ns,
+    clock::{instant_at, monotonic_ns},
+    fault::fault_of,
+    queue::{Entry, Slot},
     request::{Decoder, Persistence, Request},
     response::Response,
-    script::{Ending, Order, Script},
+    script::{Batch, Ending, Order, Script},
     simulation::Simulation,
     truth::Truth,
 };
@@ -56,8 +58,15 @@ impl Connection {
     async fn serve_one(&mut self) -> io::Result<Fate> {
         let Some(mut request) = self.read_request().await? else { return Ok(Fate::Closed) };
         let received_ns = monotonic_ns();
-        let number = self.simulation.count_request();
-        let reply = api::reply(&self.simulation, &request);
+        let number_of_all = self.simulation.count_request();
+        // Taken before a freeze lets them all go at once, in no order.
+        let number = match api::is_completion(&request) {
+            true => self.simulation.count_completion(received_ns),
+            false => 0,
+        };
+        let fault = fault_of(&self.simulation.config, number);
+        self.thaw().await;
+        let reply = api::reply(&self.simulation, &request, fault);
         let (request_id, persistence) = (request.request_id.take(), request.persistence);
         // Held through the answer, its buffer would be a third of what a stream costs (4 of 12 KiB).
         drop(request);
@@ -67,8 +76,8 @@ impl Connection {
                 Fate::Open
             }
             Reply::Generate(generation) => {
-                let request_id = request_id.unwrap_or_else(|| format!("{number:016x}"));
-                let order = Order { generation, number, request_id, persistence };
+                let request_id = request_id.unwrap_or_else(|| format!("{number_of_all:016x}"));
+                let order = Order { generation, number, fault, request_id, persistence };
                 self.generate(order, received_ns).await
             }
             Reply::Never => {
@@ -83,14 +92,27 @@ impl Connection {
         let simulation = Arc::clone(&self.simulation);
         let request_id = order.request_id.clone();
         let truth = Truth { request_id, received_ns, sends: Vec::new() };
-        let script = Script::new(&simulation, order);
-        let (answer, ending) = Answer::new(simulation, &self.socket, script, truth);
+        let mut script = Script::new(&simulation, order);
+        let Some(slot) = self.admit(&mut script, received_ns).await else {
+            if simulation.config.record {
+                simulation.record(truth);
+            }
+            return Fate::Closed;
+        };
+        simulation.counters.count_prompt(script.generation());
+        let slot = Arc::new(slot);
+        let (answer, ending) =
+            Answer::new(simulation, &self.socket, script, truth, Arc::clone(&slot));
         if self.pacer.send(answer).is_err() {
             return Fate::Closed;
         }
         let ending = tokio::select! {
             ending = ending => ending,
-            () = self.hang_up() => return Fate::Closed,
+            () = self.hang_up() => {
+                // What is left of the answer goes when it falls due; its place is free at once.
+                slot.free(monotonic_ns());
+                return Fate::Closed;
+            }
         };
         match ending {
             Ok(Ending::Complete | Ending::Error) => Fate::Open,
@@ -99,6 +121,31 @@ impl Connection {
                 Fate::Closed
             }
             Ok(Ending::Close) | Err(_) => Fate::Closed,
+        }
+    }
+
+    /// Waits until the server can take the request; `None` if the client does not.
+    async fn admit(&mut self, script: &mut Script, received_ns: u64) -> Option<Slot> {
+        let arrived_ns =
+            self.simulation.conditions.frozen_until(received_ns).unwrap_or(received_ns);
+        let blocks = script.generation().kv_blocks();
+        let ticket = match self.simulation.queue.enter(blocks, arrived_ns) {
+            Entry::Admitted(slot) => return Some(slot),
+            Entry::Waits(ticket) => ticket,
+        };
+        let mut head = Batch::default();
+        script.write_head_only(&mut head);
+        self.write(&head.bytes).await.ok()?;
+        tokio::select! {
+            slot = ticket.slot() => slot,
+            () = self.hang_up() => None,
+        }
+    }
+
+    /// Waits for the end of a freeze, if there is one now.
+    async fn thaw(&self) {
+        while let Some(until_ns) = self.simulation.conditions.frozen_until(monotonic_ns()) {
+            tokio::time::sleep_until(instant_at(until_ns)).await;
         }
     }
 
@@ -161,6 +208,7 @@ impl Connection {
     }
 
     async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        self.thaw().await;
         while !bytes.is_empty() {
             self.socket.writable().await?;
             match self.socket.try_write(bytes) {

@@ -3,7 +3,7 @@
 use std::{io::Write, ops::Range};
 
 use crate::{
-    generation::{Delivery, Endpoint, Generation},
+    generation::{Delivery, Endpoint, Finish, Generation},
     simulation::Simulation,
 };
 
@@ -15,9 +15,9 @@ const WORDS: [&str; 16] = [
 
 /// Whether an event carries its answer's last token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finish {
-    NotYet,
-    Length,
+pub(crate) enum Position {
+    Within,
+    Last,
 }
 
 /// Writes the events of one answer, or all of it as one document.
@@ -25,6 +25,9 @@ pub(crate) enum Finish {
 pub(crate) struct EventWriter {
     endpoint: Endpoint,
     prompt_tokens: u32,
+    cached_tokens: Option<u32>,
+    usage_ratio: f64,
+    finish_reason: &'static str,
     /// The JSON that all begin with, up to the list of choices.
     opening: String,
 }
@@ -44,7 +47,17 @@ impl EventWriter {
         let opening = format!(
             r#"{{"id":{id},"object":"{object}","created":{created},"model":{model},"choices":["#
         );
-        Self { endpoint: generation.endpoint, prompt_tokens: generation.prompt_tokens, opening }
+        Self {
+            endpoint: generation.endpoint,
+            prompt_tokens: generation.prompt_tokens,
+            cached_tokens: generation.cached_tokens,
+            usage_ratio: simulation.config.usage_ratio,
+            finish_reason: match generation.finish {
+                Finish::Length => "length",
+                Finish::Stop => "stop",
+            },
+            opening,
+        }
     }
 
     /// The event that begins a chat and carries no token; `usage` if it says that.
@@ -61,7 +74,7 @@ impl EventWriter {
         &self,
         out: &mut Vec<u8>,
         tokens: Range<u32>,
-        finish: Finish,
+        position: Position,
         usage: Option<u32>,
     ) {
         self.event(out, |out| {
@@ -75,21 +88,20 @@ impl EventWriter {
             words(out, tokens);
             push(
                 out,
-                match (self.endpoint, finish) {
-                    (Endpoint::Chat, Finish::NotYet) => {
-                        r#""},"logprobs":null,"finish_reason":null}]"#
-                    }
-                    (Endpoint::Chat, Finish::Length) => {
-                        r#""},"logprobs":null,"finish_reason":"length","stop_reason":null}]"#
-                    }
-                    (Endpoint::Completions, Finish::NotYet) => {
-                        r#"","logprobs":null,"finish_reason":null,"stop_reason":null}]"#
-                    }
-                    (Endpoint::Completions, Finish::Length) => {
-                        r#"","logprobs":null,"finish_reason":"length","stop_reason":null}]"#
-                    }
+                match self.endpoint {
+                    Endpoint::Chat => r#""},"#,
+                    Endpoint::Completions => r#"","#,
                 },
             );
+            match (self.endpoint, position) {
+                (_, Position::Last) => self.finish(out),
+                (Endpoint::Chat, Position::Within) => {
+                    push(out, r#""logprobs":null,"finish_reason":null}]"#);
+                }
+                (Endpoint::Completions, Position::Within) => {
+                    push(out, r#""logprobs":null,"finish_reason":null,"stop_reason":null}]"#);
+                }
+            }
             self.usage(out, usage);
         });
     }
@@ -98,7 +110,7 @@ impl EventWriter {
     pub(crate) fn final_usage(&self, out: &mut Vec<u8>, completion_tokens: u32) {
         self.event(out, |out| {
             push(out, "]");
-            self.usage(out, Some(completion_tokens));
+            self.detailed_usage(out, completion_tokens);
         });
     }
 
@@ -120,8 +132,8 @@ impl EventWriter {
                 Endpoint::Completions => r#"","#,
             },
         );
-        push(&mut out, r#""logprobs":null,"finish_reason":"length","stop_reason":null}]"#);
-        self.usage(&mut out, Some(completion_tokens));
+        self.finish(&mut out);
+        self.detailed_usage(&mut out, completion_tokens);
         push(&mut out, "}");
         out
     }
@@ -135,17 +147,50 @@ impl EventWriter {
         });
     }
 
+    fn finish(&self, out: &mut Vec<u8>) {
+        push(out, r#""logprobs":null,"finish_reason":""#);
+        push(out, self.finish_reason);
+        push(out, r#"","stop_reason":null}]"#);
+    }
+
     fn usage(&self, out: &mut Vec<u8>, completion_tokens: Option<u32>) {
-        let Some(completion) = completion_tokens else { return };
+        if let Some(tokens) = completion_tokens {
+            self.counts(out, tokens);
+            push(out, "}");
+        }
+    }
+
+    /// As vLLM does, only the last word on usage says what came from the cache.
+    fn detailed_usage(&self, out: &mut Vec<u8>, completion_tokens: u32) {
+        self.counts(out, completion_tokens);
+        if let Some(cached) = self.cached_tokens {
+            let details = format_args!(r#","prompt_tokens_details":{{"cached_tokens":{cached}}}"#);
+            format(out, details);
+        }
+        push(out, "}");
+    }
+
+    fn counts(&self, out: &mut Vec<u8>, completion_tokens: u32) {
         let prompt = self.prompt_tokens;
+        let completion = share(completion_tokens, self.usage_ratio);
         let total = u64::from(prompt) + u64::from(completion);
         format(
             out,
             format_args!(
-                r#","usage":{{"prompt_tokens":{prompt},"total_tokens":{total},"completion_tokens":{completion}}}"#
+                r#","usage":{{"prompt_tokens":{prompt},"total_tokens":{total},"completion_tokens":{completion}"#
             ),
         );
     }
+}
+
+/// `ratio` times `tokens`, rounded; no more than the type holds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "such casts saturate, and no ratio is negative"
+)]
+pub(crate) fn share(tokens: u32, ratio: f64) -> u32 {
+    (f64::from(tokens) * ratio).round() as u32
 }
 
 /// An event that is not one of the answer's, such as an error.

@@ -2,15 +2,33 @@
 
 use serde::Deserialize;
 
-use crate::{config::Config, response::ApiError};
+use crate::{
+    config::{BLOCK_TOKENS, Config},
+    events::share,
+    prefix_cache::PrefixBlocks,
+    response::ApiError,
+    simulation::Simulation,
+};
 
 /// What a client asks to be generated: a request that will be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) endpoint: Endpoint,
     pub(crate) prompt_tokens: u32,
+    /// Those of the prompt that were in the prefix cache, where there is one.
+    pub(crate) cached_tokens: Option<u32>,
     pub(crate) output_tokens: u32,
+    pub(crate) finish: Finish,
     pub(crate) delivery: Delivery,
+}
+
+/// Why an answer has no more tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// It has all that were asked for.
+    Length,
+    /// The server stopped before.
+    Stop,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +55,13 @@ impl Generation {
     /// The generation that `body` asks for.
     ///
     /// Prompts are counted at one token a word, words being what white space separates; token ids
-    /// are counted as they are.
+    /// are counted as they are. A prompt that is refused does not come into the prefix cache.
     pub(crate) fn parse(
-        config: &Config,
+        simulation: &Simulation,
         endpoint: Endpoint,
         body: &[u8],
     ) -> Result<Self, ApiError> {
+        let config = &simulation.config;
         let body: Body =
             serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))?;
         if let Some(model) = body.model.as_deref().filter(|model| *model != config.model) {
@@ -62,12 +81,21 @@ impl Generation {
                 body.prompt.as_ref().ok_or_else(|| missing("prompt"))?.tokens()?
             }
         };
+        let wished = body.output_tokens(config, prompt_tokens)?;
+        let output_tokens = share(wished, config.osl_ratio).max(1);
         Ok(Self {
             endpoint,
             prompt_tokens,
-            output_tokens: body.output_tokens(config, prompt_tokens)?,
+            cached_tokens: simulation.meet_prompt(|| body.blocks(endpoint)),
+            output_tokens,
+            finish: if output_tokens < wished { Finish::Stop } else { Finish::Length },
             delivery: body.delivery(),
         })
+    }
+
+    /// Blocks of the KV cache that prompt and answer fill in the end.
+    pub(crate) fn kv_blocks(&self) -> u32 {
+        self.prompt_tokens.saturating_add(self.output_tokens).div_ceil(BLOCK_TOKENS)
     }
 }
 
@@ -102,7 +130,7 @@ struct StreamOptions {
 }
 
 impl Body {
-    /// Exactly as many as asked for: no end of sequence comes before.
+    /// As many as asked for.
     fn output_tokens(&self, config: &Config, prompt_tokens: u32) -> Result<u32, ApiError> {
         let limit = config.context_length;
         if prompt_tokens > limit {
@@ -149,6 +177,21 @@ impl Body {
         Ok(max)
     }
 
+    /// The prompt by its tokens, as they are counted.
+    fn blocks(&self, endpoint: Endpoint) -> PrefixBlocks {
+        let mut blocks = PrefixBlocks::default();
+        match endpoint {
+            Endpoint::Chat => {
+                let messages = self.messages.iter().flatten();
+                messages.flat_map(Message::words).for_each(|word| blocks.push(word));
+            }
+            Endpoint::Completions => {
+                self.prompt.iter().for_each(|prompt| prompt.push_to(&mut blocks));
+            }
+        }
+        blocks
+    }
+
     fn delivery(&self) -> Delivery {
         if !self.stream.unwrap_or(false) {
             return Delivery::Whole;
@@ -171,13 +214,17 @@ struct Message {
 
 impl Message {
     fn tokens(&self) -> u32 {
-        match &self.content {
-            None => 0,
-            Some(Content::Text(text)) => words(text),
-            Some(Content::Parts(parts)) => {
-                parts.iter().filter_map(|part| part.text.as_deref()).map(words).sum()
-            }
-        }
+        count(self.words().count())
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let (text, parts) = match &self.content {
+            None => (None, None),
+            Some(Content::Text(text)) => (Some(text.as_str()), None),
+            Some(Content::Parts(parts)) => (None, Some(parts)),
+        };
+        let parts = parts.into_iter().flatten().filter_map(|part| part.text.as_deref());
+        text.into_iter().chain(parts).flat_map(str::split_whitespace)
     }
 }
 
@@ -211,6 +258,17 @@ impl Prompt {
             Self::IdLists(lists) => only(lists).map(|ids| count(ids.len())),
         }
     }
+
+    fn push_to(&self, blocks: &mut PrefixBlocks) {
+        let mut push_words =
+            |text: &str| text.split_whitespace().for_each(|word| blocks.push(word));
+        match self {
+            Self::Text(text) => push_words(text),
+            Self::Texts(texts) => texts.iter().for_each(|text| push_words(text)),
+            Self::Ids(ids) => ids.iter().for_each(|id| blocks.push(id)),
+            Self::IdLists(lists) => lists.iter().flatten().for_each(|id| blocks.push(id)),
+        }
+    }
 }
 
 fn only<T>(prompts: &[T]) -> Result<&T, ApiError> {
@@ -234,7 +292,7 @@ mod tests {
 
     fn parse(endpoint: Endpoint, body: &str) -> Result<Generation, ApiError> {
         let config = Config { context_length: 100, ..Config::default() };
-        Generation::parse(&config, endpoint, body.as_bytes())
+        Generation::parse(&Simulation::new(config), endpoint, body.as_bytes())
     }
 
     fn check(endpoint: Endpoint, body: &str, expected: (u32, u32, Delivery)) {
@@ -277,6 +335,42 @@ mod tests {
         check(r#""max_tokens":7,"min_tokens":7"#, 7);
         check(r#""min_tokens":20"#, 20);
         check(r#""max_tokens":99"#, 99);
+    }
+
+    #[test]
+    fn a_server_that_stops_early_says_so() {
+        let check = |osl_ratio, wished, expected| {
+            let simulation = Simulation::new(Config { osl_ratio, ..Config::default() });
+            let body = format!(r#"{{"prompt":"hi","max_tokens":{wished},"ignore_eos":true}}"#);
+            let generation =
+                Generation::parse(&simulation, Endpoint::Completions, body.as_bytes()).unwrap();
+            assert_eq!((generation.output_tokens, generation.finish), expected, "{body}");
+        };
+        check(1.0, 100, (100, Finish::Length));
+        check(0.8, 100, (80, Finish::Stop));
+        check(0.8, 1, (1, Finish::Length));
+        check(1e-9, 100, (1, Finish::Stop));
+    }
+
+    #[test]
+    fn prompts_are_met_by_their_tokens_whatever_their_form() {
+        let simulation = Simulation::new(Config { prefix_cache: true, ..Config::default() });
+        let cached = |endpoint, body: String| {
+            Generation::parse(&simulation, endpoint, body.as_bytes()).map(|g| g.cached_tokens)
+        };
+        let words = "word ".repeat(40);
+        let completion =
+            |prompt| cached(Endpoint::Completions, format!(r#"{{"prompt":{prompt}}}"#));
+        let chat = |messages| cached(Endpoint::Chat, format!(r#"{{"messages":[{messages}]}}"#));
+        assert!(completion(format!(r#""{words}","max_tokens":0"#)).is_err());
+        assert_eq!(completion(format!(r#""{words}""#)), Ok(Some(0)), "none was refused into it");
+        assert_eq!(completion(format!(r#"["{words}"]"#)), Ok(Some(32)));
+        let system = r#"{"role":"system","content":"word word"}"#;
+        let user = format!(r#"{{"role":"user","content":[{{"text":"{words}"}}]}}"#);
+        assert_eq!(chat(format!("{system},{user}")), Ok(Some(32)));
+        let ids = format!("{:?}", vec![7; 40]);
+        assert_eq!(completion(ids.clone()), Ok(Some(0)));
+        assert_eq!(completion(format!("[{ids}]")), Ok(Some(32)));
     }
 
     #[test]

@@ -24,26 +24,37 @@
 //! of 1 ms, and 20 000 of them cost more than the writes. The price is that a thread which falls
 //! behind delays all of its streams alike; the truth shows it, because it is taken at the write.
 //!
-//! What it does not do: it has no queue, batch or cache, so its pace does not depend on its load;
-//! every answer is the same text, cut to length; one prompt and one choice a request; no TLS.
-//! One word is one token, in prompts as in answers.
+//! As it is, its pace does not depend on its load. It can be given a capacity that is known in closed form
+//! ([`Config::max_running`], [`Config::slowdown`]), a cache of prefixes, and moods: a cold start, a
+//! freeze, heat. Then `/metrics` tells of it as vLLM's does.
+//!
+//! What it does not do: it models no hardware; its KV cache fills but never refuses; every answer is the
+//! same text, cut to length; one prompt and one choice a request; no TLS. One word is one token, in prompts
+//! as in answers.
 
 mod answer;
 mod api;
 mod clock;
+mod conditions;
 mod config;
 mod connection;
 mod delays;
 mod events;
+mod fault;
 mod generation;
+mod metrics;
 mod pacer;
+mod prefix_cache;
+mod queue;
 mod request;
 mod response;
 mod script;
 mod server;
 mod simulation;
+mod startup_log;
 mod truth;
 
-pub use config::{Config, Fault, Role};
+pub use config::{Config, Freeze, Role};
+pub use fault::Fault;
 pub use server::Server;
 pub use truth::{Sent, Truth};

@@ -32,6 +32,12 @@ impl Response {
         Self { status, headers, body: Body::Whole(body) }
     }
 
+    /// What Prometheus reads.
+    pub(crate) fn metrics(text: String) -> Self {
+        let kind = "text/plain; version=1.0.0; charset=utf-8".to_owned();
+        Self { status: 200, headers: vec![("content-type", kind)], body: Body::Whole(text.into()) }
+    }
+
     /// The head of a stream of events.
     pub(crate) fn event_stream() -> Self {
         let headers = vec![("content-type", "text/event-stream; charset=utf-8".to_owned())];
@@ -67,7 +73,7 @@ impl Response {
 }
 
 /// An error in OpenAI's shape and, where vLLM has the same one, in its words.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ApiError {
     pub(crate) message: String,
     #[serde(rename = "type")]

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Config, Fault, Role},
+    conditions::Stretch,
+    config::Role,
     delays::Delays,
-    events::{self, EventWriter, Finish},
+    events::{self, EventWriter, Position},
+    fault::Fault,
     generation::{Delivery, Endpoint, Generation, Usage},
     request::Persistence,
     response::{ApiError, Response},
@@ -24,16 +26,17 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) generation: Generation,
-    /// How many requests came before, on any connection.
+    /// How many requests for completion came before, on any connection.
     pub(crate) number: u64,
+    pub(crate) fault: Fault,
     pub(crate) request_id: String,
     pub(crate) persistence: Persistence,
 }
 
 /// The batches of one answer in order, each with its delay after the one before.
 ///
-/// A stream is a head, batches of tokens and an end; another answer is the end alone. The end is
-/// what it should be or the configured fault.
+/// A stream is a head, batches of tokens and an end; another answer is the end alone, after empty batches
+/// where each token's delay depends on when it begins. The end is what it should be or the fault.
 #[derive(Debug)]
 pub(crate) struct Script {
     order: Order,
@@ -45,6 +48,8 @@ pub(crate) struct Script {
     /// Tokens before the end: all of them, or those before the fault.
     tokens: u32,
     ending: Ending,
+    /// Whether each batch of tokens has a delay of its own, or all have one together.
+    steps: bool,
     stage: Stage,
 }
 
@@ -69,46 +74,63 @@ enum Stage {
 impl Script {
     pub(crate) fn new(simulation: &Simulation, order: Order) -> Self {
         let config = &simulation.config;
-        let (ending, tokens) = ending(config, order.generation.output_tokens);
-        Self {
+        let (ending, tokens) = ending(order.fault, order.generation.output_tokens);
+        let is_stream = order.generation.delivery != Delivery::Whole;
+        let mut script = Self {
             writer: EventWriter::new(simulation, &order.generation, &order.request_id),
-            delays: Delays::new(config, order.number),
+            delays: Delays::new(config, order.number, &order.generation),
             role: config.role,
             tokens_per_chunk: config.tokens_per_chunk,
             events_per_write: config.events_per_write,
             tokens,
             ending,
-            stage: match order.generation.delivery {
-                Delivery::Stream(_) => Stage::Head,
-                Delivery::Whole => Stage::End,
-            },
+            steps: is_stream || simulation.conditions.vary(),
+            stage: Stage::Head,
             order,
+        };
+        if !is_stream {
+            script.stage = if script.steps { script.after(0) } else { Stage::End };
         }
+        script
     }
 
-    /// From when the batch before was due, or from the request, to when the next one is; `None`
-    /// after the end. Each delay is asked for once.
-    pub(crate) fn next_delay(&mut self) -> Option<Duration> {
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.order.generation
+    }
+
+    /// From when the batch before was due, or from the admission, to when the next one is, `stretch`
+    /// being that of now; `None` after the end. Each delay is asked for once.
+    pub(crate) fn next_delay(&mut self, stretch: Option<Stretch>) -> Option<Duration> {
         Some(match self.stage {
             Stage::Head => Duration::ZERO,
-            Stage::Tokens(0) => self.delays.first(),
-            Stage::Tokens(written) => self.delays.further(self.batch_end(written) - written),
-            Stage::End => self.delay_of_end(),
+            Stage::Tokens(0) => self.delays.first(stretch),
+            Stage::Tokens(written) => {
+                self.delays.further(self.batch_end(written) - written, stretch)
+            }
+            Stage::End => self.delay_of_end(stretch),
             Stage::Over => return None,
         })
     }
 
     /// A fault strikes when the token after the last would have come.
-    fn delay_of_end(&mut self) -> Duration {
+    fn delay_of_end(&mut self, stretch: Option<Stretch>) -> Duration {
         let complete = self.ending == Ending::Complete;
-        match self.order.generation.delivery {
-            Delivery::Stream(_) if complete => Duration::ZERO,
-            Delivery::Stream(_) if self.tokens == 0 => self.delays.first(),
-            Delivery::Stream(_) => self.delays.further(1),
-            Delivery::Whole => {
-                let further = if complete { self.tokens - 1 } else { self.tokens };
-                self.delays.first() + self.delays.further(further)
-            }
+        if !self.steps {
+            let further = if complete { self.tokens - 1 } else { self.tokens };
+            let first = self.delays.first(stretch);
+            return first.saturating_add(self.delays.further(further, stretch));
+        }
+        match self.tokens {
+            _ if complete => Duration::ZERO,
+            0 => self.delays.first(stretch),
+            _ => self.delays.further(1, stretch),
+        }
+    }
+
+    /// Appends the head to an empty batch, if that is what comes next: it need not wait for admission.
+    pub(crate) fn write_head_only(&mut self, batch: &mut Batch) {
+        if self.stage == Stage::Head {
+            self.write_next(batch);
         }
     }
 
@@ -139,16 +161,19 @@ impl Script {
     }
 
     fn write_tokens(&self, batch: &mut Batch, written: u32) -> Stage {
+        let end = self.batch_end(written);
+        if self.order.generation.delivery == Delivery::Whole {
+            return self.after(end);
+        }
         if written == 0 && self.role == Role::WithFirstToken {
             self.write_role(batch);
         }
-        let end = self.batch_end(written);
         let mut from = written;
         while from < end {
             let to = from.saturating_add(self.tokens_per_chunk).min(end);
             let last = to == self.order.generation.output_tokens;
-            let finish = if last { Finish::Length } else { Finish::NotYet };
-            self.writer.tokens(&mut batch.bytes, from..to, finish, self.usage(to));
+            let position = if last { Position::Last } else { Position::Within };
+            self.writer.tokens(&mut batch.bytes, from..to, position, self.usage(to));
             batch.events.push(to - from);
             from = to;
         }
@@ -205,9 +230,9 @@ impl Script {
     }
 }
 
-/// How an answer of `output_tokens` ends, and after how many.
-fn ending(config: &Config, output_tokens: u32) -> (Ending, u32) {
-    let (fault, tokens) = match config.fault {
+/// How an answer of `output_tokens` ends that `fault` strikes, and after how many.
+fn ending(fault: Fault, output_tokens: u32) -> (Ending, u32) {
+    let (fault, tokens) = match fault {
         Fault::CloseAfter { tokens } => (Ending::Close, tokens),
         Fault::ErrorAfter { tokens } => (Ending::Error, tokens),
         Fault::StallAfter { tokens } => (Ending::Stall, tokens),
@@ -229,6 +254,8 @@ fn simulated_error() -> ApiError {
 mod tests {
     use super::*;
 
+    use crate::{config::Config, generation::Finish};
+
     const ITL: Duration = Duration::from_millis(10);
 
     fn config(tokens_per_chunk: u32, events_per_write: u32, fault: Fault) -> Config {
@@ -236,10 +263,22 @@ mod tests {
     }
 
     fn script(config: Config, endpoint: Endpoint, delivery: Delivery, tokens: u32) -> Script {
-        let generation = Generation { endpoint, prompt_tokens: 3, output_tokens: tokens, delivery };
+        let generation = Generation {
+            endpoint,
+            prompt_tokens: 3,
+            cached_tokens: None,
+            output_tokens: tokens,
+            finish: Finish::Length,
+            delivery,
+        };
+        script_of(config, generation)
+    }
+
+    fn script_of(config: Config, generation: Generation) -> Script {
         let order = Order {
             generation,
             number: 0,
+            fault: config.fault,
             request_id: "r\"1".to_owned(),
             persistence: Persistence::KeepAlive,
         };
@@ -250,7 +289,7 @@ mod tests {
     fn schedule(mut script: Script) -> Vec<(u128, Vec<u32>)> {
         let mut due = Duration::ZERO;
         let mut schedule = Vec::new();
-        while let Some(delay) = script.next_delay() {
+        while let Some(delay) = script.next_delay(None) {
             due += delay;
             let mut batch = Batch::default();
             script.write_next(&mut batch);
@@ -294,6 +333,18 @@ mod tests {
     }
 
     #[test]
+    fn where_delays_vary_an_answer_in_one_piece_waits_for_each_token() {
+        let check = |fault, tokens, expected: &[(u128, &[u32])]| {
+            let config = Config { slowdown: 0.1, ..config(1, 2, fault) };
+            check(&config, Delivery::Whole, tokens, expected);
+        };
+        check(Fault::None, 1, &[(50, &[]), (50, &[1])]);
+        check(Fault::None, 5, &[(50, &[]), (70, &[]), (80, &[]), (80, &[5])]);
+        check(Fault::ErrorAfter { tokens: 0 }, 5, &[(50, &[])]);
+        check(Fault::ErrorAfter { tokens: 2 }, 5, &[(50, &[]), (60, &[])]);
+    }
+
+    #[test]
     fn faults_strike_in_place_of_the_next_token() {
         let check = |tokens_before, per_chunk, expected: &[(u128, &[u32])]| {
             let config = config(per_chunk, 1, Fault::CloseAfter { tokens: tokens_before });
@@ -308,7 +359,7 @@ mod tests {
     /// All that a script writes, the second of its creation replaced.
     fn wire(mut script: Script) -> String {
         let mut bytes = Vec::new();
-        while script.next_delay().is_some() {
+        while script.next_delay(None).is_some() {
             let mut batch = Batch::default();
             script.write_next(&mut batch);
             bytes.append(&mut batch.bytes);

@@ -19,7 +19,8 @@ use tokio::{
 };
 
 use crate::{
-    config::Config, connection::Connection, pacer::Pacer, simulation::Simulation, truth::Truth,
+    config::Config, connection::Connection, pacer::Pacer, simulation::Simulation,
+    startup_log::startup_log, truth::Truth,
 };
 
 /// Connections that may wait to be accepted. The customary 128 costs each client beyond them, in a
@@ -78,6 +79,14 @@ impl Server {
     /// Requests read so far, on whatever path and however they were answered.
     pub fn requests_served(&self) -> u64 {
         self.simulation.requests()
+    }
+
+    /// What vLLM would have said while it started, if it were this server, up to the line that says where
+    /// it listens: the sizes of its model and its KV cache among it, those of a model of 8 billion
+    /// parameters.
+    pub fn startup_log(&self) -> String {
+        let simulation = &self.simulation;
+        startup_log(&simulation.config, &self.url(), simulation.unix_seconds())
     }
 
     /// What was sent when in answer to the request with this id, once its answer has ended, or its

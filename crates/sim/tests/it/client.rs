@@ -8,6 +8,7 @@ use std::{
 
 use bench_sim::{Config, Server};
 use serde_json::Value;
+use tokio::time::Instant;
 
 pub(crate) const CHAT: &str = "/v1/chat/completions";
 pub(crate) const COMPLETIONS: &str = "/v1/completions";
@@ -37,6 +38,34 @@ pub(crate) fn post(path: &str, id: &str, body: &str) -> String {
          content-length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+pub(crate) fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap()
+}
+
+/// What `/metrics` says.
+pub(crate) fn metrics(server: &Server) -> String {
+    let response = Client::connect(server).ask("GET /metrics HTTP/1.1\r\n\r\n");
+    let kind = response.header("content-type");
+    assert_eq!(kind, Some("text/plain; version=1.0.0; charset=utf-8"));
+    response.body
+}
+
+/// The value, as it is written, of vLLM's metric `name`.
+pub(crate) fn metric(server: &Server, name: &str) -> String {
+    let metrics = metrics(server);
+    let start = format!("vllm:{name}{{");
+    let line = metrics.lines().find(|line| line.starts_with(&start)).expect(name);
+    line.rsplit_once(' ').unwrap().1.to_owned()
+}
+
+/// Waits until the metric has this value.
+pub(crate) fn metric_soon(server: &Server, name: &str, expected: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while metric(server, name) != expected {
+        assert!(Instant::now() < deadline, "{name} is {}", metric(server, name));
+    }
 }
 
 /// One connection.

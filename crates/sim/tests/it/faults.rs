@@ -159,3 +159,51 @@ fn a_server_that_is_dropped_closes_its_connections() {
         assert!(!client.rest().contains("[DONE]"));
     }
 }
+
+#[test]
+fn the_same_requests_fail_with_the_same_seed() {
+    let statuses = |seed, polls| {
+        let server = start(Config { fail_ratio: 0.3, seed, ..fast() });
+        let mut client = Client::connect(&server);
+        let mut ask = |n: u64| {
+            for _ in 0..n % 3 * polls {
+                assert_eq!(client.ask("GET /health HTTP/1.1\r\n\r\n").status, 200);
+            }
+            client.ask(&whole("", 1)).status
+        };
+        (0..60).map(&mut ask).collect::<Vec<u16>>()
+    };
+    let first = statuses(1, 0);
+    let failed = first.iter().filter(|&&status| status == 500).count();
+    assert!((6..36).contains(&failed), "{failed} of 60 fail, 18 are expected");
+    assert_eq!(first.iter().filter(|&&status| status == 200).count(), 60 - failed);
+    assert_eq!(statuses(1, 1), first, "whatever else is asked");
+    assert_ne!(statuses(2, 0), first);
+}
+
+#[test]
+fn a_share_of_requests_is_struck_by_the_chosen_fault() {
+    let fault = Fault::ErrorAfter { tokens: 1 };
+    let server = start(Config { fail_ratio: 0.5, fault, ..fast() });
+    let mut client = Client::connect(&server);
+    let mut tokens = [(); 40].map(|()| client.ask(&chat("", 3, "")).words().len());
+    tokens.sort_unstable();
+    assert_eq!((tokens[0], tokens[39]), (1, 3));
+}
+
+#[test]
+fn a_server_stops_early_and_another_miscounts() {
+    let usage = r#","stream_options":{"include_usage":true}"#;
+    let server = start(Config { osl_ratio: 0.8, usage_ratio: 1.5, ..fast() });
+    let mut client = Client::connect(&server);
+    let response = client.ask(&chat("short", 10, usage));
+    assert_eq!(response.words().len(), 8);
+    let events = response.events();
+    assert_eq!(events[events.len() - 2]["choices"][0]["finish_reason"], "stop");
+    let stated = &events[events.len() - 1]["usage"];
+    assert_eq!((&stated["completion_tokens"], &stated["total_tokens"]), (&12.into(), &14.into()));
+    assert_eq!(tokens(&server.truth("short").unwrap()).len(), 8, "the truth is the truth");
+    let whole = client.ask(&whole("whole", 10)).json();
+    assert_eq!(whole["choices"][0]["finish_reason"], "stop");
+    assert_eq!(whole["usage"]["completion_tokens"], 12);
+}

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod api;
+mod capacity;
 mod client;
 mod faults;
 mod load;
+mod metrics;
+mod moods;
 mod pace;

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use bench_sim::{Config, Role, Server, Truth};
 
-use crate::client::{Client, chat, fast, start};
-
-fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap()
-}
+use crate::client::{Client, chat, fast, ns, start};
 
 /// The truth of one streamed chat.
 fn truth(server: &Server, max_tokens: u32) -> Truth {
