@@ -314,13 +314,48 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     pub(crate) early_role: bool,
 
-    /// Seed of the jitter
+    /// Seed of the jitter and of what fails
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) seed: u64,
 
     /// Threads
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) threads: NonZeroUsize,
+
+    /// A file for start-up messages as vLLM writes them, which is overwritten
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+
+    // In boxes, for a command takes as much room as the largest.
+    #[command(flatten)]
+    pub(crate) capacity: Box<SimCapacityArgs>,
+
+    #[command(flatten)]
+    pub(crate) moods: Box<SimMoodArgs>,
+
+    /// Share of the tokens asked for that answers hold
+    #[arg(
+        long,
+        value_name = "RATIO",
+        allow_negative_numbers = true,
+        default_value = "1",
+        help_heading = "Faults"
+    )]
+    pub(crate) osl_ratio: f64,
+
+    /// How many times the tokens of an answer its usage states
+    #[arg(
+        long,
+        value_name = "RATIO",
+        allow_negative_numbers = true,
+        default_value = "1",
+        help_heading = "Faults"
+    )]
+    pub(crate) usage_ratio: f64,
+
+    /// Share of requests that the fault below strikes, or status 500 if none is named [default: all, if one is]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, help_heading = "Faults")]
+    pub(crate) fail_ratio: Option<f64>,
 
     /// Close the connection after so many tokens of each answer
     #[arg(long, value_name = "TOKENS", group = "fault", help_heading = "Faults")]
@@ -337,6 +372,89 @@ pub(crate) struct SimArgs {
     /// Refuse each request with this status
     #[arg(long, value_name = "CODE", group = "fault", help_heading = "Faults")]
     pub(crate) status: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimCapacityArgs {
+    /// Requests served at once; further ones wait in line [default: no limit]
+    #[arg(long, value_name = "N", visible_alias = "max-num-seqs", help_heading = "Capacity")]
+    pub(crate) max_running: Option<u32>,
+
+    /// Share of itself by which the time from token to token grows with each further request served
+    #[arg(
+        long,
+        value_name = "RATIO",
+        allow_negative_numbers = true,
+        default_value = "0",
+        help_heading = "Capacity"
+    )]
+    pub(crate) slowdown: f64,
+
+    /// Milliseconds that each token of the prompt adds to the first token
+    #[arg(
+        long, value_name = "MS", value_parser = values::milliseconds, allow_negative_numbers = true,
+        default_value = "0", help_heading = "Capacity"
+    )]
+    pub(crate) prefill_per_token_ms: Duration,
+
+    /// What these times, that to the first token and that from token to token are divided by
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        allow_negative_numbers = true,
+        default_value = "1",
+        help_heading = "Capacity"
+    )]
+    pub(crate) speed: f64,
+
+    /// Remember how prompts begin, and spend no time on what is known
+    #[arg(long, help_heading = "Capacity")]
+    pub(crate) prefix_cache: bool,
+
+    /// Blocks of 16 tokens that the KV cache is said to have
+    #[arg(long, value_name = "N", default_value = "8192", help_heading = "Capacity")]
+    pub(crate) kv_blocks: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimMoodArgs {
+    /// Stand still from this time after the first request on
+    #[arg(
+        long, value_name = "TIME", value_parser = values::duration, allow_negative_numbers = true,
+        requires = "freeze_for", help_heading = "Moods"
+    )]
+    pub(crate) freeze_at: Option<Duration>,
+
+    /// How long to stand still; what falls due meanwhile is sent afterwards
+    #[arg(
+        long, value_name = "TIME", value_parser = values::duration, allow_negative_numbers = true,
+        requires = "freeze_at", help_heading = "Moods"
+    )]
+    pub(crate) freeze_for: Option<Duration>,
+
+    /// Share of themselves by which all times grow each minute from the first request on
+    #[arg(
+        long,
+        value_name = "RATIO",
+        allow_negative_numbers = true,
+        default_value = "0",
+        help_heading = "Moods"
+    )]
+    pub(crate) drift: f64,
+
+    /// Be slow to the first token of so many first requests
+    #[arg(long, value_name = "N", requires = "cold_factor", help_heading = "Moods")]
+    pub(crate) cold_requests: Option<u32>,
+
+    /// How many times slower
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        allow_negative_numbers = true,
+        requires = "cold_requests",
+        help_heading = "Moods"
+    )]
+    pub(crate) cold_factor: Option<f64>,
 }
 
 #[derive(Debug, Args)]
