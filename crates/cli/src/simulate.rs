@@ -86,3 +86,71 @@ fn fault(args: &SimArgs) -> Fault {
         _ => Fault::None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn config_of(words: &str) -> Config {
+        let words = ["inferbench", "sim"].into_iter().chain(words.split_whitespace());
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Sim(args) => config(&args),
+            _ => panic!("it is another command"),
+        }
+    }
+
+    #[test]
+    fn without_flags_the_simulator_is_its_default() {
+        assert_eq!(config_of(""), Config { record: false, ..Config::default() });
+    }
+
+    #[test]
+    fn each_flag_has_its_setting() {
+        let words = "--ttft-ms 1 --itl-ms 2 --jitter 0.1 --seed 3 --max-running 4 --slowdown 0.2 \
+                     --prefill-per-token-ms 0.5 --speed 1.03 --prefix-cache --kv-blocks 5 \
+                     --freeze-at 6s --freeze-for 700ms --drift 0.3 --cold-requests 8 --cold-factor 9 \
+                     --model m --context-length 10 --early-role --tokens-per-chunk 11 \
+                     --events-per-write 12 --threads 13 --osl-ratio 0.4 --usage-ratio 1.5 \
+                     --fail-ratio 0.6 --stall-after 14";
+        let expected = Config {
+            ttft: Duration::from_millis(1),
+            itl: Duration::from_millis(2),
+            jitter: 0.1,
+            seed: 3,
+            max_running: Some(4),
+            slowdown: 0.2,
+            prefill_per_token: Duration::from_micros(500),
+            speed: 1.03,
+            prefix_cache: true,
+            kv_blocks: 5,
+            freeze: Some(Freeze { at: Duration::from_secs(6), lasts: Duration::from_millis(700) }),
+            drift: 0.3,
+            cold_requests: 8,
+            cold_factor: 9.0,
+            model: "m".to_owned(),
+            context_length: 10,
+            role: Role::Early,
+            tokens_per_chunk: 11,
+            events_per_write: 12,
+            threads: 13,
+            osl_ratio: 0.4,
+            usage_ratio: 1.5,
+            fail_ratio: 0.6,
+            fault: Fault::StallAfter { tokens: 14 },
+            record: false,
+            ..Config::default()
+        };
+        assert_eq!(config_of(words), expected);
+    }
+
+    #[test]
+    fn no_share_of_requests_is_none() {
+        assert_eq!(config_of("--status 503").fault, Fault::Status(503));
+        assert_eq!(config_of("--status 503 --fail-ratio 0").fault, Fault::None);
+    }
+}

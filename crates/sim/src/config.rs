@@ -28,7 +28,7 @@ pub struct Config {
     ///
     /// Delays are drawn from a normal distribution, cut at three standard deviations and at zero.
     pub jitter: f64,
-    /// Seed of the jitter. 0 by default.
+    /// Seed of the jitter and of what fails. 0 by default.
     ///
     /// The n-th request for completion to arrive has the same delays in each run with the same seed.
     pub seed: u64,

@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// What was sent when in answer to the request with this id, once its answer has ended, or its
-    /// next token was due and its client gone. A client that has seen the end of an answer finds its
+    /// next token was due and its client gone, or its client has left the line. A client that has seen the end of an answer finds its
     /// truth here.
     pub fn truth(&self, request_id: &str) -> Option<Truth> {
         self.simulation.truth(request_id)

@@ -47,7 +47,7 @@ fn the_line_is_served_in_order_and_as_fast_as_capacity_allows() {
             admitted += service;
         }
         let late = truths[REQUESTS - 1].sends[2].at_ns - admitted;
-        assert!(late < 100 * MS, "{late} ns late after {REQUESTS} requests");
+        assert!(late < 250 * MS, "{late} ns late after {REQUESTS} requests");
     }
 }
 
@@ -137,7 +137,11 @@ fn tokens_come_slower_in_company() {
     let server = start(Config { slowdown: 1.0, ..fast() });
     let mut clients = [(); 4].map(|()| Client::connect(&server));
     assert_eq!(clients[0].ask(&chat("alone", TOKENS, "")).status, 200);
-    let alone = decode_ns(&server.truth("alone").unwrap());
+    // Four times as long with four, but at their beginnings and ends.
+    let alone = u64::from(TOKENS - 1) * ns(fast().itl);
+    let together = alone * 5 / 2..alone * 8;
+    let took = decode_ns(&server.truth("alone").unwrap());
+    assert!((alone / 2..together.start).contains(&took), "{took} ns alone");
     // The last in one piece, which takes as long.
     let whole = format!(r#"{{"prompt":"hi","max_tokens":{TOKENS}}}"#);
     clients[3].send(&post(COMPLETIONS, "3", &whole));
@@ -148,12 +152,11 @@ fn tokens_come_slower_in_company() {
         assert_eq!(client.response().status, 200);
     }
     for n in 0..3 {
-        let together = decode_ns(&server.truth(&n.to_string()).unwrap());
-        let ratio = together as f64 / alone as f64;
-        assert!((2.5..5.0).contains(&ratio), "{ratio} times as long with four");
+        let took = decode_ns(&server.truth(&n.to_string()).unwrap());
+        assert!(together.contains(&took), "{took} ns, not {together:?}");
     }
-    let ratio = first_ns(&server.truth("3").unwrap()) as f64 / alone as f64;
-    assert!((2.5..5.0).contains(&ratio), "{ratio} times as long in one piece");
+    let took = first_ns(&server.truth("3").unwrap());
+    assert!(together.contains(&took), "{took} ns in one piece, not {together:?}");
 }
 
 #[test]
