@@ -2,14 +2,17 @@
 
 use std::{ops::Range, sync::OnceLock, time::Duration};
 
-use crate::{clock::nanos, config::Config};
+use crate::{
+    clock::nanos,
+    config::{Config, Freeze},
+};
 
-/// What changes as the server runs: it freezes, it grows hot.
+/// What changes as the server runs: it slows down in company, grows hot, freezes.
 #[derive(Debug)]
 pub(crate) struct Conditions {
     slowdown: f64,
     drift: f64,
-    freeze: Option<crate::config::Freeze>,
+    freeze: Option<Freeze>,
     /// When the first request for completion came.
     began_ns: OnceLock<u64>,
 }
@@ -81,7 +84,6 @@ fn batch_factor(slowdown: f64, running: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Freeze;
 
     const SECOND: u64 = 1_000_000_000;
 

@@ -60,9 +60,11 @@ impl Connection {
         let received_ns = monotonic_ns();
         let number_of_all = self.simulation.count_request();
         // Taken before a freeze lets them all go at once, in no order.
-        let number = match api::is_completion(&request) {
-            true => self.simulation.count_completion(received_ns),
-            false => 0,
+        let number = if api::is_completion(&request) {
+            self.simulation.count_completion(received_ns)
+        } else {
+            // Nothing is drawn by it.
+            0
         };
         let fault = fault_of(&self.simulation.config, number);
         self.thaw().await;
