@@ -5,9 +5,9 @@
 use std::{error::Error, iter, sync::Arc, time::Duration};
 
 use bench_core::{
-    Answer, ArrivalKind, Constant, Figure, Load, MetricSink, Plan, Point, Prepared, Prompt,
-    Provider, ProviderError, Rate, Request, RunEvent, Single, SinkError, Stamp, Stop, Until,
-    async_trait, run,
+    Answer, ArrivalKind, Figure, Load, MetricSink, Paced, Plan, Point, Prepared, Prompt, Provider,
+    ProviderError, Rate, Request, RunEvent, Single, SinkError, Stamp, Stop, Until, async_trait,
+    run,
 };
 
 struct Lines;
@@ -39,7 +39,7 @@ impl MetricSink for Lines {
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Fifty requests a second, whatever the server does.
-    let schedule = Arc::new(Constant(Rate::per_second(50.0)?));
+    let schedule = Arc::new(Paced::constant(Rate::per_second(50.0)?));
     let load = Load::Open { schedule, max_in_flight: None };
     let plan = Plan::of(Point::new(load, Until::requests(80)));
     let sessions = || iter::repeat_with(|| Box::new(Single::new(Request::default())) as _);

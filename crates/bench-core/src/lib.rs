@@ -114,7 +114,11 @@ pub use run::{Level, Prepare, Prepared, RunError, Stop, run};
 pub use sample::{
     Arrival, ArrivalKind, Connect, FinishReason, Phase, Sample, Stamp, TokenSource, Usage,
 };
-pub use schedule::{Constant, InvalidRate, Poisson, Rate, Schedule};
+pub use schedule::{
+    Arrivals, Cancellation, ConcurrencyRamp, InvalidRate, InvalidRatio, InvalidSeries,
+    InvalidSmoothness, InvalidTrace, Paced, Ramp, RampShape, Rate, RateCurve, RateSeries, Schedule,
+    Smoothness, Trace,
+};
 pub use sink::{MetricSink, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, SinkError};
 pub use telemetry::{Reading, Readings, SourceError, TelemetrySource};
 pub use verdict::{REASONS, Reason, Trust, Verdict};

@@ -3,8 +3,8 @@
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use bench_core::{
-    Clock, Constant, Load, MetricSink, Outcome, Plan, Point, Poisson, Prepared, Provider, Rate,
-    RunError, RunOutcome, Stop, TokenCounter, Trust, Until, WarmUp,
+    Clock, Load, MetricSink, Outcome, Paced, Plan, Point, Prepared, Provider, Rate, RunError,
+    RunOutcome, Stop, TokenCounter, Trust, Until, WarmUp,
 };
 use bench_providers::OpenAi;
 use bench_report::{csv, genai_perf};
@@ -262,7 +262,9 @@ fn load(settings: &Settings) -> Load {
 /// Arrivals that a Poisson schedule must hold, at most.
 fn arrivals(settings: &Settings, rate: Rate) -> u64 {
     let until = until(settings);
-    let in_time = until.duration.map_or(u64::MAX, |d| Poisson::arrivals_in(rate, d));
+    let in_time = until
+        .duration
+        .map_or(u64::MAX, |d| Paced::arrivals_in(&rate.into(), bench_core::Arrivals::Poisson, d));
     in_time.min(until.requests.unwrap_or(u64::MAX))
 }
 
@@ -280,10 +282,10 @@ fn check_schedule(settings: &Settings) -> Result<(), Failure> {
 
 fn schedule(settings: &Settings, rate: Rate, pattern: Arrivals) -> Arc<dyn bench_core::Schedule> {
     match pattern {
-        Arrivals::Constant => Arc::new(Constant(rate)),
+        Arrivals::Constant => Arc::new(Paced::constant(rate)),
         Arrivals::Poisson => {
-            let count = usize::try_from(arrivals(settings, rate)).unwrap_or(usize::MAX);
-            Arc::new(Poisson::new(rate, settings.seed, count))
+            let count = arrivals(settings, rate);
+            Arc::new(Paced::new(rate, bench_core::Arrivals::Poisson, settings.seed, count))
         }
     }
 }

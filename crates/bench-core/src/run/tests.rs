@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::{
-    Answer, Constant, Expected, Grade, Limits, Outcome, Poisson, Progress, Rate, Reason, Request,
+    Answer, Arrivals, Expected, Grade, Limits, Outcome, Paced, Progress, Rate, Reason, Request,
     Session, Single, Trust, Turn, WarmUp,
     testing::{Collected, Script, Scripted, endless},
 };
@@ -117,7 +117,7 @@ fn metrics_are_the_scripts_own() {
 #[test]
 fn a_slow_server_does_not_slow_the_schedule() {
     let server = Scripted::always(Script::tokens(1).after(Duration::from_secs(5)));
-    let load = open(Constant(Rate::per_second(10.0).unwrap()));
+    let load = open(Paced::constant(Rate::per_second(10.0).unwrap()));
     let (_, samples) = go(&plan(load, Until::requests(20)), server);
     let mut due: Vec<_> = samples.samples().map(|s| s.due).collect();
     due.sort_unstable();
@@ -128,7 +128,7 @@ fn a_slow_server_does_not_slow_the_schedule() {
 
 #[test]
 fn an_open_loop_follows_its_schedule_request_by_request() {
-    let schedule = Poisson::new(Rate::per_second(40.0).unwrap(), 3, 50);
+    let schedule = Paced::new(Rate::per_second(40.0).unwrap(), Arrivals::Poisson, 3, 50);
     let (_, samples) =
         go(&plan(open(schedule.clone()), Until::default()), Scripted::always(Script::tokens(2)));
     let start = samples.samples().map(|s| s.due.as_nanos()).min().unwrap();
@@ -142,7 +142,7 @@ fn an_open_loop_follows_its_schedule_request_by_request() {
 
 #[test]
 fn a_cap_makes_requests_late_and_drops_none() {
-    let schedule = Arc::new(Constant(Rate::per_second(100.0).unwrap()));
+    let schedule = Arc::new(Paced::constant(Rate::per_second(100.0).unwrap()));
     let load = Load::Open { schedule, max_in_flight: NonZeroUsize::new(2) };
     let (outcome, samples) =
         go(&plan(load, Until::requests(30)), Scripted::always(Script::tokens(6)));
@@ -423,6 +423,10 @@ impl crate::Schedule for Faulty {
         assert!(n < 3, "no more arrivals");
         Some(MS * u32::try_from(n).unwrap())
     }
+
+    fn describe(&self) -> String {
+        "faulty".to_owned()
+    }
 }
 
 #[test]
@@ -460,7 +464,7 @@ fn load_threads_on_real_time_share_the_work_exactly() {
 
 #[test]
 fn a_cap_holds_over_all_load_threads() {
-    let schedule = Arc::new(Constant(Rate::per_second(2_000.0).unwrap()));
+    let schedule = Arc::new(Paced::constant(Rate::per_second(2_000.0).unwrap()));
     let load = Load::Open { schedule, max_in_flight: NonZeroUsize::new(1) };
     let mut plan = plan(load, Until::requests(20));
     plan.threads = NonZeroUsize::new(3).unwrap();
@@ -475,7 +479,7 @@ fn a_cap_holds_over_all_load_threads() {
 
 #[test]
 fn an_open_loop_on_real_time_is_never_early() {
-    let schedule = Constant(Rate::per_second(500.0).unwrap());
+    let schedule = Paced::constant(Rate::per_second(500.0).unwrap());
     let script = Script { ttft: Duration::ZERO, itl: Duration::ZERO, ..Script::tokens(1) };
     let mut prepared = Some(Prepared::new(Arc::new(Scripted::always(script)), Box::new(endless())));
     let mut sink = Collected::default();

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bench_core::{
-    Aggregate, Arrival, ArrivalKind, Constant, FinishReason, Limits, Load, Moment, Outcome, Plan,
+    Aggregate, Arrival, ArrivalKind, FinishReason, Limits, Load, Moment, Outcome, Paced, Plan,
     Point, PointOutcome, Rate, Sample, ServerInfo, Until, Usage, Verdict,
 };
 use bench_report::console::{Histograms, LogHistogram, Report, Style, Target, render};
@@ -25,7 +25,7 @@ pub(crate) fn closed(concurrency: usize) -> Load {
 }
 
 pub(crate) fn open(rate: f64) -> Load {
-    let schedule = Arc::new(Constant(Rate::per_second(rate).unwrap()));
+    let schedule = Arc::new(Paced::constant(Rate::per_second(rate).unwrap()));
     Load::Open { schedule, max_in_flight: None }
 }
 

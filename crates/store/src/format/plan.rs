@@ -66,7 +66,7 @@ impl From<&Load> for LoadLine {
         match load {
             Load::Closed { concurrency } => Self::Closed { concurrency: concurrency.get() },
             Load::Open { schedule, max_in_flight } => Self::Open {
-                schedule: format!("{schedule:?}"),
+                schedule: schedule.describe(),
                 requests_per_s: schedule.rate().map(|rate| rate.as_f64()),
                 max_in_flight: max_in_flight.map(NonZeroUsize::get),
             },
@@ -184,7 +184,7 @@ impl From<PhaseLine> for Phase {
 mod tests {
     use std::sync::Arc;
 
-    use bench_core::{Constant, Poisson, Rate, Schedule};
+    use bench_core::{Arrivals, Paced, Rate, Schedule};
 
     use super::*;
 
@@ -200,9 +200,9 @@ mod tests {
         for (words, expected) in [
             (closed(1), "closed loop, 1 user"),
             (closed(32), "closed loop, 32 users"),
-            (open(Constant(rate(10.0))), "open loop, 10.00 requests/s"),
-            (open(Constant(rate(0.05))), "open loop, 0.050 requests/s"),
-            (open(Poisson::new(rate(10.0), 1, 5)), "open loop, 10.00 requests/s"),
+            (open(Paced::constant(rate(10.0))), "open loop, 10.00 requests/s"),
+            (open(Paced::constant(rate(0.05))), "open loop, 0.050 requests/s"),
+            (open(Paced::new(rate(10.0), Arrivals::Poisson, 1, 5)), "open loop, 10.00 requests/s"),
         ] {
             assert_eq!(words, expected);
         }
