@@ -80,6 +80,7 @@
 
 mod answer;
 mod clock;
+mod goal;
 mod grade;
 mod metrics;
 mod outcome;
@@ -102,6 +103,9 @@ pub use answer::{Answer, ToolCall};
 /// What implements [`Provider`] and [`TelemetrySource`] is marked with it.
 pub use async_trait::async_trait;
 pub use clock::{Anchor, Clock, Moment};
+pub use goal::{
+    Goal, GoalResult, Goodput, InvalidGoal, InvalidGoodput, InvalidLimit, UnknownMetric,
+};
 pub use grade::{Expected, Grade, Grader};
 pub use metrics::{Aggregate, Better, Facts, Figure, Metric, Source, Summary, metric, registry};
 pub use outcome::{Outcome, UnknownOutcome};
