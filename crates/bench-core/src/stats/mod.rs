@@ -7,6 +7,7 @@
 //! | how sure is a median or a p99 of requests? | [`bootstrap_interval`], [`bootstrap_difference`] |
 //! | is one set greater than another? | [`mann_whitney`] |
 //! | did a metric change, by as much as matters? | [`Comparison`], [`Word`] |
+//! | did a phase drift, and was it warm? | [`drift()`], [`warm_up_too_short`] |
 //! | which values stand apart? | [`outliers()`] |
 //!
 //! All of it is pure, and nothing is random but by a seed. A function that cannot answer, for there are too few
@@ -15,6 +16,7 @@
 mod bootstrap;
 mod change;
 mod distribution;
+mod drift;
 mod durations;
 mod interval;
 mod outliers;
@@ -29,6 +31,7 @@ mod word;
 pub use bootstrap::{Bootstrap, Difference, RESAMPLES, bootstrap_difference, bootstrap_interval};
 pub use change::{Change, Comparison};
 pub use distribution::{Distribution, PERCENTILES, percentile, sample_floor};
+pub use drift::{DRIFT_ALPHA, DRIFT_RATIO, Drift, drift, warm_up_too_short};
 pub use durations::Durations;
 pub use interval::Interval;
 pub use outliers::outliers;
