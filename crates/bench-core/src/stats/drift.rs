@@ -9,10 +9,10 @@ use super::{
 ///
 /// Far below the usual 0.05, for values in the order of sending are not independent: what is sent together
 /// shares the batch, the queue and the clock of the GPU. With a correlation of ρ between neighbours the
-/// variance of U is some (1 + ρ)/(1 − ρ) times what the test takes it for, so that a p of 0.001 would be one of
-/// 0.016 at ρ = 0.3, of 0.06 at ρ = 0.5 and worthless at 0.9. So blocks are tested, not values: with b values in
-/// each, neighbours among blocks are hardly alike if ρᵇ is small. What is left, as where blocks are small, is
-/// this margin's.
+/// variance of U is some (1 + ρ)/(1 − ρ) times what the test takes it for, so that a p of 0.001 would be one
+/// of 0.016 at ρ = 0.3, of 0.06 at ρ = 0.5 and worthless at 0.9. So blocks are tested, not values: with b
+/// values in each, neighbours among blocks are hardly alike if ρᵇ is small. What is left, as where blocks are
+/// small, is this margin's.
 pub const DRIFT_ALPHA: f64 = 0.001;
 
 /// The change from which on a drift matters, if no other is asked for, as a share.
@@ -40,8 +40,8 @@ pub struct Drift {
     pub second: f64,
     /// How much more the second is: (second − first) / |first|.
     pub ratio: f64,
-    /// How probable parts this far apart are if nothing changed: by [`mann_whitney`], of the medians of blocks of
-    /// values that follow each other.
+    /// How probable parts this far apart are if nothing changed: by [`mann_whitney`], of the medians of
+    /// blocks of values that follow each other.
     pub p_value: f64,
 }
 
@@ -49,8 +49,8 @@ impl Drift {
     /// Whether it is more than a share of `ratio`, such as [`DRIFT_RATIO`], and its p below `alpha`, such as
     /// [`DRIFT_ALPHA`].
     ///
-    /// Both are needed: among many values a drift that does not matter has a small p, and p is too small where
-    /// even blocks depend on each other.
+    /// Both are needed: among many values a drift that does not matter has a small p, and p is too small
+    /// where even blocks depend on each other.
     pub fn is_significant(&self, ratio: f64, alpha: f64) -> bool {
         self.ratio.abs() > ratio && self.p_value < alpha
     }
@@ -89,8 +89,8 @@ pub fn drift(values: &[f64]) -> Option<Drift> {
 /// How much slower the first tenth of `values`, and 8 at least, is than the rest: if that is significant the
 /// warm-up was too short. They are durations in the order of sending.
 ///
-/// They are tested as 40 blocks, 4 of them the start's. p is one-sided, and 1 if the start is not slower: a start that is faster, as that of a closed loop which finds
-/// the server idle, is never significant.
+/// They are tested as 40 blocks, 4 of them the start's. p is one-sided, and 1 if the start is not slower: a
+/// start that is faster, as that of a closed loop which finds the server idle, is never significant.
 ///
 /// `None` of fewer than 40 values, if one is not finite, or if the start's median alone is 0.
 pub fn warm_up_too_short(values: &[f64]) -> Option<Drift> {
@@ -115,7 +115,8 @@ mod tests {
         drift.unwrap().is_significant(DRIFT_RATIO, DRIFT_ALPHA)
     }
 
-    /// A series around 100 with a deviation of 5, in which each value has a correlation of `rho` with the next.
+    /// A series around 100 with a deviation of 5, in which each value has a correlation of `rho` with the
+    /// next.
     fn series(n: usize, rho: f64, seed: u64) -> Vec<f64> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut normal = || -> f64 { StandardNormal.sample(&mut random) };

@@ -11,8 +11,8 @@
 //! | which values stand apart? | [`outliers()`] |
 //! | when was the load what was asked for? | [`SteadyWindow`] |
 //!
-//! All of it is pure, and nothing is random but by a seed. A function that cannot answer, for there are too few
-//! values or one of them is not finite, says `None`: it leaves no value out to come to a number.
+//! All of it is pure, and nothing is random but by a seed. A function that cannot answer, for there are too
+//! few values or one of them is not finite, says `None`: it leaves no value out to come to a number.
 
 mod bootstrap;
 mod change;

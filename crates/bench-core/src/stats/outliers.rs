@@ -16,8 +16,8 @@ const GREATEST_SCORE: f64 = 3.5;
 /// 0, and the mean of |xᵢ − x̃| takes its place, which is √(2/π) deviations where values are normal:
 /// Mᵢ = (xᵢ − x̃) / (1.2533 · mean). A value that is not finite stands apart, and counts for nothing else.
 ///
-/// Source: Iglewicz & Hoaglin, "How to detect and handle outliers", 1993; for a MAD of 0 IBM Cognos, "Modified
-/// z score".
+/// Source: Iglewicz & Hoaglin, "How to detect and handle outliers", 1993; for a MAD of 0 IBM Cognos,
+/// "Modified z score".
 pub fn outliers(values: &[f64]) -> Vec<usize> {
     let scale = Scale::of(values);
     let stands_apart = |v: f64| !v.is_finite() || scale.as_ref().is_some_and(|s| s.is_beyond(v));
@@ -45,8 +45,8 @@ impl Scale {
     }
 }
 
-/// The standard deviation of normal values whose distances from their median are these; `None` if they are too
-/// large for a number.
+/// The standard deviation of normal values whose distances from their median are these; `None` if they are
+/// too large for a number.
 fn deviation(distances: &[f64]) -> Option<f64> {
     let mad = median(&ascending(distances)?);
     if mad > 0.0 {

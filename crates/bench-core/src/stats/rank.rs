@@ -26,12 +26,12 @@ pub struct RankTest {
     pub shift: f64,
 }
 
-/// Compares the values `b` with the values `a` by rank; `None` if either are none, if one is not finite, or if
-/// their shift is too large for a number.
+/// Compares the values `b` with the values `a` by rank; `None` if either are none, if one is not finite, or
+/// if their shift is too large for a number.
 ///
-/// With no more than 400 pairs p is exact, that of the permutation test of the ranks, ties included: the share
-/// of all ways to call n of the values a that give a U as far from n·m/2. With more it is that of the normal
-/// distribution, with the correction for ties and for continuity:
+/// With no more than 400 pairs p is exact, that of the permutation test of the ranks, ties included: the
+/// share of all ways to call n of the values a that give a U as far from n·m/2. With more it is that of the
+/// normal distribution, with the correction for ties and for continuity:
 ///
 /// ```text
 /// z  = (|U − n·m/2| − ½) / σ

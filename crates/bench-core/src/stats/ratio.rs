@@ -27,7 +27,7 @@ impl Welch {
     pub(super) fn ratio_interval(&self, level: f64) -> Option<Interval> {
         let [u, v] = self.variances()?;
         let t = if u + v == 0.0 { 0.0 } else { critical_t(level, self.freedom()?)? };
-        // In units of the old mean: the roots of (ȳ − ρ)² = t²(v + ρ²u), which is (1 − g)ρ² − 2ȳρ + ȳ² − h = 0.
+        // In units of the old mean: (ȳ − ρ)² = t²(v + ρ²u), that is (1 − g)ρ² − 2ȳρ + ȳ² − h = 0.
         let unit = self.old.mean;
         let new = self.new.mean / unit;
         let (g, h) = (u * (t / unit).powi(2), v * (t / unit).powi(2));

@@ -100,7 +100,8 @@ mod tests {
 
     use super::*;
 
-    /// scipy 1.17.1: `m, s = numpy.mean(x), scipy.stats.sem(x)`, `scipy.stats.t.interval(level, len(x) - 1, m, s)`.
+    /// scipy 1.17.1: `m, s = numpy.mean(x), scipy.stats.sem(x)`, `scipy.stats.t.interval(level, len(x) - 1,
+    /// m, s)`.
     #[test]
     fn intervals_are_scipys() {
         let cases: [(&[f64], f64, [f64; 2]); 4] = [

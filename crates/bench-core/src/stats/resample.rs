@@ -30,8 +30,8 @@ impl Statistic {
     }
 }
 
-/// Values, and what it takes to draw a statistic of a resample of them: of n values, each drawn from them with
-/// the same probability, with replacement.
+/// Values, and what it takes to draw a statistic of a resample of them: of n values, each drawn from them
+/// with the same probability, with replacement.
 ///
 /// A mean is drawn by drawing the n values. A percentile is drawn without: a draw is value ⌊n·U⌋ of those in
 /// order, with U uniform in 0..1, so that the k-th least draw belongs to the k-th least U, which has the

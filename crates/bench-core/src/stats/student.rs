@@ -7,15 +7,15 @@ use statrs::{
     function::erf::{erfc, erfc_inv},
 };
 
-/// With more freedom than this, t is computed from the normal distribution, as an expansion whose next term is
-/// below 1e-9: statrs loses digits there, and from 10⁷ on gives 1.94 for 1.96.
+/// With more freedom than this, t is computed from the normal distribution, as an expansion whose next term
+/// is below 1e-9: statrs loses digits there, and from 10⁷ on gives 1.94 for 1.96.
 const MUCH_FREEDOM: f64 = 1e5;
 
 /// The t that a variable with `freedom` degrees of freedom stays within, on either side of 0, with a
 /// probability of `level`: t such that P(|T| ≤ t) = level.
 ///
-/// With much freedom z + (z³ + z)/(4ν): Abramowitz & Stegun, 26.7.5. `None` if there is no freedom, or the t is
-/// too large for a number.
+/// With much freedom z + (z³ + z)/(4ν): Abramowitz & Stegun, 26.7.5. `None` if there is no freedom, or the t
+/// is too large for a number.
 pub(super) fn critical_t(level: f64, freedom: f64) -> Option<f64> {
     let student = StudentsT::new(0.0, 1.0, freedom).ok()?;
     if freedom > MUCH_FREEDOM {

@@ -10,7 +10,8 @@ pub struct SteadyWindow {
 }
 
 impl SteadyWindow {
-    /// That of a closed loop: from the first moment that `concurrency` requests were in flight until the last.
+    /// That of a closed loop: from the first moment that `concurrency` requests were in flight until the
+    /// last.
     ///
     /// `pairs` are when each request was sent and when it ended, in any order; it is in flight from the one
     /// up to the other, which no longer counts. Between the two moments fewer may be in flight: a place is

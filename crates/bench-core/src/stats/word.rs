@@ -14,8 +14,9 @@ use crate::Better;
 ///    *changed* where neither way is better; else it is too small to matter, and is *no change*.
 /// 3. *within noise*: nothing is shown, neither a difference nor that there is none that matters.
 ///
-/// A true change of just τ is therefore called a change in one half of all comparisons. Without any change the
-/// word is *no change* where the noise is small enough for the threshold, and *within noise* elsewhere; it is
+/// A true change of just τ is therefore called a change in one half of all comparisons. Without any change
+/// the word is *no change* where the noise is small enough for the threshold, and *within noise* elsewhere;
+/// it is
 /// *improved* or *regressed* in 1 − level of all comparisons at most, and in nearly none with little noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Word {
