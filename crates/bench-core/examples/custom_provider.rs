@@ -52,11 +52,11 @@ fn prepare(_: &Point) -> Result<Prepared, Box<dyn Error + Send + Sync>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Eight requests in flight, always, until 200 are sent.
-    let load = Load::Closed { concurrency: 8.try_into()? };
+    let load = Load::closed(8.try_into()?);
     let plan = Plan::of(Point::new(load, Until::requests(200)));
     // Nobody listens: a progress bar or a log would take the place of `()`.
     let outcome = run(&plan, &mut prepare, &mut (), &Stop::new())?;
-    let PointOutcome { summary, verdict } = &outcome.points[0];
+    let PointOutcome { summary, verdict, .. } = &outcome.points[0];
     for id in ["ttft_ms", "icl_ms", "e2e_ms"] {
         let Some(d) = summary.distribution(id) else { continue };
         println!("{id:<8} median {:>6.2}  worst {:>6.2}", d.median(), d.max);

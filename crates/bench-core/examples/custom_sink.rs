@@ -5,9 +5,9 @@
 use std::{error::Error, iter, sync::Arc, time::Duration};
 
 use bench_core::{
-    Answer, ArrivalKind, Figure, Load, MetricSink, Paced, Plan, Point, Prepared, Prompt, Provider,
-    ProviderError, Rate, Request, RunEvent, Single, SinkError, Stamp, Stop, Until, async_trait,
-    run,
+    Answer, ArrivalKind, Figure, Load, MetricSink, Paced, Plan, Point, PointOutcome, Prepared,
+    Prompt, Provider, ProviderError, Rate, Request, RunEvent, Single, SinkError, Stamp, Stop,
+    Until, async_trait, run,
 };
 
 struct Lines;
@@ -20,7 +20,7 @@ impl MetricSink for Lines {
                 let ms = s.done.zip(s.sent).map_or(f64::NAN, |(done, sent)| done.ms_since(sent));
                 println!("{:<12} {}  {ms:>7.2} ms", s.request_id, s.outcome);
             }
-            RunEvent::PointEnded { summary, verdict, .. } => {
+            RunEvent::PointEnded(PointOutcome { summary, verdict, .. }) => {
                 for (metric, figure) in &summary.figures {
                     let value = match figure {
                         Figure::Distribution(d) => d.median(),

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let game = |n: u32| Box::new(Game { possible: 0..800 + 20 * n }) as Box<dyn Session>;
     let prepared = || Prepared::new(Arc::new(Server), Box::new((0..40).map(game)));
     // Four games at a time, until the workload has no more.
-    let load = Load::Closed { concurrency: 4.try_into()? };
+    let load = Load::closed(4.try_into()?);
     let plan = Plan::of(Point::new(load, Until::default()));
     let outcome = run(&plan, &mut |_| Ok(prepared()), &mut (), &Stop::new())?;
     let point = &outcome.points[0];

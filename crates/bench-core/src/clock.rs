@@ -60,6 +60,18 @@ pub struct Anchor {
     pub monotonic_ns: Option<u64>,
 }
 
+impl Anchor {
+    /// Milliseconds by which the wall clock was set since `earlier`; absent where it was not: a clock that
+    /// is slewed gains or loses 0.05 % at most, and two readings differ by a little.
+    pub(crate) fn step_ms_since(self, earlier: Self) -> Option<f64> {
+        const SLEW: f64 = 5e-4;
+        const READING_MS: f64 = 1.0;
+        let passed = self.monotonic_ns?.saturating_sub(earlier.monotonic_ns?) as f64 / 1e6;
+        let step = (self.wall_ns as f64 - earlier.wall_ns as f64) / 1e6 - passed;
+        (step.abs() > READING_MS + passed * SLEW).then_some(step)
+    }
+}
+
 /// The one clock of a run.
 ///
 /// It is tokio's, so that tests on paused time can move it.
@@ -83,6 +95,18 @@ impl Clock {
             .min_by_key(|(took, _)| *took)
             .map(|(_, clock)| clock)
             .expect("there were several tries")
+    }
+
+    /// The clock of a run that began at `anchor`, in this process or in an earlier one: by the wall clock,
+    /// which alone outlives a machine's restart.
+    pub fn going_on(anchor: Anchor) -> Self {
+        let here = Self::start();
+        let passed = Duration::from_nanos(here.anchor.wall_ns.saturating_sub(anchor.wall_ns));
+        // A start that this clock cannot express is as good as none.
+        match here.start.checked_sub(passed) {
+            Some(start) => Self { start, anchor },
+            None => here,
+        }
     }
 
     /// This moment.
@@ -146,6 +170,31 @@ mod tests {
         assert_eq!(b.since(a), Duration::from_micros(2_500));
         assert_eq!(a.since(b), Duration::ZERO);
         assert!((a.ms_since(b) + 2.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_clock_goes_on_where_an_earlier_one_began() {
+        let anchor = Clock::start().anchor();
+        let earlier = Anchor { wall_ns: anchor.wall_ns - 90_000_000_000, ..anchor };
+        let clock = Clock::going_on(earlier);
+        assert_eq!(clock.anchor(), earlier);
+        assert!(clock.now() >= Moment::from_nanos(90_000_000_000));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told_from_one_that_is_slewed() {
+        let earlier = Anchor { wall_ns: 5_000_000_000, monotonic_ns: Some(0) };
+        let later = |passed_ms: u64, wall_ms: u64| {
+            let monotonic_ns = Some(passed_ms * 1_000_000);
+            let later = Anchor { wall_ns: 5_000_000_000 + wall_ms * 1_000_000, monotonic_ns };
+            later.step_ms_since(earlier)
+        };
+        assert_eq!(later(1_000, 1_000), None);
+        assert_eq!(later(100_000, 100_050), None);
+        assert_eq!(later(1_000, 3_000), Some(2_000.0));
+        assert_eq!(later(2_000, 0), Some(-2_000.0));
+        let unknown = Anchor { monotonic_ns: None, ..earlier };
+        assert_eq!(unknown.step_ms_since(earlier), None);
     }
 
     #[test]

@@ -51,14 +51,14 @@
 //! }
 //!
 //! // Four requests in flight until a hundred are sent.
-//! let load = Load::Closed { concurrency: 4.try_into()? };
+//! let load = Load::closed(4.try_into()?);
 //! let plan = Plan::of(Point::new(load, Until::requests(100)));
 //! let sessions = || iter::repeat_with(|| Box::new(Single::new(Request::default())) as _);
 //! let mut prepare = |_: &Point| Ok(Prepared::new(Arc::new(Ticker), Box::new(sessions())));
 //!
 //! let outcome = run(&plan, &mut prepare, &mut (), &Stop::new())?;
 //!
-//! let PointOutcome { summary, verdict } = &outcome.points[0];
+//! let PointOutcome { summary, verdict, .. } = &outcome.points[0];
 //! let ttft = summary.distribution("ttft_ms").expect("requests succeeded");
 //! println!("first token after {:.1} ms (median): {}", ttft.median(), verdict.trust);
 //! assert!(ttft.min >= 2.0 && summary.succeeded() == 100);
@@ -104,17 +104,20 @@ pub use answer::{Answer, ToolCall};
 pub use async_trait::async_trait;
 pub use clock::{Anchor, Clock, Moment};
 pub use goal::{
-    Goal, GoalResult, Goodput, InvalidGoal, InvalidGoodput, InvalidLimit, UnknownMetric,
+    Goal, GoalResult, Goodput, InvalidGoal, InvalidGoodput, InvalidLimit, InvalidQuantity,
+    Quantity, UnknownMetric,
 };
 pub use grade::{Expected, Grade, Grader};
 pub use metrics::{Aggregate, Better, Facts, Figure, Metric, Source, Summary, metric, registry};
 pub use outcome::{Outcome, UnknownOutcome};
-pub use plan::{Limits, Load, Plan, Point, Until, WarmUp};
+pub use plan::{Counts, Limits, Load, Plan, Point, Resumed, Until, WarmUp};
 pub use provider::{Model, Provider, ProviderError, Readiness, ServerInfo, TokenCounter};
 pub use request::{Message, Prompt, Request, Role};
 #[cfg(any(test, feature = "testing"))]
 pub use run::run_on_paused_time;
-pub use run::{Level, Prepare, Prepared, RunError, Stop, run};
+pub use run::{
+    Course, EarlyEnd, InOrder, Level, Prepare, Prepared, RunError, Stop, Watch, run, run_course,
+};
 pub use sample::{
     Arrival, ArrivalKind, Connect, FinishReason, Phase, Sample, Stamp, TokenSource, Usage,
 };

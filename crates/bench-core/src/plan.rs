@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use crate::Schedule;
+use crate::{Anchor, Cancellation, ConcurrencyRamp, Goal, Goodput, PointOutcome, Schedule};
 
 /// A run, resolved.
 #[derive(Clone, Debug)]
@@ -15,8 +15,26 @@ pub struct Plan {
     pub seed: u64,
     /// Load threads.
     pub threads: NonZeroUsize,
-    /// The points, in order of measurement.
+    /// The points, in order of measurement. Those of a run that finds out what to measure while it
+    /// measures are not known here.
     pub points: Vec<Point>,
+    /// How long to leave the server alone between two points.
+    pub cool_down: Duration,
+    /// What each point is asked to keep to.
+    pub goals: Vec<Goal>,
+    /// What was measured before, when a run goes on that was broken off.
+    pub resumed: Option<Resumed>,
+}
+
+/// The part of a run that was measured before it was broken off.
+#[derive(Clone, Debug)]
+pub struct Resumed {
+    /// The start of the run, on which all its moments count.
+    pub anchor: Anchor,
+    /// The points that ended.
+    pub measured: Vec<PointOutcome>,
+    /// The number of the next point: one that was begun and broken off keeps its own.
+    pub next_number: u32,
 }
 
 impl Plan {
@@ -30,6 +48,9 @@ impl Plan {
             seed: 42,
             threads: NonZeroUsize::MIN,
             points: vec![point],
+            cool_down: Duration::ZERO,
+            goals: Vec::new(),
+            resumed: None,
         }
     }
 }
@@ -41,6 +62,10 @@ pub struct Point {
     pub target: String,
     /// What is sent, in a few words.
     pub workload: String,
+    /// Which cell of the plan it is, from 0. Points of one cell repeat one another.
+    pub cell: u32,
+    /// Which of its cell's repeats it is, from 0.
+    pub repeat: u32,
     /// When requests are sent in the measured phase.
     pub load: Load,
     /// The phase before it, if any.
@@ -52,6 +77,10 @@ pub struct Point {
     pub grace: Duration,
     /// What each request may take.
     pub limits: Limits,
+    /// Requests that are given up on purpose, as users do.
+    pub cancellation: Option<Cancellation>,
+    /// What a good request keeps to; without it, goodput does not exist.
+    pub goodput: Option<Goodput>,
 }
 
 impl Point {
@@ -62,11 +91,15 @@ impl Point {
         Self {
             target: String::new(),
             workload: String::new(),
+            cell: 0,
+            repeat: 0,
             load,
             warm_up: None,
             until,
             grace: Duration::from_secs(30),
             limits: Limits::default(),
+            cancellation: None,
+            goodput: None,
         }
     }
 }
@@ -83,11 +116,14 @@ pub struct WarmUp {
 /// When requests are sent.
 #[derive(Clone, Debug)]
 pub enum Load {
-    /// A number of requests in flight, always: the next one is sent when one ends. A session holds its
-    /// place while it waits between turns.
+    /// A number in flight, always: the next one is sent when one ends.
     Closed {
         /// How many, over all load threads.
         concurrency: NonZeroUsize,
+        /// How many of what.
+        counts: Counts,
+        /// How the number is come to; at once without it.
+        ramp: Option<ConcurrencyRamp>,
     },
     /// Each session at its time, whatever the server does.
     Open {
@@ -96,6 +132,29 @@ pub enum Load {
         /// At most so many sessions at once; further ones wait, and are late.
         max_in_flight: Option<NonZeroUsize>,
     },
+}
+
+impl Load {
+    /// `concurrency` requests in flight, from the start to the end.
+    pub const fn closed(concurrency: NonZeroUsize) -> Self {
+        Self::Closed { concurrency, counts: Counts::Requests, ramp: None }
+    }
+
+    /// Each session at its time.
+    pub fn open(schedule: impl Schedule + 'static) -> Self {
+        Self::Open { schedule: Arc::new(schedule), max_in_flight: None }
+    }
+}
+
+/// What a closed loop keeps a number of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Counts {
+    /// Requests: a session that waits between two turns leaves its place to another one, and takes the
+    /// next place that is free once its wait is over.
+    #[default]
+    Requests,
+    /// Sessions: one that waits between two turns keeps its place.
+    Sessions,
 }
 
 /// When a phase ends: at the first bound reached, or when the workload has nothing left.
@@ -153,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_shortest_plan_is_one_point_as_given_on_one_thread() {
-        let load = Load::Closed { concurrency: NonZeroUsize::MIN };
+        let load = Load::closed(NonZeroUsize::MIN);
         let plan = Plan::of(Point::new(load, Until::requests(7)));
         assert_eq!(plan.threads, NonZeroUsize::MIN);
         let [point] = &plan.points[..] else { panic!("{} points", plan.points.len()) };

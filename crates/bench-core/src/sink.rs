@@ -1,6 +1,6 @@
 //! What a run tells, and who listens.
 
-use crate::{Anchor, Phase, Plan, Reading, Sample, Summary, Verdict};
+use crate::{Anchor, Phase, Plan, Point, Reading, Sample, Summary, Verdict};
 
 /// What is known when a run begins.
 #[derive(Clone, Debug)]
@@ -29,14 +29,16 @@ impl Progress {
     }
 }
 
-/// Something that happened in a run. Points are named by their place in the plan, from 0.
+/// Something that happened in a run. Points are named by their number: 0 for the first one measured.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RunEvent {
     /// A point begins.
     PointBegan {
-        /// Which.
-        point: u32,
+        /// Its number.
+        number: u32,
+        /// What is to be measured.
+        point: Point,
     },
     /// A phase of it begins.
     PhaseBegan {
@@ -59,20 +61,14 @@ pub enum RunEvent {
         phase: Phase,
     },
     /// A point ended.
-    PointEnded {
-        /// Which.
-        point: u32,
-        /// Its metrics.
-        summary: Summary,
-        /// Whether they can be trusted.
-        verdict: Verdict,
-    },
+    PointEnded(PointOutcome),
 }
 
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct RunOutcome {
-    /// The points measured, in order; fewer than planned if the run was stopped.
+    /// The points measured, in order, those of an earlier part of a resumed run first; fewer than
+    /// planned if the run was stopped.
     pub points: Vec<PointOutcome>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
@@ -81,6 +77,12 @@ pub struct RunOutcome {
 /// What came of a point.
 #[derive(Clone, Debug)]
 pub struct PointOutcome {
+    /// Its number, which its samples bear.
+    pub number: u32,
+    /// What was measured.
+    pub point: Point,
+    /// Why it could not be measured; its summary is then empty, and its verdict void.
+    pub failure: Option<String>,
     /// Its metrics.
     pub summary: Summary,
     /// Whether they can be trusted.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Summary, TokenSource, stats::sample_floor};
+use crate::{
+    EarlyEnd, Summary, TokenSource,
+    stats::{Drift, sample_floor},
+};
 
 /// How far numbers can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +105,34 @@ pub enum Reason {
     },
     /// The run was stopped before its end.
     Interrupted,
+    /// The point was ended early.
+    EndedEarly {
+        /// Why.
+        because: EarlyEnd,
+    },
+    /// The point could not even be begun.
+    NotMeasured,
+    /// This machine could not send requests: no file, port or memory was left.
+    LocalLimits {
+        /// How many.
+        requests: u64,
+        /// Share of those that ended.
+        ratio: f64,
+    },
+    /// The server had prompts in its cache.
+    CachedPrompts {
+        /// Share of the prompt tokens.
+        ratio: f64,
+    },
+    /// The second half of the steady window went otherwise than the first.
+    Drift(Drift),
+    /// The first requests were slower than the later ones: the server was not warm.
+    ColdStart(Drift),
+    /// Somebody set this machine's clock.
+    ClockStepped {
+        /// By how much.
+        ms: f64,
+    },
 }
 
 impl Reason {
@@ -122,13 +153,21 @@ impl Reason {
             Self::DelayedSamples { .. } => "delayed_samples",
             Self::Starved { .. } => "starved",
             Self::Interrupted => "interrupted",
+            Self::EndedEarly { .. } => "ended_early",
+            Self::NotMeasured => "not_measured",
+            Self::LocalLimits { .. } => "local_limits",
+            Self::CachedPrompts { .. } => "cached",
+            Self::Drift(_) => "drift",
+            Self::ColdStart(_) => "cold_start",
+            Self::ClockStepped { .. } => "clock",
         }
     }
 
     /// How much it speaks against the numbers.
     pub fn trust(&self) -> Trust {
         match self {
-            Self::NoSuccess { .. } => Trust::Void,
+            Self::NoSuccess { .. } | Self::NotMeasured => Trust::Void,
+            Self::LocalLimits { ratio, .. } if *ratio > VOID_UNSENT => Trust::Void,
             Self::LateSends { p99_ms, ttft_ms }
                 if *p99_ms > VOID_LATE_MS.max(ttft_ms * VOID_LATE_SHARE) =>
             {
@@ -168,7 +207,20 @@ impl Reason {
             Self::EstimatedTokens => "give the model's tokenizer: --tokenizer PATH",
             Self::DelayedSamples { .. } => "write the results to a faster disk",
             Self::Starved { .. } => "prepare more prompts ahead",
-            Self::Interrupted => "run it to its end",
+            Self::Interrupted => "run it to its end: inferbench resume",
+            Self::EndedEarly { .. } => "ask for less load, or let it run to its end",
+            Self::NotMeasured => "see why it could not be measured, and resume the run",
+            Self::LocalLimits { .. } => "raise ulimit -n, or ask for fewer connections",
+            Self::CachedPrompts { .. } => {
+                "have the server forget its prefixes, or send other prompts: --random-seed"
+            }
+            Self::Drift(_) => {
+                "measure longer, and see whether the server heats up, fills up or leaks: -d 5m"
+            }
+            Self::ColdStart(_) => "warm up longer: --warmup-request-count",
+            Self::ClockStepped { .. } => {
+                "have nothing set the clock during a run; chrony and ntpd slew it by default"
+            }
         }
     }
 }
@@ -221,12 +273,48 @@ impl fmt::Display for Reason {
             }
             Self::Starved { times } => write!(f, "the workload had no request ready {times} times"),
             Self::Interrupted => write!(f, "stopped before its end: partial"),
+            Self::EndedEarly { because } => write!(f, "ended early: {because}"),
+            Self::NotMeasured => write!(f, "it could not be measured"),
+            Self::LocalLimits { requests, ratio } => write!(
+                f,
+                "this machine could not send {requests} requests ({:.1} %)",
+                ratio * 100.0
+            ),
+            Self::CachedPrompts { ratio } => write!(
+                f,
+                "the server had {:.1} % of the prompt tokens in its cache (limit {:.0} %)",
+                ratio * 100.0,
+                MOST_CACHED * 100.0
+            ),
+            Self::Drift(drift) => write!(
+                f,
+                "the second half was {} (median {:.2} ms, then {:.2} ms)",
+                percent_slower(drift.ratio),
+                drift.first,
+                drift.second
+            ),
+            Self::ColdStart(drift) => write!(
+                f,
+                "the first requests were {} than the rest (median {:.2} ms, then {:.2} ms)",
+                percent_slower(drift.first / drift.second - 1.0),
+                drift.first,
+                drift.second
+            ),
+            Self::ClockStepped { ms } => {
+                write!(f, "this machine's clock was set by {ms:.0} ms")
+            }
         }
     }
 }
 
+/// `12.5 % slower`, or faster.
+fn percent_slower(ratio: f64) -> String {
+    let word = if ratio < 0.0 { "faster" } else { "slower" };
+    format!("{:.1} % {word}", ratio.abs() * 100.0)
+}
+
 /// Every reason's code, and what it means.
-pub const REASONS: [(&str, &str); 14] = [
+pub const REASONS: [(&str, &str); 21] = [
     ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
     (
         "errors",
@@ -284,6 +372,41 @@ pub const REASONS: [(&str, &str); 14] = [
         "interrupted",
         "The run was stopped before its end; the numbers are those of the part that was measured.",
     ),
+    (
+        "ended_early",
+        "The point was ended before its time, because its first requests all failed, because a goal was missed \
+         and --slo-abort says to stop then, or because requests came in faster than they were answered.",
+    ),
+    (
+        "not_measured",
+        "The point could not be begun, as when its server could not be reached; the others were measured. Void.",
+    ),
+    (
+        "local_limits",
+        "This machine could not send requests, because no file descriptor, port or memory was left: they are \
+         failures of the client, not of the server. Void beyond 1 %.",
+    ),
+    (
+        "cached",
+        "The server says that it had more than 1 % of the prompt tokens in its prefix cache, although no two \
+         prompts begin alike: it has seen them before, and answers sooner than it otherwise would.",
+    ),
+    (
+        "drift",
+        "The median time to first token or per token of the second half of the steady window differs from that \
+         of the first by more than 10 %, and a Mann-Whitney test says that this is no chance (p < 0.001): the \
+         server was not in a steady state.",
+    ),
+    (
+        "cold_start",
+        "The first tenth of the measured requests was slower than the rest by more than 10 %, and a Mann-Whitney \
+         test says that this is no chance (p < 0.001): the warm-up was too short.",
+    ),
+    (
+        "clock",
+        "Somebody set this machine's wall clock during the measurement, by more than a clock that is slewed gains. \
+         Times are taken from the monotonic clock; kernel stamps are wall time, and were left out around the step.",
+    ),
 ];
 
 /// How far a point's numbers can be trusted, and what speaks against them.
@@ -302,6 +425,8 @@ const MOST_COALESCED: f64 = 0.05;
 const VOID_COALESCED: f64 = 0.90;
 const MOST_UNSTAMPED: f64 = 0.01;
 const MOST_CPU: f64 = 0.85;
+const VOID_UNSENT: f64 = 0.01;
+const MOST_CACHED: f64 = 0.01;
 /// Late sends p99 ≤ max(1 ms, 1 % of the median TTFT).
 const LATE_MS: f64 = 1.0;
 const LATE_SHARE: f64 = 0.01;
@@ -317,6 +442,11 @@ fn floor_of_p90() -> u64 {
 }
 
 impl Verdict {
+    /// The verdict on a point that could not be begun.
+    pub fn not_measured() -> Self {
+        Self { trust: Trust::Void, reasons: vec![Reason::NotMeasured] }
+    }
+
     /// The verdict on `summary`; `interrupted` tells whether the phase was stopped before its end.
     pub fn on(summary: &Summary, interrupted: bool) -> Self {
         let mut reasons = reasons(summary);
@@ -330,8 +460,10 @@ impl Verdict {
 fn reasons(summary: &Summary) -> Vec<Reason> {
     let facts = &summary.facts;
     let have = summary.succeeded();
+    let early_end = facts.early_end.map(|because| Reason::EndedEarly { because });
     if have == 0 {
-        return vec![Reason::NoSuccess { requests: summary.requests() }];
+        let nothing = Reason::NoSuccess { requests: summary.requests() };
+        return std::iter::once(nothing).chain(early_end).collect();
     }
     let median = |id| summary.distribution(id).map(crate::stats::Distribution::median);
     let over = |value: Option<f64>, limit: f64| value.filter(|v| *v > limit);
@@ -383,6 +515,18 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     let samples = facts.delayed_samples;
     reasons.extend((samples > 0).then_some(Reason::DelayedSamples { samples }));
     reasons.extend((facts.starved > 0).then_some(Reason::Starved { times: facts.starved }));
+    let (unsent, all) = (summary.unsendable(), summary.requests());
+    reasons.extend(
+        (unsent > 0)
+            .then(|| Reason::LocalLimits { requests: unsent, ratio: unsent as f64 / all as f64 }),
+    );
+    reasons
+        .extend(over(facts.cached_ratio, MOST_CACHED).map(|ratio| Reason::CachedPrompts { ratio }));
+    reasons.extend(facts.cold_start.map(Reason::ColdStart));
+    // What was cold at first has drifted as well: once is enough.
+    reasons.extend(facts.drift.filter(|_| facts.cold_start.is_none()).map(Reason::Drift));
+    reasons.extend(facts.clock_step_ms.map(|ms| Reason::ClockStepped { ms }));
+    reasons.extend(early_end);
     reasons
 }
 
@@ -421,6 +565,15 @@ mod tests {
         summary.figures.push((metric(id).unwrap(), figure));
     }
 
+    const SLOWER: Drift = Drift { first: 50.0, second: 60.0, ratio: 0.2, p_value: 1e-9 };
+
+    #[test]
+    fn a_point_that_could_not_be_measured_is_void() {
+        let verdict = Verdict::not_measured();
+        assert_eq!((verdict.trust, verdict.reasons[0].code()), (Trust::Void, "not_measured"));
+        assert!(REASONS.iter().any(|(known, _)| *known == "not_measured"));
+    }
+
     #[test]
     fn nothing_against_it_is_trusted() {
         assert_eq!(Verdict::on(&good(), false), Verdict { trust: Trust::Trusted, reasons: vec![] });
@@ -429,7 +582,7 @@ mod tests {
     #[test]
     fn each_reason_can_be_provoked() {
         type Spoil = fn(&mut Summary);
-        let cases: [(&str, Trust, Spoil); 16] = [
+        let cases: [(&str, Trust, Spoil); 23] = [
             ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
             ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
             ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -458,6 +611,20 @@ mod tests {
             }),
             ("delayed_samples", Trust::Doubtful, |s| s.facts.delayed_samples = 1),
             ("starved", Trust::Doubtful, |s| s.facts.starved = 1),
+            ("local_limits", Trust::Doubtful, |s| {
+                s.outcomes.insert(Outcome::Client, 5);
+            }),
+            ("local_limits", Trust::Void, |s| {
+                s.outcomes.insert(Outcome::Client, 50);
+            }),
+            ("cached", Trust::Doubtful, |s| s.facts.cached_ratio = Some(0.3)),
+            ("drift", Trust::Doubtful, |s| s.facts.drift = Some(SLOWER)),
+            ("cold_start", Trust::Doubtful, |s| {
+                // A cold start is a drift, too.
+                (s.facts.cold_start, s.facts.drift) = (Some(SLOWER), Some(SLOWER));
+            }),
+            ("clock", Trust::Doubtful, |s| s.facts.clock_step_ms = Some(-3_600_000.0)),
+            ("ended_early", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::Saturated)),
         ];
         for (code, trust, spoil) in cases {
             let mut summary = good();

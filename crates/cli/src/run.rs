@@ -7,11 +7,12 @@ use std::{
 };
 
 use bench_core::{
-    Limits, MetricSink, Phase, PointOutcome, Rate, RunEvent, Sample, SinkError, Stop, metric,
+    Limits, MetricSink, Phase, PointOutcome, Rate, RunEvent, Sample, ServerInfo, SinkError, Stop,
+    metric,
 };
 use bench_harness::{
-    Code, Exit, Export, Failure, Finished, LoadSettings, Server, Settings, prepare, redacted,
-    simulator_config,
+    Code, Exit, Experiment, Export, Failure, Finished, LoadSettings, Server, Settings, Target,
+    TargetSettings, WorkloadSettings, prepare, redacted, simulator_config,
 };
 use bench_providers::{Endpoint, Secret, Stamping, openai::Api};
 use bench_report::{
@@ -32,11 +33,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let stop = Stop::new();
     let signals = Signals::stop(&stop);
     if args.ui != Ui::None {
-        for note in &experiment.target().notes {
-            output::say(note);
+        for note in experiment.notes() {
+            output::say(&output::visible(&note));
         }
-        let (endpoint, workload) = (&experiment.target().endpoint, experiment.workload());
-        output::say(&format!("measuring {endpoint}: {workload}"));
+        output::say(&introduction(&experiment));
     }
     let histograms = TimeHistograms::default();
     let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(histograms.clone())];
@@ -46,6 +46,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let finished = experiment.run(sinks, &stop)?;
     report(args, &finished, &histograms)?;
     Ok(signals.exit().unwrap_or_else(|| finished.exit()))
+}
+
+/// What will be measured, in a line.
+fn introduction(experiment: &Experiment) -> String {
+    let targets = experiment.targets().map(|target| target.endpoint.to_string());
+    let targets: Vec<String> = targets.collect();
+    let what = match &experiment.plan().points[..] {
+        [only] => only.workload.clone(),
+        points => format!("{} points", points.len()),
+    };
+    format!("measuring {}: {what}, {}", targets.join(" "), experiment.tokens_by())
 }
 
 /// What the arguments mean; nothing is looked up but the files that they name.
@@ -66,9 +77,7 @@ fn settings(args: &RunArgs) -> Result<Settings, Failure> {
             _ => invalid(format!("{flag}: {error}")),
         })
     };
-    Ok(Settings {
-        name: args.name.clone(),
-        server,
+    let target = TargetSettings {
         model: args.model.clone(),
         api: match args.endpoint_type {
             EndpointType::Chat => Api::Chat,
@@ -86,13 +95,21 @@ fn settings(args: &RunArgs) -> Result<Settings, Failure> {
         headers: args.headers.clone(),
         api_key: api_key(args.api_key_file.as_deref())?,
         wait_ready: args.wait_ready,
-        load: load(args)?,
+        ..TargetSettings::new(server)
+    };
+    Ok(Settings {
+        name: args.name.clone(),
+        targets: vec![target],
+        loads: vec![load(args)?],
         requests: args.request_count,
         duration: args.benchmark_duration,
         grace: args.benchmark_grace_period,
         warm_up: args.warmup_request_count,
-        isl: length("--isl", args.isl, args.isl_stddev)?,
-        osl: length("--osl", args.osl, args.osl_stddev)?,
+        workloads: vec![WorkloadSettings {
+            isl: length("--isl", args.isl, args.isl_stddev)?,
+            osl: length("--osl", args.osl, args.osl_stddev)?,
+            ..WorkloadSettings::default()
+        }],
         tokenizer: args.tokenizer.clone(),
         seed: args.random_seed,
         threads: args.threads,
@@ -111,6 +128,7 @@ fn settings(args: &RunArgs) -> Result<Settings, Failure> {
             })
             .collect(),
         command: redacted(std::env::args()),
+        ..Settings::new()
     })
 }
 
@@ -126,16 +144,16 @@ fn endpoint(url: &str) -> Result<Endpoint, Failure> {
 
 fn load(args: &RunArgs) -> Result<LoadSettings, Failure> {
     let concurrency = NonZeroUsize::new(args.concurrency).unwrap_or(NonZeroUsize::MIN);
-    let Some(rate) = args.request_rate else { return Ok(LoadSettings::Concurrency(concurrency)) };
+    let Some(rate) = args.request_rate else { return Ok(LoadSettings::concurrency(concurrency)) };
     let rate = Rate::per_second(rate)
         .map_err(|error| Failure::new(Code::Setting, format!("--request-rate: {error}")))?;
     let arrivals = match args.arrival_pattern {
-        Arrivals::Poisson => bench_harness::Arrivals::Poisson,
-        Arrivals::Constant => bench_harness::Arrivals::Constant,
+        Arrivals::Poisson => bench_core::Arrivals::Poisson,
+        Arrivals::Constant => bench_core::Arrivals::Constant,
     };
     // 1 is the default of -c, and would make a closed loop of any rate.
     let max_in_flight = Some(concurrency).filter(|n| n.get() > 1);
-    Ok(LoadSettings::Rate { rate, arrivals, max_in_flight })
+    Ok(LoadSettings::Open { curve: rate.into(), arrivals, max_in_flight })
 }
 
 /// Variables that may hold the key, first one first.
@@ -159,17 +177,15 @@ fn api_key(file: Option<&Path>) -> Result<Option<(Secret, String)>, Failure> {
 }
 
 fn report(args: &RunArgs, finished: &Finished, histograms: &TimeHistograms) -> Result<(), Failure> {
-    let summary = finished.directory.read_summary().map_err(|error| {
-        Failure::new(Code::Artifacts, "the summary cannot be read back").said(error.to_string())
-    })?;
+    let summary = finished.summary()?;
     if args.json {
         if let Some(summary) = summary {
             output::result(&json::render(&summary))?;
         }
         return Ok(());
     }
-    for (point, outcome) in finished.plan.points.iter().zip(&finished.outcome.points) {
-        output::result(&page(args, finished, point, outcome, histograms))?;
+    for outcome in &finished.outcome.points {
+        output::result(&page(args, finished, outcome, histograms))?;
     }
     if finished.outcome.points.is_empty() {
         output::say("stopped before anything was measured");
@@ -180,12 +196,15 @@ fn report(args: &RunArgs, finished: &Finished, histograms: &TimeHistograms) -> R
 fn page(
     args: &RunArgs,
     finished: &Finished,
-    point: &bench_core::Point,
     outcome: &PointOutcome,
     histograms: &TimeHistograms,
 ) -> String {
-    let target = &finished.target;
-    let host = format!("{}:{}", target.endpoint.host(), target.endpoint.port());
+    let point = &outcome.point;
+    let target = finished.targets.iter().find(|target| target.name == point.target);
+    let host = target.map_or(String::new(), |target| {
+        format!("{}:{}", target.endpoint.host(), target.endpoint.port())
+    });
+    let unknown = ServerInfo::default();
     let mut saved = vec![
         finished.directory.path().display().to_string(),
         "json".to_owned(),
@@ -200,10 +219,10 @@ fn page(
         point,
         outcome,
         target: console::Target {
-            server: &target.info,
+            server: target.map_or(&unknown, |target| &target.info),
             host: &host,
-            model: &target.model,
-            simulated: target.is_simulated(),
+            model: target.map_or("", |target| &target.model),
+            simulated: target.is_some_and(Target::is_simulated),
         },
         histograms: Histograms { ttft: Some(&shown.ttft), gaps: Some(&shown.gaps) },
         saved: &saved,
@@ -215,7 +234,7 @@ fn page(
 /// Commands that may come next, all of which exist.
 fn next_commands(point: &bench_core::Point, outcome: &PointOutcome) -> Vec<String> {
     let streams = match &point.load {
-        bench_core::Load::Closed { concurrency } => concurrency.get().max(1),
+        bench_core::Load::Closed { concurrency, .. } => concurrency.get().max(1),
         bench_core::Load::Open { .. } => 100,
     };
     let mut next = vec![format!("inferbench doctor --self-test -c {streams}")];

@@ -4,34 +4,59 @@ use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use serde_json::{Value, json};
 
-use crate::{Settings, Target};
+use crate::lab::{Known, Lab};
 
-/// What is recorded beside the plan. It holds no secrets: the key's source is named, not the key.
-pub(crate) fn environment(settings: &Settings, target: &Target, workload: &str) -> Value {
+/// What is recorded beside the plan: of the servers that have been found, of what is sent, and of this
+/// machine. It holds no secrets: the key's source is named, not the key. `skipped` are cells that are not
+/// measured.
+pub(crate) fn environment(lab: &Lab, skipped: &[Value]) -> Value {
+    let settings = lab.settings();
     json!({
         "command": settings.command,
-        "target": {
-            "url": target.endpoint.to_string(),
-            "model": target.model,
-            "engine": target.info.engine,
-            "version": target.info.version,
-            "context_length": context_length(target),
-            "simulated": target.is_simulated(),
-        },
-        "workload": workload,
-        "request": {
-            "path": settings.path.clone().unwrap_or_else(|| settings.api.path().to_owned()),
-            "streaming": settings.streaming,
-            "extra_body": settings.extra_body,
-            "headers": settings.headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-            "api_key_from": settings.api_key.as_ref().map(|(_, source)| source),
-        },
+        "targets": lab.known().map(|(index, known)| target(lab, index, known)).collect::<Vec<_>>(),
+        "workloads": (0..settings.workloads.len()).map(|index| workload(lab, index)).collect::<Vec<_>>(),
+        "skipped": skipped,
+        "notes": lab.notes(),
         "machine": machine(),
     })
 }
 
-fn context_length(target: &Target) -> Option<u32> {
-    target.info.models.iter().find(|model| model.id == target.model)?.context_length
+fn target(lab: &Lab, index: usize, known: &Known) -> Value {
+    let asked = &lab.settings().targets[index];
+    let Known { target, memory, .. } = known;
+    json!({
+        "name": lab.name(index),
+        "pass": asked.pass,
+        "labels": asked.labels,
+        "gpus": asked.gpus,
+        "url": target.endpoint.to_string(),
+        "model": target.model,
+        "engine": target.info.engine,
+        "version": target.info.version,
+        "context_length": lab.context_length(index),
+        "simulated": target.is_simulated(),
+        "facts": memory.to_json(),
+        "request": {
+            "path": asked.path.clone().unwrap_or_else(|| asked.api.path().to_owned()),
+            "streaming": asked.streaming,
+            "force_osl": asked.force_osl,
+            "extra_body": asked.extra_body,
+            "headers": asked.headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "api_key_from": asked.api_key.as_ref().map(|(_, source)| source),
+        },
+    })
+}
+
+fn workload(lab: &Lab, index: usize) -> Value {
+    let workload = &lab.settings().workloads[index];
+    json!({
+        "name": lab.workload_name(index),
+        "label": workload.label,
+        "category": workload.category,
+        "isl": workload.isl.mean(),
+        "osl": workload.osl.mean(),
+        "tokens": lab.tokens_by(),
+    })
 }
 
 fn machine() -> Value {

@@ -1,30 +1,29 @@
 //! An experiment: prepared, run, finished.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{cell::RefCell, path::PathBuf};
 
 use bench_core::{
-    Clock, Load, MetricSink, Outcome, Paced, Plan, Point, Prepared, Provider, Rate, RunError,
-    RunOutcome, Stop, TokenCounter, Trust, Until, WarmUp,
+    Clock, Course, MetricSink, Outcome, Plan, Point, PointOutcome, Prepared, RunError, RunOutcome,
+    Stop, Trust,
 };
-use bench_providers::OpenAi;
 use bench_report::{csv, genai_perf};
-use bench_store::{RunDirectory, RunLog, StoreError, new_id};
-use bench_workloads::{Approximate, Synthetic, SyntheticWorkload, Tokenizer, load_tokenizer};
+use bench_store::{PointSummary, RunDirectory, RunLog, StoreError, SummaryFile, new_id};
+use serde_json::{Value, json};
 
 use crate::{
-    Arrivals, Code, Exit, Export, Failure, LoadSettings, Settings, Target, breaker::Breaker,
-    environment::environment, machine, target,
+    Code, Exit, Export, Failure, Settings, Target,
+    lab::Lab,
+    points::{self, Cell},
+    sweep::{Sweep, is_failed},
 };
 
-/// An experiment that is ready to run: its server answers, its prompts are made, its directory is there.
+/// An experiment that is ready to run: a server answers, the points are known, its directory is there.
 #[derive(Debug)]
 pub struct Experiment {
-    settings: Settings,
-    target: Target,
-    provider: Arc<OpenAi>,
-    workload: SyntheticWorkload,
-    tokenizer: Arc<dyn Tokenizer>,
+    lab: Lab,
+    cells: Vec<Cell>,
     plan: Plan,
+    skipped: Vec<Value>,
     directory: RunDirectory,
 }
 
@@ -33,48 +32,53 @@ pub struct Experiment {
 pub struct Finished {
     /// What was measured.
     pub plan: Plan,
-    /// On which server.
-    pub target: Target,
     /// With what result.
     pub outcome: RunOutcome,
     /// Where everything about it lies.
     pub directory: RunDirectory,
     /// Names of the files that were asked for beside.
     pub exported: Vec<String>,
+    /// The servers, as far as they were found, by the names that points give them.
+    pub targets: Vec<Target>,
 }
 
-/// Prompts prepared at most; beyond, they come again.
-const MOST_PROMPTS: u64 = 10_000;
-/// Their tokens, together: some 300 MB of text, made in less than a minute by the slowest tokenizer.
-const MOST_PROMPT_TOKENS: f64 = 5e7;
-/// Arrivals of a schedule, each of which is a number in memory.
-const MOST_ARRIVALS: u64 = 20_000_000;
-/// Prompts prepared for a run that ends at a time.
-const PROMPTS_FOR_A_DURATION: u64 = 2_000;
-
-/// Makes everything ready that `settings` ask for. Blocks while it talks to the server.
+/// Makes everything ready that `settings` ask for. Blocks while it talks to servers.
 ///
 /// # Errors
 ///
 /// When the experiment cannot be done as asked for. Nothing is left behind then.
 pub fn prepare(settings: Settings) -> Result<Experiment, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        Failure::new(Code::Resource, "the system gives no runtime").said(error.to_string())
-    })?;
-    check_schedule(&settings)?;
-    // A wrong file is the user's to mend, and quicker to find than a server.
-    let tokenizer = tokenizer(&settings)?;
-    let concurrency = most_in_flight(&settings);
-    let target = runtime.block_on(Target::find(&settings))?;
-    // Both ends of a connection to the simulator are ours.
-    let ends = if target.simulator.is_some() { 2 } else { 1 };
-    machine::make_room(concurrency * ends)?;
-    let provider = Arc::new(target::provider(target.config(&settings))?);
-    let workload = workload(&settings, &*tokenizer, &provider)?;
-    let directory = directory(&settings)?;
-    let plan = plan(&settings, &target, &workload, id_of(&directory));
-    Ok(Experiment { settings, target, provider, workload, tokenizer, plan, directory })
+    let lab = Lab::open(settings)?;
+    let cells = points::cells(lab.settings());
+    let skipped = skipped(&lab, &cells);
+    let points = planned(&lab, &cells)?;
+    if points.is_empty() {
+        let why = skipped.first().and_then(|cell| cell["why"].as_str()).unwrap_or_default();
+        return Err(Failure::new(Code::Setting, "nothing is left to measure").said(why));
+    }
+    let directory = directory(lab.settings())?;
+    let plan = lab.plan(id_of(&directory), points);
+    Ok(Experiment { lab, cells, plan, skipped, directory })
+}
+
+/// The points of a sweep, in order.
+fn planned(lab: &Lab, cells: &[Cell]) -> Result<Vec<Point>, Failure> {
+    let order = points::order(lab.settings(), cells).into_iter();
+    let within = order.filter(|(place, _)| lab.beyond_context(cells[*place]).is_none());
+    within.map(|(place, repeat)| lab.point(place, cells[place], repeat)).collect()
+}
+
+/// Cells that cannot be measured, and why.
+fn skipped(lab: &Lab, cells: &[Cell]) -> Vec<Value> {
+    let why = |cell: &Cell| {
+        let why = lab.beyond_context(*cell)?;
+        let (target, workload) = (lab.name(cell.target), lab.workload_name(cell.workload));
+        Some(json!({ "target": target, "workload": workload, "why": why }))
+    };
+    let mut skipped: Vec<Value> = cells.iter().filter_map(why).collect();
+    // A workload is beyond the context under every load alike.
+    skipped.dedup();
+    skipped
 }
 
 impl Experiment {
@@ -83,14 +87,24 @@ impl Experiment {
         &self.plan
     }
 
-    /// On which server.
-    pub fn target(&self) -> &Target {
-        &self.target
+    /// The servers that have been found.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.lab.known().map(|(_, known)| &known.target)
     }
 
-    /// What will be sent, in a line.
-    pub fn workload(&self) -> &str {
-        self.workload.describe()
+    /// What was noticed while everything was made ready, in words for the user.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.lab.notes();
+        notes.extend(self.skipped.iter().map(|cell| {
+            let text = |key: &str| cell[key].as_str().unwrap_or_default();
+            format!("skipped: {} of {}: {}", text("workload"), text("target"), text("why"))
+        }));
+        notes
+    }
+
+    /// Who counts the tokens of prompts, in a few words.
+    pub fn tokens_by(&self) -> String {
+        self.lab.tokens_by()
     }
 
     /// Where everything about it will lie.
@@ -104,110 +118,95 @@ impl Experiment {
     ///
     /// When the measurement could not be done, or not be written down. What was written before is kept.
     pub fn run(self, sinks: Vec<Box<dyn MetricSink>>, stop: &Stop) -> Result<Finished, Failure> {
-        let Self { settings, target, provider, workload, tokenizer, plan, directory } = self;
-        let record = environment(&settings, &target, workload.describe());
-        let mut all: Vec<Box<dyn MetricSink>> = vec![
-            Box::new(RunLog::new(directory.clone(), record)),
-            Box::new(Breaker::new(stop.clone())),
-        ];
-        all.extend(sinks);
-        let counter: Arc<dyn TokenCounter> = tokenizer;
-        let outcome = bench_core::run(
-            &plan,
-            &mut |_| {
-                let provider = Arc::clone(&provider) as Arc<dyn Provider>;
-                let mut prepared = Prepared::new(provider, Box::new(workload.clone()));
-                prepared.counter = Some(Arc::clone(&counter));
-                Ok(prepared)
-            },
-            &mut all,
-            stop,
-        );
-        let outcome = outcome.map_err(|error| run_failure(&error, &directory))?;
-        let exported = export(&settings, &target, &directory)?;
-        Ok(Finished { plan, target, outcome, directory, exported })
+        let Self { lab, cells, plan, skipped, directory } = self;
+        let mut sweep = Sweep::new(plan.points.clone(), cells.clone(), lab.settings().clone());
+        let record =
+            Record { asked: lab.settings().plan.clone(), found: lab.environment(&skipped) };
+        let lab = RefCell::new(lab);
+        let prepare = |point: &Point| {
+            let cell = cells.get(point.cell as usize).copied();
+            let cell = cell.ok_or_else(|| Failure::new(Code::Bug, "a point without a cell"))?;
+            lab.borrow_mut().prepare(point, cell)
+        };
+        let outcome = measure(&plan, &mut sweep, prepare, record, sinks, &directory, stop)?;
+        let lab = lab.into_inner();
+        let exported = export(&lab, &directory)?;
+        Ok(Finished { plan, outcome, directory, exported, targets: lab.into_targets() })
     }
+}
+
+/// What is written down beside the points.
+struct Record {
+    asked: Value,
+    found: Value,
+}
+
+/// Runs the points that `course` chooses.
+fn measure(
+    plan: &Plan,
+    course: &mut dyn Course,
+    prepare: impl Fn(&Point) -> Result<Prepared, Failure>,
+    record: Record,
+    sinks: Vec<Box<dyn MetricSink>>,
+    directory: &RunDirectory,
+    stop: &Stop,
+) -> Result<RunOutcome, Failure> {
+    let log = RunLog::new(directory.clone(), record.asked, record.found);
+    let mut all: Vec<Box<dyn MetricSink>> = vec![Box::new(log)];
+    all.extend(sinks);
+    let mut prepare = |point: &Point| prepare(point).map_err(Into::into);
+    bench_core::run_course(plan, course, &mut prepare, &mut all, stop)
+        .map_err(|error| run_failure(&error, directory))
 }
 
 impl Finished {
     /// The exit code that the numbers themselves ask for; how the run was stopped is the caller's to know.
     pub fn exit(&self) -> Exit {
         let points = || self.outcome.points.iter();
-        let failed = |p: &bench_core::PointOutcome| {
-            let ratio = p.summary.value("error_ratio").unwrap_or(0.0);
-            p.summary.succeeded() == 0 || ratio > MOST_FAILED
+        let failed = |point: &PointOutcome| {
+            let ratio = point.summary.value("error_ratio").unwrap_or(0.0);
+            point.summary.succeeded() == 0 || ratio > MOST_FAILED
         };
         // Requests that this machine could not send are its own failure, not the server's.
-        let ours = |p: &bench_core::PointOutcome| {
-            p.summary.succeeded() == 0 && p.summary.outcomes.contains_key(&Outcome::Client)
+        let ours = |point: &PointOutcome| {
+            point.summary.succeeded() == 0 && point.summary.outcomes.contains_key(&Outcome::Client)
         };
+        let goals = &self.plan.goals;
+        let missed = |point: &PointOutcome| {
+            goals.iter().any(|goal| goal.check(&point.summary).is_none_or(|result| !result.met))
+        };
+        let lost = || points().any(is_failed);
         if points().any(ours) {
             Exit::Resource
+        } else if lost() && !points().all(is_failed) {
+            Exit::Partial
+        } else if points().any(|point| point.failure.is_some()) {
+            Exit::Target
         } else if points().any(failed) {
             Exit::Failed
-        } else if points().any(|p| p.verdict.trust == Trust::Void) {
+        } else if points().any(|point| point.verdict.trust == Trust::Void) {
             Exit::Void
+        } else if points().any(missed) {
+            Exit::GoalMissed
         } else {
             Exit::Ok
         }
+    }
+
+    /// What came of it, as it stands in its directory.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be read back.
+    pub fn summary(&self) -> Result<Option<SummaryFile>, Failure> {
+        self.directory.read_summary().map_err(|error| {
+            Failure::new(Code::Artifacts, "the summary cannot be read back").caused_by(&error)
+        })
     }
 }
 
 /// Failed requests that the gate lets pass.
 const MOST_FAILED: f64 = 0.01;
-
-fn tokenizer(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {
-    let Some(path) = &settings.tokenizer else { return Ok(Arc::new(Approximate)) };
-    load_tokenizer(path).map_err(|error| {
-        let what = format!("the tokenizer {} cannot be used", path.display());
-        let fix =
-            "--tokenizer tokenizer.json, the folder that holds it, or none for an approximate one";
-        Failure::new(Code::Tokenizer, what).caused_by(&error).fix(fix)
-    })
-}
-
-/// Connections that the load may need at once.
-fn most_in_flight(settings: &Settings) -> u64 {
-    match settings.load {
-        LoadSettings::Concurrency(n) => n.get() as u64,
-        LoadSettings::Rate { max_in_flight: Some(n), .. } => n.get() as u64,
-        // As many as arrive in ten seconds: nobody knows how long answers take.
-        LoadSettings::Rate { rate, .. } => ceil(rate.as_f64() * 10.0).clamp(64, 4_096),
-    }
-}
-
-fn ceil(n: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float cast saturates, and the callers' numbers are not negative"
-    )]
-    let n = n.ceil() as u64;
-    n
-}
-
-fn workload(
-    settings: &Settings,
-    tokenizer: &dyn Tokenizer,
-    provider: &OpenAi,
-) -> Result<SyntheticWorkload, Failure> {
-    let until = until(settings);
-    let wanted = match until.requests {
-        Some(requests) => requests.saturating_add(warm_up(settings)),
-        None => PROMPTS_FOR_A_DURATION,
-    };
-    let affordable = ceil(MOST_PROMPT_TOKENS / settings.isl.mean()).min(MOST_PROMPTS);
-    let count = usize::try_from(wanted.clamp(1, affordable)).unwrap_or(1);
-    let synthetic = Synthetic {
-        isl: settings.isl,
-        osl: Some(settings.osl),
-        count: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
-        seed: settings.seed,
-    };
-    synthetic.prepare(tokenizer, &|prompt| provider.encode(prompt)).map_err(|error| {
-        Failure::new(Code::Prompts, "the prompts cannot be made").caused_by(&error)
-    })
-}
 
 fn directory(settings: &Settings) -> Result<RunDirectory, Failure> {
     let failed = |error: &StoreError| {
@@ -233,92 +232,6 @@ fn id_of(directory: &RunDirectory) -> String {
     name.split('-').next().unwrap_or_default().to_owned()
 }
 
-fn warm_up(settings: &Settings) -> u64 {
-    settings.warm_up.unwrap_or_else(|| match settings.load {
-        LoadSettings::Concurrency(n) => (n.get() as u64).max(4),
-        LoadSettings::Rate { .. } => 4,
-    })
-}
-
-/// When the measured phase ends. At a rate, a number of requests beyond those of the duration is none.
-fn until(settings: &Settings) -> Until {
-    let requests = settings.requests.or_else(|| match (settings.duration, settings.load) {
-        (Some(_), _) => None,
-        (None, LoadSettings::Concurrency(n)) => Some((n.get() as u64).saturating_mul(20).max(100)),
-        (None, LoadSettings::Rate { rate, .. }) => Some(ceil(rate.as_f64() * 20.0).max(100)),
-    });
-    Until { requests, duration: settings.duration }
-}
-
-fn load(settings: &Settings) -> Load {
-    match settings.load {
-        LoadSettings::Concurrency(concurrency) => Load::Closed { concurrency },
-        LoadSettings::Rate { rate, arrivals, max_in_flight } => {
-            Load::Open { schedule: schedule(settings, rate, arrivals), max_in_flight }
-        }
-    }
-}
-
-/// Arrivals that a Poisson schedule must hold, at most.
-fn arrivals(settings: &Settings, rate: Rate) -> u64 {
-    let until = until(settings);
-    let in_time = until
-        .duration
-        .map_or(u64::MAX, |d| Paced::arrivals_in(&rate.into(), bench_core::Arrivals::Poisson, d));
-    in_time.min(until.requests.unwrap_or(u64::MAX))
-}
-
-fn check_schedule(settings: &Settings) -> Result<(), Failure> {
-    let LoadSettings::Rate { rate, arrivals: Arrivals::Poisson, .. } = settings.load else {
-        return Ok(());
-    };
-    let wanted = arrivals(settings, rate);
-    if wanted <= MOST_ARRIVALS {
-        return Ok(());
-    }
-    let what = format!("{wanted} arrivals are too many for one run: at most {MOST_ARRIVALS}");
-    Err(Failure::new(Code::Setting, what).fix("a lower -n or -d, or --arrival-pattern constant"))
-}
-
-fn schedule(settings: &Settings, rate: Rate, pattern: Arrivals) -> Arc<dyn bench_core::Schedule> {
-    match pattern {
-        Arrivals::Constant => Arc::new(Paced::constant(rate)),
-        Arrivals::Poisson => {
-            let count = arrivals(settings, rate);
-            Arc::new(Paced::new(rate, bench_core::Arrivals::Poisson, settings.seed, count))
-        }
-    }
-}
-
-fn plan(settings: &Settings, target: &Target, workload: &SyntheticWorkload, id: String) -> Plan {
-    let warm_up = warm_up(settings);
-    let load = load(settings);
-    let warm_up_load = match &load {
-        Load::Closed { .. } => load.clone(),
-        // At a rate, a server is warmed by a few requests at a time: a schedule would only take longer.
-        Load::Open { .. } => {
-            Load::Closed { concurrency: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN) }
-        }
-    };
-    let point = Point {
-        target: target.name(),
-        workload: workload.describe().to_owned(),
-        load,
-        warm_up: (warm_up > 0)
-            .then(|| WarmUp { load: warm_up_load, until: Until::requests(warm_up) }),
-        until: until(settings),
-        grace: settings.grace,
-        limits: settings.limits,
-    };
-    Plan {
-        id,
-        name: settings.name.clone(),
-        seed: settings.seed,
-        threads: settings.threads.unwrap_or_else(machine::load_threads),
-        points: vec![point],
-    }
-}
-
 fn run_failure(error: &RunError, directory: &RunDirectory) -> Failure {
     let kept = format!("what was measured before is kept in {}", directory.path().display());
     match error {
@@ -333,11 +246,8 @@ fn run_failure(error: &RunError, directory: &RunDirectory) -> Failure {
     }
 }
 
-fn export(
-    settings: &Settings,
-    target: &Target,
-    directory: &RunDirectory,
-) -> Result<Vec<String>, Failure> {
+fn export(lab: &Lab, directory: &RunDirectory) -> Result<Vec<String>, Failure> {
+    let settings = lab.settings();
     if settings.exports.is_empty() {
         return Ok(Vec::new());
     }
@@ -355,29 +265,58 @@ fn export(
                 written.push(file.map_err(|e| failed(&e))?);
             }
             Export::GenaiPerf => {
-                let url = target.endpoint.to_string();
-                let input = genai_perf::Input {
-                    model: &target.model,
-                    url: &url,
-                    endpoint_type: api_name(settings),
-                    seed: settings.seed,
-                };
-                for point in summary.points.iter().take(1) {
-                    let files = genai_perf::write(directory.path(), point, &input);
+                let measured = summary.points.iter().filter(|point| point.failure.is_none());
+                let measured: Vec<&PointSummary> = measured.collect();
+                for point in &measured {
+                    let Some(input) = genai_perf_input(lab, point) else { continue };
+                    let into = match measured.len() {
+                        1 => directory.path().to_owned(),
+                        _ => point_directory(directory, point).map_err(|e| failed(&e))?,
+                    };
+                    let files = genai_perf::write(&into, point, &input.as_input());
                     written.extend(files.map_err(|e| failed(&e))?);
                 }
             }
         }
     }
-    Ok(written
-        .iter()
-        .filter_map(|path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .collect())
+    let name = |path: PathBuf| {
+        let name = path.strip_prefix(directory.path()).unwrap_or(&path);
+        name.display().to_string()
+    };
+    Ok(written.into_iter().map(name).collect())
 }
 
-fn api_name(settings: &Settings) -> &'static str {
-    match settings.api {
-        bench_providers::openai::Api::Chat => "chat",
-        bench_providers::openai::Api::Completions => "completions",
+/// A folder of a point's own, for files that hold one point.
+fn point_directory(directory: &RunDirectory, point: &PointSummary) -> std::io::Result<PathBuf> {
+    let path = directory.path().join(format!("point-{}", point.number));
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}
+
+/// What genai-perf would have been asked for.
+struct Input {
+    model: String,
+    url: String,
+    endpoint_type: &'static str,
+    seed: u64,
+}
+
+impl Input {
+    fn as_input(&self) -> genai_perf::Input<'_> {
+        let Self { model, url, endpoint_type, seed } = self;
+        genai_perf::Input { model, url, endpoint_type, seed: *seed }
     }
+}
+
+fn genai_perf_input(lab: &Lab, point: &PointSummary) -> Option<Input> {
+    let (index, known) = lab.known().find(|(index, _)| lab.name(*index) == point.target)?;
+    Some(Input {
+        model: known.target.model.clone(),
+        url: known.target.endpoint.to_string(),
+        endpoint_type: match lab.settings().targets[index].api {
+            bench_providers::openai::Api::Chat => "chat",
+            bench_providers::openai::Api::Completions => "completions",
+        },
+        seed: lab.settings().seed,
+    })
 }

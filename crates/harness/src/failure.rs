@@ -19,8 +19,14 @@ pub enum Exit {
     Failed = 6,
     /// This machine had too little of something: files, ports, disk, memory.
     Resource = 8,
+    /// Measured in part: a target was lost, or could not be reached, and the others were measured.
+    Partial = 9,
     /// A bug of inferbench.
     Bug = 70,
+    /// Worse than the baseline, beyond noise and beyond the limit.
+    Regression = 98,
+    /// A goal was missed.
+    GoalMissed = 99,
     /// Stopped by the user; what was measured is kept.
     Interrupted = 130,
     /// Stopped by a signal; what was measured is kept.

@@ -9,13 +9,18 @@
 //! The one way in for the command line, the web and the cluster, so that a run is the same run wherever
 //! it was started. It prints nothing and serves nothing: who calls it passes sinks that do.
 
-mod breaker;
 mod environment;
 mod experiment;
 mod failure;
+mod lab;
+mod loads;
+mod lookout;
 mod machine;
+mod memory;
+mod points;
 mod self_test;
 mod settings;
+mod sweep;
 mod target;
 
 pub use environment::redacted;
@@ -23,5 +28,8 @@ pub use experiment::{Experiment, Finished, prepare};
 pub use failure::{Code, Exit, Failure};
 pub use machine::raise_file_limit;
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
-pub use settings::{Arrivals, Export, LoadSettings, Server, Settings};
+pub use settings::{
+    Converge, Export, GateSettings, Goals, LoadSettings, Order, Repeats, Server, Settings,
+    TargetSettings, WorkloadSettings,
+};
 pub use target::{Target, simulator_config};

@@ -3,8 +3,8 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bench_core::{
-    Level, Limits, Load, MetricSink, Plan, Point, Prepared, Prompt, Provider, RunEvent, RunInfo,
-    Sample, Session, Single, SinkError, Stop, Until, WarmUp,
+    Level, Load, MetricSink, Plan, Point, Prepared, Prompt, Provider, RunEvent, RunInfo, Sample,
+    Session, Single, SinkError, Stop, Until, WarmUp,
 };
 use bench_providers::{Endpoint, OpenAi, openai::Config};
 use bench_sim::Server;
@@ -112,23 +112,20 @@ fn provider(server: &Server) -> Result<OpenAi, Failure> {
 }
 
 fn plan(test: &SelfTest, requests: u64) -> Plan {
-    let load = Load::Closed { concurrency: test.streams };
+    let load = Load::closed(test.streams);
     let warm_up = WarmUp { load: load.clone(), until: Until::requests(test.streams.get() as u64) };
     let point = Point {
         target: "simulator".to_owned(),
         workload: "self-test".to_owned(),
-        load,
         warm_up: Some(warm_up),
-        until: Until::requests(requests),
         grace: Duration::from_secs(10),
-        limits: Limits::default(),
+        ..Point::new(load, Until::requests(requests))
     };
     Plan {
         id: "self-test".to_owned(),
         name: "self-test".to_owned(),
-        seed: 0,
         threads: machine::load_threads(),
-        points: vec![point],
+        ..Plan::of(point)
     }
 }
 

@@ -1,64 +1,122 @@
-//! What a user may set, with nothing looked up yet.
+//! What a user may set, resolved from plan and flags, with nothing looked up yet.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
-use bench_core::{Limits, Rate};
+use bench_core::{
+    Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Goodput, Limits, Quantity, RateCurve,
+};
 use bench_providers::{Endpoint, Secret, Stamping, openai::Api};
 use bench_workloads::Length;
 use serde_json::{Map, Value};
-
-/// Which server to measure.
-#[derive(Clone, Debug)]
-pub enum Server {
-    /// One on this machine's well-known ports; the simulator if there is none.
-    Find,
-    /// The one at this address.
-    At(Endpoint),
-    /// The built-in simulator.
-    Simulator(bench_sim::Config),
-}
-
-/// When requests are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadSettings {
-    /// So many in flight, always.
-    Concurrency(NonZeroUsize),
-    /// At a rate, whatever the server does.
-    Rate {
-        /// Requests per second.
-        rate: Rate,
-        /// How they are spread.
-        arrivals: Arrivals,
-        /// At most so many in flight.
-        max_in_flight: Option<NonZeroUsize>,
-    },
-}
-
-/// How requests at a rate are spread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Arrivals {
-    /// As from many independent users.
-    #[default]
-    Poisson,
-    /// Evenly.
-    Constant,
-}
-
-/// A file format of other tools, or for them, written beside the results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Export {
-    /// genai-perf's CSV and JSON.
-    GenaiPerf,
-    /// A row for each number.
-    Csv,
-}
 
 /// What a user may set. Units are in the types; what is `None` is chosen by [`prepare`](crate::prepare).
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What to call the run.
     pub name: String,
-    /// Which server.
+    /// What everything random follows from.
+    pub seed: u64,
+    /// Load threads; if `None`, one for each core, less one where there are more than two.
+    pub threads: Option<NonZeroUsize>,
+    /// The servers to measure, at least one. Passes of one server are targets of their own, next to each
+    /// other and of the same name.
+    pub targets: Vec<TargetSettings>,
+    /// What to send, at least one.
+    pub workloads: Vec<WorkloadSettings>,
+    /// When to send, at least one.
+    pub loads: Vec<LoadSettings>,
+    /// How often each cell is measured.
+    pub repeats: Repeats,
+    /// In which order.
+    pub order: Order,
+    /// How long to leave a server alone between two points.
+    pub cool_down: Duration,
+    /// How many requests to measure; if `None` and there is no duration, max(100, 20 × concurrency), or as
+    /// many as arrive in 20 s.
+    pub requests: Option<u64>,
+    /// How long to measure.
+    pub duration: Option<Duration>,
+    /// How long requests in flight may go on after that.
+    pub grace: Duration,
+    /// Requests of the warm-up; if `None` and it has no duration, max(4, concurrency).
+    pub warm_up: Option<u64>,
+    /// How long to warm up.
+    pub warm_up_duration: Option<Duration>,
+    /// Requests that are given up on purpose.
+    pub cancel: Option<Cancellation>,
+    /// The models' tokenizer: a file or its folder.
+    pub tokenizer: Option<PathBuf>,
+    /// What a request may take.
+    pub limits: Limits,
+    /// Which clock tells when bytes came.
+    pub stamping: Stamping,
+    /// What each point is asked to keep to.
+    pub goals: Goals,
+    /// What the run is to be compared with when it ends.
+    pub gate: GateSettings,
+    /// Where directories of runs go.
+    pub artifacts: PathBuf,
+    /// What to write beside the results.
+    pub exports: Vec<Export>,
+    /// The command line, free of secrets, for the record.
+    pub command: Vec<String>,
+    /// The plan as it was asked for, secrets by their names, for the record.
+    pub plan: Value,
+}
+
+impl Settings {
+    /// One request at a time, 1024 tokens in and 128 out, at the server that is found.
+    pub fn new() -> Self {
+        Self {
+            name: "chat".to_owned(),
+            seed: 42,
+            threads: None,
+            targets: vec![TargetSettings::new(Server::Find)],
+            workloads: vec![WorkloadSettings::default()],
+            loads: vec![LoadSettings::concurrency(NonZeroUsize::MIN)],
+            repeats: Repeats { most: NonZeroU32::MIN, converge: None },
+            order: Order::default(),
+            cool_down: Duration::from_secs(2),
+            requests: None,
+            duration: None,
+            grace: Duration::from_secs(30),
+            warm_up: None,
+            warm_up_duration: None,
+            cancel: None,
+            tokenizer: None,
+            limits: Limits::default(),
+            stamping: Stamping::default(),
+            goals: Goals::default(),
+            gate: GateSettings::default(),
+            artifacts: PathBuf::from("artifacts"),
+            exports: Vec::new(),
+            command: Vec::new(),
+            plan: Value::Null,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A server to measure, and how to ask it.
+#[derive(Clone, Debug)]
+pub struct TargetSettings {
+    /// What results call it; the model's name if `None`.
+    pub name: Option<String>,
+    /// Which pass over the target it is, in words such as `quantization nvfp4`.
+    pub pass: Option<String>,
+    /// What else is known of it, such as `gpu: H200`.
+    pub labels: BTreeMap<String, String>,
+    /// Where it is.
     pub server: Server,
     /// Which model; the only one it has if `None`.
     pub model: Option<String>,
@@ -78,45 +136,22 @@ pub struct Settings {
     pub api_key: Option<(Secret, String)>,
     /// How long to wait for a server that is not ready.
     pub wait_ready: Duration,
-    /// When requests are sent.
-    pub load: LoadSettings,
-    /// How many to measure; if `None` and there is no duration, max(100, 20 × concurrency), or as many as
-    /// arrive in 20 s.
-    pub requests: Option<u64>,
-    /// How long to measure.
-    pub duration: Option<Duration>,
-    /// How long requests in flight may go on after that.
-    pub grace: Duration,
-    /// Requests of the warm-up; if `None`, max(4, concurrency).
-    pub warm_up: Option<u64>,
-    /// Input tokens.
-    pub isl: Length,
-    /// Output tokens.
-    pub osl: Length,
-    /// The model's tokenizer: a file or its folder.
-    pub tokenizer: Option<PathBuf>,
-    /// What everything random follows from.
-    pub seed: u64,
-    /// Load threads; if `None`, one for each core, less one where there are more than two.
-    pub threads: Option<NonZeroUsize>,
-    /// What a request may take.
-    pub limits: Limits,
-    /// Which clock tells when bytes came.
-    pub stamping: Stamping,
-    /// Where directories of runs go.
-    pub artifacts: PathBuf,
-    /// What to write beside the results.
-    pub exports: Vec<Export>,
-    /// The command line, free of secrets, for the record.
-    pub command: Vec<String>,
+    /// Tokens of prompt and answer together that it takes; if `None`, what the server says.
+    pub context_length: Option<u32>,
+    /// The server's log, to be searched for what it says of its memory.
+    pub server_log: Option<PathBuf>,
+    /// GPUs that it runs on.
+    pub gpus: Option<u32>,
 }
 
-impl Settings {
-    /// One request at a time, 1024 tokens in and 128 out, at the server that is found.
-    pub fn new() -> Self {
+impl TargetSettings {
+    /// Streamed chat with `server`.
+    pub fn new(server: Server) -> Self {
         Self {
-            name: "chat".to_owned(),
-            server: Server::Find,
+            name: None,
+            pass: None,
+            labels: BTreeMap::new(),
+            server,
             model: None,
             api: Api::default(),
             path: None,
@@ -126,27 +161,145 @@ impl Settings {
             headers: Vec::new(),
             api_key: None,
             wait_ready: Duration::ZERO,
-            load: LoadSettings::Concurrency(NonZeroUsize::MIN),
-            requests: None,
-            duration: None,
-            grace: Duration::from_secs(30),
-            warm_up: None,
-            isl: Length::fixed(1024).expect("1024 is a length"),
-            osl: Length::fixed(128).expect("128 is a length"),
-            tokenizer: None,
-            seed: 42,
-            threads: None,
-            limits: Limits::default(),
-            stamping: Stamping::default(),
-            artifacts: PathBuf::from("artifacts"),
-            exports: Vec::new(),
-            command: Vec::new(),
+            context_length: None,
+            server_log: None,
+            gpus: None,
         }
     }
 }
 
-impl Default for Settings {
+/// Which server to measure.
+#[derive(Clone, Debug)]
+pub enum Server {
+    /// One on this machine's well-known ports; the simulator if there is none.
+    Find,
+    /// The one at this address.
+    At(Endpoint),
+    /// The built-in simulator.
+    Simulator(bench_sim::Config),
+}
+
+/// What to send: synthetic prompts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadSettings {
+    /// Its name in a matrix, such as `1K/1K`.
+    pub label: Option<String>,
+    /// Which kind it is in a matrix: `balanced`, `prefill-heavy` or `decode-heavy`.
+    pub category: Option<String>,
+    /// Input tokens.
+    pub isl: Length,
+    /// Output tokens.
+    pub osl: Length,
+}
+
+impl Default for WorkloadSettings {
     fn default() -> Self {
-        Self::new()
+        Self {
+            label: None,
+            category: None,
+            isl: Length::fixed(1024).expect("1024 is a length"),
+            osl: Length::fixed(128).expect("128 is a length"),
+        }
     }
+}
+
+/// When requests are sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LoadSettings {
+    /// So many in flight, always.
+    Closed {
+        /// How many.
+        concurrency: NonZeroUsize,
+        /// Of what.
+        counts: Counts,
+        /// How the number is come to.
+        ramp: Option<ConcurrencyRamp>,
+    },
+    /// At a rate, whatever the server does.
+    Open {
+        /// How fast they come.
+        curve: RateCurve,
+        /// How they scatter.
+        arrivals: Arrivals,
+        /// At most so many in flight.
+        max_in_flight: Option<NonZeroUsize>,
+    },
+    /// When others were sent.
+    Trace {
+        /// Their times.
+        timestamps: Vec<Duration>,
+        /// How much faster.
+        speed_up: f64,
+        /// At most so many in flight.
+        max_in_flight: Option<NonZeroUsize>,
+    },
+}
+
+impl LoadSettings {
+    /// `concurrency` requests in flight, always.
+    pub const fn concurrency(concurrency: NonZeroUsize) -> Self {
+        Self::Closed { concurrency, counts: Counts::Requests, ramp: None }
+    }
+}
+
+/// How often each cell is measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repeats {
+    /// At most.
+    pub most: NonZeroU32,
+    /// When fewer do.
+    pub converge: Option<Converge>,
+}
+
+/// When repeats suffice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Converge {
+    /// Of what.
+    pub quantity: Quantity,
+    /// The greatest half width of its 95 % confidence interval, as a share of its mean.
+    pub ratio: f64,
+}
+
+/// In which order cells are measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Every cell once, then every cell again, the targets taking turns at going first: what changes with
+    /// time then hits all alike.
+    #[default]
+    Interleaved,
+    /// Target by target, and each cell with all its repeats.
+    InOrder,
+}
+
+/// What each point is asked to keep to.
+#[derive(Clone, Debug, Default)]
+pub struct Goals {
+    /// Goals of a point.
+    pub slo: Vec<Goal>,
+    /// What a good request keeps to.
+    pub goodput: Option<Goodput>,
+    /// End a point that misses a goal, after so long.
+    pub abort: Option<Duration>,
+    /// Leave out loads beyond one that saturates the server or misses a goal.
+    pub stop_on_saturation: bool,
+}
+
+/// What a run is to be compared with when it ends.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GateSettings {
+    /// The run to compare with.
+    pub baseline: Option<String>,
+    /// What must not change by more than a share: `-0.03` for a fall of 3 %, `0.05` for a rise of 5 %.
+    pub fail_if: Vec<(Quantity, f64)>,
+    /// Changes below this share are none.
+    pub noise: f64,
+}
+
+/// A file format of other tools, or for them, written beside the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Export {
+    /// genai-perf's CSV and JSON.
+    GenaiPerf,
+    /// A row for each number.
+    Csv,
 }

@@ -7,11 +7,13 @@ use bench_providers::{Endpoint, OpenAi, WELL_KNOWN_PORTS, openai::Config, scan};
 use bench_sim::Server as Simulator;
 use tokio::time::{Instant, sleep};
 
-use crate::{Code, Failure, Server, Settings};
+use crate::{Code, Failure, Server, Settings, TargetSettings};
 
-/// The server that is measured.
+/// A server that is measured.
 #[derive(Debug)]
 pub struct Target {
+    /// What results call it, and by which it differs from the other targets of the run.
+    pub name: String,
     /// Where it is.
     pub endpoint: Endpoint,
     /// What it says of itself.
@@ -30,18 +32,18 @@ impl Target {
         self.simulator.is_some() || self.info.engine.as_deref() == Some(SIMULATOR)
     }
 
-    /// What results call it: the model, and that it is simulated where it is.
-    pub fn name(&self) -> String {
-        match self.model.as_str() {
-            model if !self.is_simulated() || model.starts_with("simulated") => model.to_owned(),
-            model => format!("simulated {model}"),
-        }
+    /// Tokens of prompt and answer together that the model takes, as far as the server says so.
+    pub fn context_length(&self) -> Option<u32> {
+        self.info.models.iter().find(|model| model.id == self.model)?.context_length
     }
 
-    /// Finds the server that `settings` name, and what it offers.
-    pub(crate) async fn find(settings: &Settings) -> Result<Self, Failure> {
+    /// Finds the server that `target` names, and what it offers.
+    pub(crate) async fn find(
+        target: &TargetSettings,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
         let mut notes = Vec::new();
-        let (endpoint, simulator) = match &settings.server {
+        let (endpoint, simulator) = match &target.server {
             Server::At(endpoint) => (endpoint.clone(), None),
             Server::Simulator(config) => simulator(config.clone())?,
             Server::Find => match find_local(&mut notes).await {
@@ -49,19 +51,34 @@ impl Target {
                 None => simulator(simulator_config())?,
             },
         };
-        let info = describe(settings, &endpoint).await?;
-        let model = choose_model(settings, &endpoint, &info)?;
-        Ok(Self { endpoint, info, model, notes, simulator })
+        let info = describe(target, settings, &endpoint).await?;
+        let model = choose_model(target, &endpoint, &info)?;
+        let mut found = Self { name: String::new(), endpoint, info, model, notes, simulator };
+        found.name = found.name_by(target);
+        Ok(found)
+    }
+
+    /// The name that the user gave it, else the model's; that it is simulated where it is; and the pass.
+    fn name_by(&self, target: &TargetSettings) -> String {
+        let name = target.name.as_ref().unwrap_or(&self.model);
+        let name = match self.is_simulated() && !name.starts_with("simulated") {
+            true => format!("simulated {name}"),
+            false => name.clone(),
+        };
+        match &target.pass {
+            Some(pass) => format!("{name} ({pass})"),
+            None => name,
+        }
     }
 
     /// How to ask it.
-    pub(crate) fn config(&self, settings: &Settings) -> Config {
+    pub(crate) fn config(&self, target: &TargetSettings, settings: &Settings) -> Config {
         let knows_ignore_eos =
             self.info.engine.as_deref().is_some_and(|e| KNOW_IGNORE_EOS.contains(&e));
         Config {
             model: self.model.clone(),
-            ignore_eos: settings.force_osl.unwrap_or(knows_ignore_eos),
-            ..config(settings, &self.endpoint)
+            ignore_eos: target.force_osl.unwrap_or(knows_ignore_eos),
+            ..config(target, settings, &self.endpoint)
         }
     }
 }
@@ -111,14 +128,14 @@ async fn find_local(notes: &mut Vec<String>) -> Option<Endpoint> {
 }
 
 /// The part of the configuration that does not depend on the server.
-fn config(settings: &Settings, endpoint: &Endpoint) -> Config {
+fn config(target: &TargetSettings, settings: &Settings, endpoint: &Endpoint) -> Config {
     Config {
-        api: settings.api,
-        path: settings.path.clone(),
-        streaming: settings.streaming,
-        extra_body: settings.extra_body.clone(),
-        headers: settings.headers.clone(),
-        api_key: settings.api_key.as_ref().map(|(key, _)| key.clone()),
+        api: target.api,
+        path: target.path.clone(),
+        streaming: target.streaming,
+        extra_body: target.extra_body.clone(),
+        headers: target.headers.clone(),
+        api_key: target.api_key.as_ref().map(|(key, _)| key.clone()),
         limits: settings.limits,
         stamping: settings.stamping,
         ..Config::new(endpoint.clone(), "")
@@ -130,16 +147,20 @@ pub(crate) fn provider(config: Config) -> Result<OpenAi, Failure> {
     OpenAi::new(config).map_err(|error| Failure::new(Code::Setting, error.to_string()))
 }
 
-async fn describe(settings: &Settings, endpoint: &Endpoint) -> Result<ServerInfo, Failure> {
-    let provider = provider(config(settings, endpoint))?;
-    let deadline = Instant::now() + settings.wait_ready;
+async fn describe(
+    target: &TargetSettings,
+    settings: &Settings,
+    endpoint: &Endpoint,
+) -> Result<ServerInfo, Failure> {
+    let provider = provider(config(target, settings, endpoint))?;
+    let deadline = Instant::now() + target.wait_ready;
     loop {
         match provider.describe().await {
             Ok(info) => return Ok(info),
             Err(error)
                 if Instant::now() >= deadline || !is_passing(&error, &provider.ready().await) =>
             {
-                return judge(settings, endpoint, &error);
+                return judge(target, endpoint, &error);
             }
             Err(_) => sleep(Duration::from_millis(200)).await,
         }
@@ -153,16 +174,16 @@ fn is_passing(error: &ProviderError, readiness: &Readiness) -> bool {
 }
 
 fn judge(
-    settings: &Settings,
+    target: &TargetSettings,
     endpoint: &Endpoint,
     error: &ProviderError,
 ) -> Result<ServerInfo, Failure> {
     let said = error.to_string();
     match error.outcome {
         // It answers, and has no list of models: with a model given, that is no obstacle.
-        Outcome::Http(404 | 405 | 501) if settings.model.is_some() => Ok(ServerInfo::default()),
+        Outcome::Http(404 | 405 | 501) if target.model.is_some() => Ok(ServerInfo::default()),
         Outcome::Http(401 | 403) => {
-            let what = match &settings.api_key {
+            let what = match &target.api_key {
                 Some((_, source)) => format!("{endpoint} does not take the key from {source}"),
                 None => format!("{endpoint} wants a key"),
             };
@@ -191,7 +212,7 @@ fn judge(
 }
 
 fn choose_model(
-    settings: &Settings,
+    target: &TargetSettings,
     endpoint: &Endpoint,
     info: &ServerInfo,
 ) -> Result<String, Failure> {
@@ -204,7 +225,7 @@ fn choose_model(
         // Ollama's names have a tag, which defaults to `latest`.
         model.id == name || model.id.strip_suffix(":latest") == Some(name)
     };
-    match (&settings.model, info.models.as_slice()) {
+    match (&target.model, info.models.as_slice()) {
         (Some(name), []) => Ok(name.clone()),
         (Some(name), models) if models.iter().any(|model| is_called(model, name)) => {
             Ok(name.clone())
@@ -259,8 +280,9 @@ mod tests {
     }
 
     fn choose(wanted: Option<&str>, offered: &[&str]) -> Result<String, Failure> {
-        let settings = Settings { model: wanted.map(str::to_owned), ..Settings::new() };
-        choose_model(&settings, &Endpoint::parse(":8000").unwrap(), &info(offered))
+        let model = wanted.map(str::to_owned);
+        let target = TargetSettings { model, ..TargetSettings::new(Server::Find) };
+        choose_model(&target, &Endpoint::parse(":8000").unwrap(), &info(offered))
     }
 
     #[test]

@@ -283,7 +283,7 @@ struct Output {
 impl<'a> InputConfig<'a> {
     fn new(point: &PointSummary, input: &Input<'a>) -> Self {
         let stimulus = match point.load {
-            LoadLine::Closed { concurrency } => Stimulus::Concurrency(concurrency),
+            LoadLine::Closed { concurrency, .. } => Stimulus::Concurrency(concurrency),
             LoadLine::Open { requests_per_s, .. } => Stimulus::RequestRate(requests_per_s),
         };
         Self {

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{FORMAT_VERSION, ReadError, RunFile, StoreError, SummaryFile};
+use crate::{EventLine, FORMAT_VERSION, ReadError, RunFile, StoreError, SummaryFile};
 
 /// The directory of a run, which belongs to that run alone and is never used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,22 @@ impl RunDirectory {
     /// When `summary.json` is there and cannot be read, or is newer than this program.
     pub fn read_summary(&self) -> Result<Option<SummaryFile>, ReadError> {
         read_json(&self.summary_path())
+    }
+
+    /// What happened in it, in order; nothing where nothing was written. A line that was cut short, or
+    /// that a newer program wrote, is left out.
+    ///
+    /// # Errors
+    ///
+    /// When `events.jsonl` is there and cannot be read.
+    pub fn read_events(&self) -> Result<Vec<EventLine>, ReadError> {
+        let path = self.events_path();
+        let text = match fs::read(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            text => text.map_err(|source| ReadError::Unreadable { path, source })?,
+        };
+        let lines = text.split(|byte| *byte == b'\n');
+        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 
     /// Replaces `path` by `contents` at once: a reader sees the old file or the new one, whenever this

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -39,6 +39,22 @@ impl FrameWriter {
         let mut compressor = zstd::bulk::Compressor::new(LEVEL).map_err(failed)?;
         compressor.include_checksum(true).map_err(failed)?;
         Ok(Self { path, file, compressor, pending: Vec::new(), full: FULL, whole: 0 })
+    }
+
+    /// Goes on with the file of an earlier process, or creates it: behind its last whole frame. What a kill
+    /// tore off behind that is cut away.
+    pub(crate) fn reopen(path: PathBuf) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Self::create(path);
+        }
+        let failed = |source| StoreError::new(&path, source);
+        let whole = File::open(&path).and_then(|file| whole_bytes(BufReader::new(file)));
+        let whole = whole.map_err(failed)?;
+        let file = private_file().append(true).open(&path).map_err(failed)?;
+        file.set_len(whole).map_err(failed)?;
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL).map_err(failed)?;
+        compressor.include_checksum(true).map_err(failed)?;
+        Ok(Self { path, file, compressor, pending: Vec::new(), full: FULL, whole })
     }
 
     /// Adds a line, and writes a frame if there is text enough for one.
@@ -95,6 +111,13 @@ impl Drop for FrameWriter {
     fn drop(&mut self) {
         let _ = self.flush();
     }
+}
+
+/// The length of `source` up to the end of its last whole frame.
+fn whole_bytes(source: impl BufRead) -> io::Result<u64> {
+    let mut frames = FrameReader::new(source)?;
+    io::copy(&mut frames, &mut io::sink())?;
+    Ok(frames.whole())
 }
 
 /// Reads a sequence of frames as one text, up to the first place where it is torn.
@@ -191,6 +214,24 @@ mod tests {
             bytes.resize(bytes.len() + zeros, 0);
             prop_assert_eq!(read_all(&bytes), (texts.concat(), ends[ends.len() - 1] as u64));
         }
+    }
+
+    #[test]
+    fn a_torn_file_goes_on_behind_its_last_whole_frame() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.zst");
+        let mut writer = FrameWriter::reopen(path.clone()).unwrap();
+        for number in 0..3 {
+            writer.push(&number).unwrap();
+            writer.flush().unwrap();
+        }
+        drop(writer);
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(file.metadata().unwrap().len() - 3).unwrap();
+        let mut writer = FrameWriter::reopen(path.clone()).unwrap();
+        writer.push(&3).unwrap();
+        drop(writer);
+        assert_eq!(read_all(&std::fs::read(&path).unwrap()).0, "0\n1\n3\n");
     }
 
     #[test]

@@ -34,12 +34,13 @@ mod summarize;
 pub use directory::RunDirectory;
 pub use error::{ReadError, StoreError};
 pub use format::{
-    AnchorLine, ArrivalKindLine, ArrivalLines, ConnectLine, ErrorLine, EventKind, EventLine,
-    FORMAT_VERSION, FactsLine, LimitsLine, LoadLine, MalformedSample, MetricLine, PhaseLine,
-    PointLine, PointSummary, ReadingLine, ReasonLine, RunFile, SampleLine, State, SummaryFile,
-    UntilLine, UsageLine, WarmUpLine, is_below_floor,
+    AnchorLine, ArrivalKindLine, ArrivalLines, CancellationLine, ConnectLine, CountsLine,
+    DriftLine, ErrorLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine, LimitsLine,
+    LoadLine, MalformedSample, MetricLine, PhaseLine, PointLine, PointSummary, ReadingLine,
+    ReasonLine, RunFile, SampleLine, State, SummaryFile, UntilLine, UsageLine, WarmUpLine,
+    is_below_floor,
 };
 pub use id::new_id;
 pub use log::RunLog;
 pub use records::{Records, TornTail, read_readings, read_samples};
-pub use summarize::{Recomputed, summarize};
+pub use summarize::{Recomputed, planned_points, summarize};

@@ -1,14 +1,19 @@
 //! The sink that writes a run down while it goes on.
 
-use std::{fs::File, io::Write, time::Duration};
+use std::{
+    fs::File,
+    io::{ErrorKind, Write},
+    path::Path,
+    time::Duration,
+};
 
 use bench_core::{
     Clock, MetricSink, Moment, PointOutcome, RunEvent, RunInfo, RunOutcome, SinkError,
 };
 
 use crate::{
-    EventKind, EventLine, ReadingLine, ReasonLine, RunDirectory, RunFile, SampleLine, State,
-    StoreError, SummaryFile, directory::private_file, frames::FrameWriter,
+    EventKind, EventLine, PointLine, ReadingLine, ReasonLine, RunDirectory, RunFile, SampleLine,
+    State, StoreError, SummaryFile, directory::private_file, frames::FrameWriter,
 };
 
 /// What is in memory is written down after so long.
@@ -22,22 +27,36 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct RunLog {
     directory: RunDirectory,
+    plan: serde_json::Value,
     environment: serde_json::Value,
     open: Option<OpenLog>,
 }
 
 impl RunLog {
-    /// A log in `directory`, which is new. `environment` is kept as it is, so it must hold no secrets.
-    pub fn new(directory: RunDirectory, environment: serde_json::Value) -> Self {
-        Self { directory, environment, open: None }
+    /// A log in `directory`, which is new, or holds the run that is resumed. `plan` is what the user asked
+    /// for and `environment` what it was measured with; both are kept as they are, so they must hold no
+    /// secrets.
+    pub fn new(
+        directory: RunDirectory,
+        plan: serde_json::Value,
+        environment: serde_json::Value,
+    ) -> Self {
+        Self { directory, plan, environment, open: None }
     }
 }
 
 impl MetricSink for RunLog {
     fn begin(&mut self, run: &RunInfo) -> Result<(), SinkError> {
-        let file = RunFile::new(run, self.environment.take());
-        self.directory.write_json(&self.directory.run_path(), &file).map_err(sink_error)?;
-        self.open = Some(OpenLog::create(self.directory.clone(), run).map_err(sink_error)?);
+        let directory = self.directory.clone();
+        let log = if run.plan.resumed.is_some() {
+            OpenLog::reopen(directory, run)
+        } else {
+            let file = RunFile::new(run, self.plan.take(), self.environment.take());
+            directory
+                .write_json(&directory.run_path(), &file)
+                .and_then(|()| OpenLog::create(directory, run))
+        };
+        self.open = Some(log.map_err(sink_error)?);
         Ok(())
     }
 
@@ -86,11 +105,36 @@ impl OpenLog {
         })
     }
 
+    /// Goes on with the files of a run that was broken off, behind what is whole of them.
+    fn reopen(directory: RunDirectory, run: &RunInfo) -> Result<Self, StoreError> {
+        let clock = RunClock::of(run);
+        let readings = directory.readings_path();
+        let mut log = Self {
+            run: run.clone(),
+            samples: FrameWriter::reopen(directory.samples_path())?,
+            readings: readings.exists().then(|| FrameWriter::reopen(readings)).transpose()?,
+            events: reopen_lines(&directory.events_path())?,
+            ended: run.plan.resumed.iter().flat_map(|resumed| resumed.measured.clone()).collect(),
+            flushed: clock.now(),
+            clock,
+            directory,
+        };
+        log.note(EventKind::RunResumed {
+            anchor: Clock::start().anchor().into(),
+            inferbench: env!("CARGO_PKG_VERSION").to_owned(),
+        })?;
+        log.summarize(State::Unfinished)?;
+        Ok(log)
+    }
+
     fn write(&mut self, event: &RunEvent) -> Result<(), StoreError> {
         match event {
             RunEvent::Sample(sample) => self.samples.push(&SampleLine::from(sample))?,
             RunEvent::Reading(reading) => self.write_reading(&ReadingLine::from(reading))?,
-            RunEvent::PointBegan { point } => self.note(EventKind::PointBegan { point: *point })?,
+            RunEvent::PointBegan { number, point } => {
+                let planned = Some(Box::new(PointLine::from(point)));
+                self.note(EventKind::PointBegan { point: *number, planned })?;
+            }
             RunEvent::PhaseBegan { point, phase } => {
                 self.note(EventKind::PhaseBegan { point: *point, phase: (*phase).into() })?;
             }
@@ -98,21 +142,26 @@ impl OpenLog {
                 self.sync()?;
                 self.note(EventKind::PhaseEnded { point: *point, phase: (*phase).into() })?;
             }
-            RunEvent::PointEnded { point, summary, verdict } => {
+            RunEvent::PointEnded(ended) => {
                 self.note(EventKind::PointEnded {
-                    point: *point,
-                    trust: verdict.trust.to_string(),
-                    warnings: verdict.reasons.iter().map(ReasonLine::from).collect(),
+                    point: ended.number,
+                    trust: ended.verdict.trust.to_string(),
+                    warnings: ended.verdict.reasons.iter().map(ReasonLine::from).collect(),
+                    failure: ended.failure.clone(),
                 })?;
-                let (summary, verdict) = (summary.clone(), verdict.clone());
-                self.ended.push(PointOutcome { summary, verdict });
-                let file = SummaryFile::new(&self.run.plan, &self.ended, State::Unfinished);
-                self.directory.write_json(&self.directory.summary_path(), &file)?;
+                self.ended.push(ended.clone());
+                self.summarize(State::Unfinished)?;
             }
             // Progress can be told from the samples.
             _ => {}
         }
         self.flush_in_time()
+    }
+
+    /// Writes what came of the points so far.
+    fn summarize(&self, state: State) -> Result<(), StoreError> {
+        let file = SummaryFile::new(&self.run.plan, &self.ended, state);
+        self.directory.write_json(&self.directory.summary_path(), &file)
     }
 
     /// What cannot be read is absent from the readings; infinities and NaN are not in JSON.
@@ -164,8 +213,7 @@ impl OpenLog {
         let state = State::of_ended(outcome.interrupted);
         let synced = self.sync();
         let noted = self.note(EventKind::RunEnded { state });
-        let file = SummaryFile::new(&self.run.plan, &outcome.points, state);
-        let summarized = self.directory.write_json(&self.directory.summary_path(), &file);
+        let summarized = self.summarize(state);
         synced.and(noted).and(summarized)
     }
 }
@@ -178,6 +226,21 @@ impl std::fmt::Debug for OpenLog {
     }
 }
 
+/// Opens a file of lines to append to it, without the line at its end that a kill cut short.
+fn reopen_lines(path: &Path) -> Result<File, StoreError> {
+    let reopen = || {
+        let text = match std::fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            text => text?,
+        };
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let file = private_file().append(true).create(true).open(path)?;
+        file.set_len(whole as u64)?;
+        Ok(file)
+    };
+    reopen().map_err(|source| StoreError::new(path, source))
+}
+
 /// The run's clock, found again: a sink is told where it began, not what it shows.
 struct RunClock {
     clock: Clock,
@@ -187,6 +250,9 @@ struct RunClock {
 
 impl RunClock {
     fn of(run: &RunInfo) -> Self {
+        if run.plan.resumed.is_some() {
+            return Self { clock: Clock::going_on(run.anchor), ahead: Duration::ZERO };
+        }
         let clock = Clock::start();
         let (here, there) = (clock.anchor(), run.anchor);
         let ahead_ns = match (here.monotonic_ns, there.monotonic_ns) {

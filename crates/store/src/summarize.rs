@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bench_core::{Aggregate, Phase, Summary};
 
-use crate::{ReadError, RunDirectory, TornTail, read_samples};
+use crate::{EventKind, LoadLine, PointLine, ReadError, RunDirectory, TornTail, read_samples};
 
 /// What the samples of a run say.
 #[derive(Clone, Debug)]
@@ -24,14 +24,40 @@ pub struct Recomputed {
 ///
 /// When the samples cannot be read, or a line of them is malformed; a torn end is no error.
 pub fn summarize(directory: &RunDirectory) -> Result<Recomputed, ReadError> {
+    let planned = planned_points(directory)?;
     let mut samples = read_samples(&directory.samples_path())?;
     let mut points: BTreeMap<u32, Aggregate> = BTreeMap::new();
     for sample in &mut samples {
         let sample = sample?;
         if sample.phase == Phase::Measure {
-            points.entry(sample.point).or_default().add(&sample);
+            let aggregate = || planned.get(&sample.point).map(aggregate).unwrap_or_default();
+            points.entry(sample.point).or_insert_with(aggregate).add(&sample);
         }
     }
     let summaries = points.into_iter().map(|(point, aggregate)| (point, aggregate.summarize()));
     Ok(Recomputed { points: summaries.collect(), torn: samples.torn() })
+}
+
+/// What each point that was begun was to be, by its number.
+///
+/// # Errors
+///
+/// When the events cannot be read.
+pub fn planned_points(directory: &RunDirectory) -> Result<BTreeMap<u32, PointLine>, ReadError> {
+    let begun = directory.read_events()?.into_iter().filter_map(|event| match event.kind {
+        EventKind::PointBegan { point, planned: Some(planned) } => Some((point, *planned)),
+        _ => None,
+    });
+    Ok(begun.collect())
+}
+
+/// What `point` says of its samples: when their window is steady, and which of them are good.
+fn aggregate(point: &PointLine) -> Aggregate {
+    let concurrency = match &point.load {
+        LoadLine::Closed { concurrency, .. } => Some(*concurrency as u64),
+        LoadLine::Open { .. } => None,
+    };
+    // What no program of this version wrote is left out.
+    let goodput = point.goodput.as_ref().and_then(|goodput| goodput.parse().ok());
+    Aggregate::judged_by(concurrency, goodput)
 }

@@ -70,8 +70,10 @@ fn a_run_in_which_nothing_works_ends_early() {
     let place = Place::new();
     let ended = place.run(&format!("-u {} -n 100000", simulator.url)).exits(6);
     assert!(ended.stdout.contains("VOID"), "{}", ended.stdout);
-    let summary = place.summary();
-    assert_eq!(summary.state, State::Interrupted);
+    assert_eq!(place.summary().state, State::Finished, "nobody stopped it");
+    let point = place.point();
+    assert_eq!(point.facts.early_end.as_deref(), Some("nothing_works"));
+    assert!(point.reasons.iter().any(|reason| reason.code == "ended_early"));
     assert!(place.measured().len() < 10_000);
 }
 

@@ -30,7 +30,7 @@ fn no_time_is_shorter_than_it_was() {
         assert_eq!(statistic(&point, metric, name).to_string(), expected, "{metric}");
     }
     assert_eq!(point.outcomes, [("ok".to_owned(), 20)].into());
-    assert_eq!(point.load, LoadLine::Closed { concurrency: 2 });
+    assert_eq!(point.load, LoadLine::closed(2));
     assert!(statistic(&point, "concurrency", "value") <= 2.0);
 }
 

@@ -1,8 +1,8 @@
 //! What a run leaves on the disk: all of it, none of it twice, no secret among it.
 
-use std::{collections::BTreeSet, fs, io::Write, num::NonZeroUsize, time::Duration};
+use std::{collections::BTreeSet, fs, io::Write, num::NonZeroUsize};
 
-use bench_core::{Limits, Load, Phase, Plan, Point, PointOutcome, Trust, Until, Verdict};
+use bench_core::{Load, Phase, Plan, Point, PointOutcome, Trust, Until, Verdict};
 use bench_store::{FORMAT_VERSION, State, SummaryFile, summarize};
 
 use crate::{
@@ -20,7 +20,7 @@ fn it_holds_the_plan_every_sample_and_the_summary() {
     assert_eq!((run.format_version, run.seed, run.name.as_str()), (FORMAT_VERSION, 7, "first"));
     assert_eq!(run.points.len(), 1);
     let environment = &run.environment;
-    assert_eq!(environment["target"]["simulated"], true);
+    assert_eq!(environment["targets"][0]["simulated"], true);
     let command: Vec<_> = environment["command"].as_array().unwrap().iter().skip(1).collect();
     assert_eq!(command[0], "run");
     assert!(command.iter().any(|word| *word == "--simulate"), "{command:?}");
@@ -74,24 +74,11 @@ fn the_summary_can_be_computed_again_from_the_samples() {
 
 /// `summary` as it would stand in a file.
 fn in_a_file(summary: bench_core::Summary) -> SummaryFile {
-    let point = Point {
-        target: String::new(),
-        workload: String::new(),
-        load: Load::Closed { concurrency: NonZeroUsize::MIN },
-        warm_up: None,
-        until: Until::requests(1),
-        grace: Duration::ZERO,
-        limits: Limits::default(),
-    };
-    let plan = Plan {
-        id: String::new(),
-        name: String::new(),
-        seed: 0,
-        threads: NonZeroUsize::MIN,
-        points: vec![point],
-    };
+    let point = Point::new(Load::closed(NonZeroUsize::MIN), Until::requests(1));
     let verdict = Verdict { trust: Trust::Trusted, reasons: Vec::new() };
-    SummaryFile::new(&plan, &[PointOutcome { summary, verdict }], State::Finished)
+    let plan = Plan::of(point.clone());
+    let ended = PointOutcome { number: 0, point, failure: None, summary, verdict };
+    SummaryFile::new(&plan, &[ended], State::Finished)
 }
 
 #[test]
@@ -121,7 +108,7 @@ fn no_secret_is_in_it_or_on_the_screen() {
         assert!(!text.contains("s3cret"), "{text}");
     }
     let environment = directory.read_run().unwrap().environment;
-    assert_eq!(environment["request"]["api_key_from"], "key");
+    assert_eq!(environment["targets"][0]["request"]["api_key_from"], "key");
 }
 
 #[test]

@@ -2,24 +2,22 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Figure, Metric, Source, Summary};
+use crate::Summary;
 
 mod goodput;
 mod name;
+mod quantity;
 mod statistic;
 #[cfg(test)]
 mod tests;
 
 pub use goodput::{Goodput, InvalidGoodput};
 pub use name::{InvalidLimit, UnknownMetric};
-use statistic::{Statistic, percentiles};
+pub use quantity::{InvalidQuantity, Quantity};
 
 /// What a service level objective asks of a point: `p95(ttft) < 500ms`, `error_rate <= 1%`.
 ///
-/// A metric goes by its id, by its id without the unit, or by the name that AIPerf, genai-perf or vLLM
-/// have for it; `itl` is `itl_ms`, as here, not vLLM's. One that has many values needs a statistic:
-/// `avg`, `min`, `max`, `std`, `median` or one of [`PERCENTILES`](crate::stats::PERCENTILES), as in
-/// `p95`. A limit may have a unit (`us`, `ms` and `s` for times, `%` for ratios); a bare number is in the
+/// What stands left of the comparison is a [`Quantity`]. A limit may have a unit (`us`, `ms` and `s` for times, `%` for ratios); a bare number is in the
 /// metric's own.
 ///
 /// ```
@@ -30,9 +28,7 @@ use statistic::{Statistic, percentiles};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Goal {
-    metric: &'static Metric,
-    /// Absent for a metric that is one value for the whole phase.
-    statistic: Option<Statistic>,
+    quantity: Quantity,
     comparison: Comparison,
     /// In the metric's unit.
     limit: f64,
@@ -57,47 +53,23 @@ pub enum InvalidGoal {
         "`{0}` is no goal: write it as `p95(ttft)<500ms`, `avg(tpot)<=20ms` or `error_rate<1%`"
     )]
     Form(String),
-    /// Its metric is none.
+    /// What it is about is no quantity.
     #[error(transparent)]
-    Metric(#[from] UnknownMetric),
-    /// Its statistic is none.
-    #[error("`{word}` is no statistic: take one of avg, min, max, std, median, {known}", known = percentiles())]
-    Statistic {
-        /// What was written.
-        word: String,
-    },
-    /// It does not say which statistic of many values it means.
-    #[error("`{metric}` has many values: say which one counts, as in `p95({metric})`")]
-    NeedsStatistic {
-        /// The metric's id.
-        metric: &'static str,
-    },
-    /// It asks for a statistic of one value.
-    #[error("`{metric}` is one value for all requests: leave out `{word}`")]
-    TakesNoStatistic {
-        /// The metric's id.
-        metric: &'static str,
-        /// The statistic as it was written.
-        word: String,
-    },
+    Quantity(#[from] InvalidQuantity),
     /// Its limit is none.
     #[error(transparent)]
     Limit(#[from] InvalidLimit),
 }
 
 impl Goal {
-    /// The metric that it is about.
-    pub const fn metric(&self) -> &'static Metric {
-        self.metric
+    /// What it is about.
+    pub const fn quantity(&self) -> Quantity {
+        self.quantity
     }
 
     /// How a point stands to it; `None` where the metric does not exist for the point's requests.
     pub fn check(&self, summary: &Summary) -> Option<GoalResult> {
-        let value = match (summary.figure(self.metric.id)?, self.statistic) {
-            (Figure::Value(value), None) => *value,
-            (Figure::Distribution(distribution), Some(statistic)) => statistic.of(distribution)?,
-            (Figure::Value(_), Some(_)) | (Figure::Distribution(_), None) => return None,
-        };
+        let value = self.quantity.of(summary)?;
         let met = self.comparison.holds(value, self.limit);
         Some(GoalResult { value, limit: self.limit, met })
     }
@@ -109,39 +81,21 @@ impl FromStr for Goal {
     fn from_str(text: &str) -> Result<Self, InvalidGoal> {
         let form = || InvalidGoal::Form(text.to_owned());
         let (left, comparison, limit) = Comparison::split(text).ok_or_else(form)?;
-        let (statistic, name) = match left.split_once('(') {
-            Some((word, rest)) => {
-                let name = rest.trim_end().strip_suffix(')').ok_or_else(form)?;
-                (Some(word.trim()), name)
-            }
-            None => (None, left),
-        };
-        if name.trim().is_empty() || limit.trim().is_empty() {
+        if left.trim().is_empty() || limit.trim().is_empty() {
             return Err(form());
         }
-        let metric = name::named(name)?;
-        let is_single = matches!(metric.source, Source::Phase(_));
-        let statistic = match (statistic, is_single) {
-            (None, true) => None,
-            (Some(word), false) => Some(Statistic::named(word)?),
-            (None, false) => return Err(InvalidGoal::NeedsStatistic { metric: metric.id }),
-            (Some(word), true) => {
-                let word = word.to_owned();
-                return Err(InvalidGoal::TakesNoStatistic { metric: metric.id, word });
-            }
-        };
-        Ok(Self { metric, statistic, comparison, limit: name::limit(limit, metric)? })
+        let quantity: Quantity = left.parse().map_err(|error| match error {
+            InvalidQuantity::Form(_) => form(),
+            error => InvalidGoal::Quantity(error),
+        })?;
+        Ok(Self { quantity, comparison, limit: name::limit(limit, quantity.metric())? })
     }
 }
 
 /// The form that reads back as the same goal, without aliases and units: `p95(ttft_ms) < 500`.
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { metric: Metric { id, .. }, statistic, comparison, limit } = self;
-        match statistic {
-            Some(statistic) => write!(f, "{statistic}({id}) {comparison} {limit}"),
-            None => write!(f, "{id} {comparison} {limit}"),
-        }
+        write!(f, "{} {} {}", self.quantity, self.comparison, self.limit)
     }
 }
 

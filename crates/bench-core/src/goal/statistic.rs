@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::InvalidGoal;
+use super::InvalidQuantity;
 use crate::stats::{Distribution, PERCENTILES};
 
 /// One number for many values.
@@ -17,7 +17,7 @@ pub(super) enum Statistic {
 }
 
 impl Statistic {
-    pub(super) fn named(word: &str) -> Result<Self, InvalidGoal> {
+    pub(super) fn named(word: &str) -> Result<Self, InvalidQuantity> {
         Ok(match word.to_ascii_lowercase().as_str() {
             "avg" | "mean" => Self::Mean,
             "min" => Self::Min,
@@ -25,7 +25,7 @@ impl Statistic {
             "std" => Self::Std,
             "median" => Self::Percentile(50.0),
             lower => {
-                let unknown = || InvalidGoal::Statistic { word: word.to_owned() };
+                let unknown = || InvalidQuantity::Statistic { word: word.to_owned() };
                 let digits = lower.strip_prefix('p').ok_or_else(unknown)?;
                 let p: f64 = digits.parse().map_err(|_| unknown())?;
                 let known = PERCENTILES.iter().find(|known| (*known - p).abs() < 1e-9);

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 
-use super::{Comparison, Goal, GoalResult, statistic::Statistic};
+use super::{Comparison, Goal, GoalResult, Quantity, statistic::Statistic};
 use crate::{
     Facts, Figure, Source, Summary, metric, registry,
     stats::{Distribution, PERCENTILES},
@@ -117,7 +117,7 @@ fn a_goal_is_met_or_missed_or_says_nothing() {
     let std = goal("std(ttft)<29.2").check(&summary).unwrap();
     assert!(std.met && (std.value - 29.154_759).abs() < 1e-6);
     assert_eq!(goal("rps>1").check(&summary), None);
-    assert_eq!(goal("p95(e2e)<1s").metric().id, "e2e_ms");
+    assert_eq!(goal("p95(e2e)<1s").quantity().metric().id, "e2e_ms");
 }
 
 fn any_goal() -> impl Strategy<Value = Goal> {
@@ -130,7 +130,8 @@ fn any_goal() -> impl Strategy<Value = Goal> {
     all.prop_map(|(metric, statistic, comparison, limit)| {
         let limit = if metric.unit == "ratio" { limit.abs() % 1.0 } else { limit };
         let single = matches!(metric.source, Source::Phase(_));
-        Goal { metric, statistic: (!single).then_some(statistic), comparison, limit }
+        let statistic = (!single).then_some(statistic);
+        Goal { quantity: Quantity { metric, statistic }, comparison, limit }
     })
 }
 

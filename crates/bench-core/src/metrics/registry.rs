@@ -79,7 +79,7 @@ pub fn metric(id: &str) -> Option<&'static Metric> {
     REGISTRY.iter().find(|m| m.id == id)
 }
 
-static REGISTRY: [Metric; 31] = [
+static REGISTRY: [Metric; 36] = [
     Metric {
         id: "ttft_ms",
         title: "Time to first token",
@@ -332,6 +332,44 @@ static REGISTRY: [Metric; 31] = [
         source: Source::Phase(Aggregate::rps),
     },
     Metric {
+        id: "steady_output_tps",
+        title: "Output token throughput, steady",
+        unit: "tokens/s",
+        better: Better::Higher,
+        definition: "output tokens that arrived within the steady window / its length, in steps of 10 ms; needs a \
+                     window of a second. Ramp and drain are left out",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::steady_output_tps),
+    },
+    Metric {
+        id: "steady_rps",
+        title: "Request throughput, steady",
+        unit: "requests/s",
+        better: Better::Higher,
+        definition: "successful requests that ended within the steady window / its length; needs a window of a \
+                     second",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::steady_rps),
+    },
+    Metric {
+        id: "goodput_rps",
+        title: "Goodput",
+        unit: "requests/s",
+        better: Better::Higher,
+        definition: "successful requests that keep to every limit of --goodput / measured window",
+        elsewhere: &[("AIPerf", "goodput"), ("vLLM", "request_goodput")],
+        source: Source::Phase(Aggregate::goodput_rps),
+    },
+    Metric {
+        id: "good_ratio",
+        title: "Good requests",
+        unit: "ratio",
+        better: Better::Higher,
+        definition: "requests that keep to every limit of --goodput / (failed + successful) requests",
+        elsewhere: &[("AIPerf", "good_request_fraction (of successful ones)")],
+        source: Source::Phase(Aggregate::good_ratio),
+    },
+    Metric {
         id: "concurrency",
         title: "Requests in flight",
         unit: "requests",
@@ -384,6 +422,16 @@ static REGISTRY: [Metric; 31] = [
         definition: "first request sent to last generated event of a successful request",
         elsewhere: &[("AIPerf", "benchmark_duration"), ("vLLM", "duration")],
         source: Source::Phase(Aggregate::window_s),
+    },
+    Metric {
+        id: "steady_s",
+        title: "Steady window",
+        unit: "s",
+        better: Better::Neither,
+        definition: "in a closed loop from the first to the last moment at which as many requests are in flight as \
+                     asked for; in an open loop from the first end of a request to the last sending; needs a second",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::steady_s),
     },
     Metric {
         id: "requests_ok",

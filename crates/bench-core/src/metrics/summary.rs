@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::registry::{Metric, registry};
-use crate::{Moment, Outcome, TokenSource, stats::Distribution};
+use crate::{
+    EarlyEnd, Moment, Outcome, TokenSource,
+    stats::{Distribution, Drift},
+};
 
 /// What a metric came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,16 @@ pub struct Facts {
     pub client_cpu_cores: Option<f64>,
     /// Processor cores there are.
     pub cores: Option<f64>,
+    /// Share of prompt tokens that the server had cached, where it says so.
+    pub cached_ratio: Option<f64>,
+    /// How the second half went otherwise than the first, if it notably did.
+    pub drift: Option<Drift>,
+    /// How the first requests went otherwise than the later ones, if they notably did.
+    pub cold_start: Option<Drift>,
+    /// Milliseconds by which somebody set this machine's clock.
+    pub clock_step_ms: Option<f64>,
+    /// Why the phase was ended early.
+    pub early_end: Option<EarlyEnd>,
 }
 
 /// The metrics of the measured phase of a point.
@@ -88,6 +101,11 @@ impl Summary {
     /// Requests that failed.
     pub fn failed(&self) -> u64 {
         self.outcomes.iter().filter(|(outcome, _)| outcome.is_failure()).map(|(_, n)| n).sum()
+    }
+
+    /// Requests that this machine could not send.
+    pub fn unsendable(&self) -> u64 {
+        self.outcomes.get(&Outcome::Client).copied().unwrap_or(0)
     }
 
     /// Requests that ended, however.

@@ -7,6 +7,7 @@ use std::{
     pin::pin,
     sync::Arc,
     thread::JoinHandle,
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -97,20 +98,19 @@ impl LoadThread {
         let mut tasks = Tasks::default();
         sleep_until(self.clock.instant(order.start())).await;
         match &order.parts().load {
-            Load::Closed { concurrency } => {
-                for _ in 0..self.share_of(concurrency.get()) {
-                    tasks.running.spawn(Slot::new(Arc::clone(order), self.number).keep_busy());
+            Load::Closed { concurrency, ramp, .. } => {
+                // Every `count`-th place is this thread's: all together they are exactly as many.
+                for place in (self.number..concurrency.get()).step_by(self.count) {
+                    let (place, of) = (place as u64, concurrency.get() as u64);
+                    let begins = ramp.map_or(Duration::ZERO, |ramp| ramp.begins(place, of));
+                    let slot = Slot::new(Arc::clone(order), self.number);
+                    tasks.running.spawn(slot.keep_busy(begins));
                 }
             }
             Load::Open { .. } => self.send_at_their_times(order, &mut tasks).await,
         }
         self.drain(order, &mut tasks).await;
         tasks.panicked
-    }
-
-    /// This thread's part of `concurrency`: all parts together are exactly that.
-    fn share_of(&self, concurrency: usize) -> usize {
-        concurrency / self.count + usize::from(self.number < concurrency % self.count)
     }
 
     /// Open loop: sends every `count`-th session at its time, whatever becomes of those before.

@@ -9,19 +9,26 @@
 //!
 //! What happens to one request is in `slot.rs`; when it happens, in `load_thread.rs`.
 
+mod course;
 mod feed;
 mod load_thread;
 mod order;
 mod outbox;
+mod parking;
 mod slot;
 mod stop;
+mod watch;
 
 use std::{sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::time::Instant;
 
-pub use self::stop::{Level, Stop};
+pub use self::{
+    course::{Course, InOrder},
+    stop::{Level, Stop},
+    watch::{EarlyEnd, Watch},
+};
 use self::{
     feed::Feeder,
     load_thread::LoadThreads,
@@ -47,16 +54,19 @@ pub struct Prepared {
     pub grader: Option<Arc<dyn Grader>>,
     /// Whether samples keep the generated text.
     pub keep_text: bool,
+    /// Looks on, and may end the point early.
+    pub watch: Option<Box<dyn Watch>>,
 }
 
 impl Prepared {
     /// A provider and a workload, nothing else.
     pub fn new(provider: Arc<dyn Provider>, workload: Box<dyn Workload>) -> Self {
-        Self { provider, workload, counter: None, grader: None, keep_text: false }
+        Self { provider, workload, counter: None, grader: None, keep_text: false, watch: None }
     }
 }
 
-/// Builds what a point needs; called right before the point is measured.
+/// Builds what a point needs; called right before the point is measured. Where it fails, the point has a
+/// [failure](PointOutcome::failure), and the run goes on.
 pub type Prepare<'a> =
     dyn FnMut(&Point) -> Result<Prepared, Box<dyn std::error::Error + Send + Sync>> + 'a;
 
@@ -64,15 +74,6 @@ pub type Prepare<'a> =
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// A point could not be prepared.
-    #[error("cannot prepare point {point}")]
-    Prepare {
-        /// Which.
-        point: usize,
-        /// Why.
-        #[source]
-        cause: Box<dyn std::error::Error + Send + Sync>,
-    },
     /// A sink gave up. What it had taken before is its own.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -89,7 +90,8 @@ pub enum RunError {
     },
 }
 
-/// Runs `plan` and returns how it ended; everything else goes to `sink` while it happens.
+/// Runs the points of `plan` in their order and returns how it ended; everything else goes to `sink`
+/// while it happens.
 ///
 /// Blocks the calling thread until the run is over: from async code call it through `spawn_blocking`.
 /// `prepare` is called once for each point, right before it. `stop` ends the run early; its points so far
@@ -104,7 +106,26 @@ pub fn run(
     sink: &mut dyn MetricSink,
     stop: &Stop,
 ) -> Result<RunOutcome, RunError> {
-    Run { plan, clock: Clock::start(), stop, sink, broken: None, pace: Pace::Real }.all(prepare)
+    run_course(plan, &mut InOrder::of(plan), prepare, sink, stop)
+}
+
+/// [`run`] with the points that `course` chooses, one after the other, rather than those of `plan`.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_course(
+    plan: &Plan,
+    course: &mut dyn Course,
+    prepare: &mut Prepare<'_>,
+    sink: &mut dyn MetricSink,
+    stop: &Stop,
+) -> Result<RunOutcome, RunError> {
+    let clock = match &plan.resumed {
+        Some(resumed) => Clock::going_on(resumed.anchor),
+        None => Clock::start(),
+    };
+    Run { plan, clock, stop, sink, broken: None, pace: Pace::Real }.all(course, prepare)
 }
 
 /// [`run`] on paused time: one load thread, on which waiting takes no time at all.
@@ -121,7 +142,9 @@ pub fn run_on_paused_time(
     sink: &mut dyn MetricSink,
     stop: &Stop,
 ) -> Result<RunOutcome, RunError> {
-    Run { plan, clock: Clock::start(), stop, sink, broken: None, pace: Pace::Paused }.all(prepare)
+    let course = &mut InOrder::of(plan);
+    let clock = Clock::start();
+    Run { plan, clock, stop, sink, broken: None, pace: Pace::Paused }.all(course, prepare)
 }
 
 /// Whether time passes by itself.
@@ -143,24 +166,36 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(mut self, prepare: &mut Prepare<'_>) -> Result<RunOutcome, RunError> {
+    fn all(
+        mut self,
+        course: &mut dyn Course,
+        prepare: &mut Prepare<'_>,
+    ) -> Result<RunOutcome, RunError> {
         self.sink.begin(&RunInfo { plan: self.plan.clone(), anchor: self.clock.anchor() })?;
-        let mut outcome = RunOutcome { points: Vec::new(), interrupted: false };
+        let (measured, mut number) = match &self.plan.resumed {
+            Some(resumed) => (resumed.measured.clone(), resumed.next_number),
+            None => (Vec::new(), 0),
+        };
+        let mut outcome = RunOutcome { points: measured, interrupted: false };
         let mut failed = None;
-        for (index, point) in self.plan.points.iter().enumerate() {
-            if self.stop.level() != Level::Go {
+        let mut is_first = true;
+        while self.stop.level() == Level::Go
+            && let Some(point) = course.next_point(&outcome.points)
+        {
+            if !std::mem::take(&mut is_first) && !self.cool_down() {
                 break;
             }
-            let measured = prepare(point)
-                .map_err(|cause| RunError::Prepare { point: index, cause })
-                .and_then(|prepared| self.point(index, point, prepared));
-            match measured {
-                Ok(point) => outcome.points.push(point),
+            match self.point(number, &point, prepare) {
+                Ok(measured) => {
+                    self.tell(&RunEvent::PointEnded(measured.clone()));
+                    outcome.points.push(measured);
+                }
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
             }
+            number += 1;
         }
         outcome.interrupted = failed.is_some() || self.stop.level() != Level::Go;
         let finished = self.sink.finish(&outcome);
@@ -171,22 +206,48 @@ impl Run<'_> {
         Ok(outcome)
     }
 
+    /// Leaves the server alone for a while; false if the run was stopped meanwhile.
+    fn cool_down(&self) -> bool {
+        if self.pace == Pace::Real {
+            self.stop.wait_at_most(self.plan.cool_down);
+        }
+        self.stop.level() == Level::Go
+    }
+
     fn point(
         &mut self,
-        index: usize,
+        number: u32,
+        point: &Point,
+        prepare: &mut Prepare<'_>,
+    ) -> Result<PointOutcome, RunError> {
+        self.tell(&RunEvent::PointBegan { number, point: point.clone() });
+        let (measured, failure) = match prepare(point) {
+            Ok(prepared) => (self.phases(number, point, prepared)?, None),
+            Err(cause) => (Measured::nothing(point), Some(with_causes(&*cause))),
+        };
+        let summary = measured.summary();
+        let verdict = match &failure {
+            Some(_) => Verdict::not_measured(),
+            None => Verdict::on(&summary, self.stop.level() != Level::Go),
+        };
+        Ok(PointOutcome { number, point: point.clone(), failure, summary, verdict })
+    }
+
+    fn phases(
+        &mut self,
+        number: u32,
         point: &Point,
         prepared: Prepared,
-    ) -> Result<PointOutcome, RunError> {
-        let number = u32::try_from(index).unwrap_or(u32::MAX);
-        self.tell(&RunEvent::PointBegan { point: number });
+    ) -> Result<Measured, RunError> {
+        let stop = self.stop.of_point();
         let mut crew = self.crew(prepared)?;
-        let mut measured = Measured::default();
+        let mut measured = Measured::nothing(point);
         for (phase, load, until) in phases(point) {
-            if self.stop.level() != Level::Go {
+            if stop.level() != Level::Go {
                 break;
             }
             self.tell(&RunEvent::PhaseBegan { point: number, phase });
-            let spec = PhaseSpec { point: number, phase, load, until, grace: point.grace };
+            let spec = PhaseSpec { number, point, phase, load, until, stop: &stop };
             let result = self.phase(&mut crew, spec);
             self.tell(&RunEvent::PhaseEnded { point: number, phase });
             let result = result?;
@@ -194,15 +255,7 @@ impl Run<'_> {
                 measured = result;
             }
         }
-        let summary = measured.summary();
-        let verdict = Verdict::on(&summary, self.stop.level() != Level::Go);
-        let outcome = PointOutcome { summary, verdict };
-        self.tell(&RunEvent::PointEnded {
-            point: number,
-            summary: outcome.summary.clone(),
-            verdict: outcome.verdict.clone(),
-        });
-        Ok(outcome)
+        Ok(measured)
     }
 
     fn crew(&self, prepared: Prepared) -> Result<Crew, RunError> {
@@ -214,46 +267,52 @@ impl Run<'_> {
         let threads =
             LoadThreads::start(threads, self.clock, self.pace).map_err(RunError::Threads)?;
         let keep_text = KeepText::new(prepared.keep_text, prepared.counter.as_deref());
-        let Prepared { provider, workload, counter, grader, .. } = prepared;
-        Ok(Crew { threads, feeder: Feeder::new(workload), provider, counter, grader, keep_text })
+        let Prepared { provider, workload, counter, grader, watch, .. } = prepared;
+        let feeder = Feeder::new(workload);
+        Ok(Crew { threads, feeder, provider, counter, grader, keep_text, watch })
     }
 
     fn phase(&mut self, crew: &mut Crew, phase: PhaseSpec<'_>) -> Result<Measured, RunError> {
         let threads = crew.threads.count();
         let feeding = crew.feeder.feed(phase.load, phase.until, threads);
+        let measures = phase.phase == Phase::Measure;
         let (order, messages) = Order::new(order::Parts {
             run: self.plan.id.clone(),
-            point: phase.point,
+            seed: self.plan.seed,
+            point: phase.number,
             phase: phase.phase,
             load: phase.load.clone(),
             until: phase.until,
-            grace: phase.grace,
+            grace: phase.point.grace,
+            cancellation: phase.point.cancellation.filter(|_| measures),
             provider: Arc::clone(&crew.provider),
             grader: crew.grader.clone(),
             keep_text: crew.keep_text,
             feeds: feeding.feeds(),
-            stop: self.stop.clone(),
+            stop: phase.stop.clone(),
             clock: self.clock,
             threads,
         });
         let order = Arc::new(order);
         let usage = ProcessorTime::now();
+        let anchor = Clock::start().anchor();
         crew.threads.begin(&order);
-        let mut aggregate = Aggregate::default();
-        let panicked =
-            self.collect(&order, &messages, threads, crew.counter.as_deref(), &mut aggregate);
+        let mut aggregate = Aggregate::of(phase.point);
+        let collected = self.collect(&order, &messages, crew, &mut aggregate);
         let facts = Facts {
             open_loop: matches!(phase.load, Load::Open { .. }),
             delayed_samples: order.delayed_samples(),
             starved: order.starved(),
             client_cpu_cores: usage.cores_since(),
             cores: thread::available_parallelism().ok().map(|n| n.get() as f64),
+            clock_step_ms: Clock::start().anchor().step_ms_since(anchor),
+            early_end: collected.early_end,
             ..Facts::default()
         };
         crew.feeder
             .take_back(feeding)
             .map_err(|message| RunError::Panicked { role: "workload", message })?;
-        match panicked {
+        match collected.panicked {
             Some(message) => {
                 Err(RunError::Panicked { role: "provider, session or grader", message })
             }
@@ -261,28 +320,30 @@ impl Run<'_> {
         }
     }
 
-    /// Passes samples on until each load thread has said that its phase is over. Returns what a panic
-    /// said, if there was one.
+    /// Passes samples on until each load thread has said that its phase is over.
     fn collect(
         &mut self,
         order: &Order,
         messages: &Receiver<Message>,
-        threads: usize,
-        counter: Option<&dyn TokenCounter>,
+        crew: &mut Crew,
         aggregate: &mut Aggregate,
-    ) -> Option<String> {
-        let (mut running, mut panicked) = (threads, None);
+    ) -> Collected {
+        let mut running = crew.threads.count();
+        let mut collected = Collected::default();
         let mut ticked = Instant::now();
         while running > 0 {
             match messages.recv_timeout(TICK) {
                 Ok(Message::Sample(sample)) => {
+                    let counter = crew.counter.as_deref();
                     let sample = counted(*sample, order.keeps_all_text(), counter);
                     aggregate.add(&sample);
-                    self.tell(&RunEvent::Sample(sample));
+                    let event = RunEvent::Sample(sample);
+                    collected.watch(&mut crew.watch, &event, order);
+                    self.tell(&event);
                 }
                 Ok(Message::Ended(end)) => {
                     running -= 1;
-                    panicked = panicked.or(end);
+                    collected.panicked = collected.panicked.or(end);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 // The order keeps the channel open, and each thread ends its phase whatever happens.
@@ -290,11 +351,13 @@ impl Run<'_> {
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                self.tell(&RunEvent::Progress(order.progress()));
+                let event = RunEvent::Progress(order.progress());
+                collected.watch(&mut crew.watch, &event, order);
+                self.tell(&event);
             }
         }
         self.tell(&RunEvent::Progress(order.progress()));
-        panicked
+        collected
     }
 
     /// A sink that fails stops the run, and still gets the rest of it.
@@ -316,26 +379,52 @@ struct Crew {
     counter: Option<Arc<dyn TokenCounter>>,
     grader: Option<Arc<dyn Grader>>,
     keep_text: KeepText,
+    watch: Option<Box<dyn Watch>>,
 }
 
 /// What a phase is to do.
 #[derive(Clone, Copy)]
 struct PhaseSpec<'a> {
-    point: u32,
+    number: u32,
+    point: &'a Point,
     phase: Phase,
     load: &'a Load,
     until: Until,
-    grace: Duration,
+    stop: &'a Stop,
+}
+
+/// What collecting the samples of a phase came to.
+#[derive(Default)]
+struct Collected {
+    early_end: Option<EarlyEnd>,
+    /// What a panic said, if there was one.
+    panicked: Option<String>,
+}
+
+impl Collected {
+    /// Lets the watch see `event`; what it says first ends the point.
+    fn watch(&mut self, watch: &mut Option<Box<dyn Watch>>, event: &RunEvent, order: &Order) {
+        if self.early_end.is_none()
+            && let Some(end) = watch.as_mut().and_then(|watch| watch.event(event))
+        {
+            self.early_end = Some(end);
+            order.parts().stop.at_least(Level::Drain);
+        }
+    }
 }
 
 /// What came of a phase: what its samples tell, and what only the run knows.
-#[derive(Default)]
 struct Measured {
     aggregate: Aggregate,
     facts: Facts,
 }
 
 impl Measured {
+    /// What comes of `point` where nothing is measured.
+    fn nothing(point: &Point) -> Self {
+        Self { aggregate: Aggregate::of(point), facts: Facts::default() }
+    }
+
     fn summary(self) -> Summary {
         let run = self.facts;
         let mut summary = self.aggregate.summarize();
@@ -345,6 +434,8 @@ impl Measured {
             starved: run.starved,
             client_cpu_cores: run.client_cpu_cores,
             cores: run.cores,
+            clock_step_ms: run.clock_step_ms,
+            early_end: run.early_end,
             ..summary.facts
         };
         summary
@@ -370,6 +461,12 @@ fn counted(mut sample: Sample, keep: bool, counter: Option<&dyn TokenCounter>) -
         sample.text = None;
     }
     sample
+}
+
+/// What `error` says, and what its causes say.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What this process has used of the processors.

@@ -14,10 +14,12 @@ use tokio::sync::Semaphore;
 use super::{
     feed::Feeds,
     outbox::{CAPACITY, Message, Outbox},
+    parking::Parking,
     stop::{Level, Stop},
 };
 use crate::{
-    Answer, Clock, Grader, Load, Moment, Phase, Progress, Provider, Sample, TokenCounter, Until,
+    Answer, Cancellation, Clock, Counts, Grader, Load, Moment, Phase, Progress, Provider, Sample,
+    TokenCounter, Until,
 };
 
 /// When a sample takes the generated text along.
@@ -54,11 +56,13 @@ impl KeepText {
 /// What an order is made of.
 pub(super) struct Parts {
     pub(super) run: String,
+    pub(super) seed: u64,
     pub(super) point: u32,
     pub(super) phase: Phase,
     pub(super) load: Load,
     pub(super) until: Until,
     pub(super) grace: Duration,
+    pub(super) cancellation: Option<Cancellation>,
     pub(super) provider: Arc<dyn Provider>,
     pub(super) grader: Option<Arc<dyn Grader>>,
     pub(super) keep_text: KeepText,
@@ -86,6 +90,7 @@ struct PerThread {
     sent: AtomicU64,
     ended: AtomicU64,
     outbox: Outbox,
+    parking: Parking,
 }
 
 /// Between an order and its start: time for every load thread to wake up.
@@ -99,6 +104,7 @@ impl Order {
                 sent: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
                 outbox: Outbox::new(sender.clone()),
+                parking: Parking::default(),
             })
             .collect();
         let places = match parts.load {
@@ -131,6 +137,24 @@ impl Order {
     /// The places for sessions in flight, if they are capped.
     pub(super) fn places(&self) -> Option<&Arc<Semaphore>> {
         self.places.as_ref()
+    }
+
+    /// The sessions that wait between two turns on `thread`.
+    pub(super) fn parking(&self, thread: usize) -> &Parking {
+        &self.threads[thread].parking
+    }
+
+    /// Whether a session that waits between two turns leaves its place.
+    pub(super) fn parks(&self) -> bool {
+        matches!(self.parts.load, Load::Closed { counts: Counts::Requests, .. })
+    }
+
+    /// After how long the request of `sample` is given up on purpose, if it is. Told by its session and
+    /// turn, so that the same requests are given up in every run.
+    pub(super) fn patience(&self, sample: &Sample) -> Option<Duration> {
+        let cancellation = self.parts.cancellation.as_ref()?;
+        let request = (sample.session << 16) | u64::from(sample.turn);
+        cancellation.cancels(self.parts.seed, request).then_some(cancellation.after())
     }
 
     /// When sending ends, if it ends at a time.

@@ -1,11 +1,14 @@
 //! What happens to one request. This is the hot path: from `send` to its end nothing here runs.
 
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
-use tokio::{sync::OwnedSemaphorePermit, time::sleep_until};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep_until, timeout},
+};
 
 use super::{feed::Fed, order::Order, stop::Level};
-use crate::{Answer, Moment, Outcome, Phase, ProviderError, Request, Sample};
+use crate::{Answer, Moment, Outcome, Phase, ProviderError, Request, Sample, Session};
 
 /// A place on a load thread that holds one session at a time, and so one request.
 pub(super) struct Slot {
@@ -14,19 +17,37 @@ pub(super) struct Slot {
     answer: Answer,
 }
 
+/// A session on its way: its next turn, and when that is due.
+pub(super) struct Talk {
+    pub(super) number: u64,
+    pub(super) due: Moment,
+    session: Box<dyn Session>,
+    turn: u32,
+    next: Request,
+}
+
+impl Talk {
+    /// A session at its first turn, if it has one.
+    fn begin(fed: Fed, due: Moment) -> Option<Self> {
+        let Fed { number, mut session } = fed;
+        let next = session.next_turn(None)?.request;
+        Some(Self { number, due, session, turn: 0, next })
+    }
+}
+
 impl Slot {
     pub(super) fn new(order: Arc<Order>, thread: usize) -> Self {
         let answer = Answer::new(order.parts().clock);
         Self { order, thread, answer }
     }
 
-    /// Closed loop: takes sessions one after the other until the phase is over.
-    pub(super) async fn keep_busy(mut self) {
-        let order = Arc::clone(&self.order);
-        let feed = order.parts().feeds.of_thread(self.thread);
-        while let Some(fed) = feed.next(|| order.is_over()).await {
-            let free = order.parts().clock.now();
-            self.session(fed, free).await;
+    /// Closed loop: takes sessions one after the other, from `begins` on, until the phase is over.
+    pub(super) async fn keep_busy(mut self, begins: Duration) {
+        if !begins.is_zero() && !self.wait_until(self.order.start() + begins).await {
+            return;
+        }
+        while let Some(talk) = self.next_talk().await {
+            self.session(talk).await;
         }
     }
 
@@ -37,26 +58,62 @@ impl Slot {
         due: Moment,
         _permit: Option<OwnedSemaphorePermit>,
     ) {
-        self.session(fed, due).await;
+        if let Some(talk) = Talk::begin(fed, due) {
+            self.session(talk).await;
+        }
     }
 
-    /// Sends the turns of a session; the first is due at `due`, each later one when its delay is over.
-    async fn session(&mut self, mut fed: Fed, mut due: Moment) {
-        for number in 0_u32.. {
-            let Some(turn) = fed.session.next_turn((number > 0).then_some(&self.answer)) else {
-                return;
-            };
-            if number > 0 {
-                due = self.order.parts().clock.now() + turn.delay;
-                if !turn.delay.is_zero() && !self.wait_until(due).await {
-                    return;
+    /// The session to go on with: one whose wait is over, else a new one, else the next whose wait ends.
+    async fn next_talk(&self) -> Option<Talk> {
+        let order = &*self.order;
+        let (parking, feed) =
+            (order.parking(self.thread), order.parts().feeds.of_thread(self.thread));
+        let now = || order.parts().clock.now();
+        loop {
+            if let Some(talk) = parking.take_due(now()) {
+                return Some(talk);
+            }
+            let is_due = || parking.earliest().is_some_and(|due| due <= now());
+            if let Some(fed) = feed.next(|| order.is_over() || is_due()).await {
+                match Talk::begin(fed, now()) {
+                    Some(talk) => return Some(talk),
+                    None => continue,
                 }
             }
-            let Some(claimed) = self.order.claim() else { return };
-            let mut sample = Sample::due(due);
-            (sample.session, sample.turn, sample.number) = (fed.number, number, claimed);
-            self.request(sample, &turn.request).await;
+            if order.is_over() || !self.wait_until(parking.earliest()?).await {
+                return None;
+            }
         }
+    }
+
+    /// Sends the turns of a session, each later one when its delay is over; until then the session keeps
+    /// this place, or is parked.
+    async fn session(&mut self, mut talk: Talk) {
+        while self.turn(&mut talk).await {
+            let Some(turn) = talk.session.next_turn(Some(&self.answer)) else { return };
+            talk.turn += 1;
+            talk.next = turn.request;
+            talk.due = self.order.parts().clock.now() + turn.delay;
+            if turn.delay.is_zero() {
+                continue;
+            }
+            if self.order.parks() {
+                self.order.parking(self.thread).park(talk);
+                return;
+            }
+            if !self.wait_until(talk.due).await {
+                return;
+            }
+        }
+    }
+
+    /// Sends the next turn of a session; false if no more may be sent.
+    async fn turn(&mut self, talk: &mut Talk) -> bool {
+        let Some(claimed) = self.order.claim() else { return false };
+        let mut sample = Sample::due(talk.due);
+        (sample.session, sample.turn, sample.number) = (talk.number, talk.turn, claimed);
+        self.request(sample, &talk.next).await;
+        true
     }
 
     /// Waits for a turn; false if the phase ends before.
@@ -76,11 +133,19 @@ impl Slot {
         let parts = self.order.parts();
         (sample.point, sample.phase) = (parts.point, parts.phase);
         sample.request_id = request_id(&parts.run, &sample);
+        let patience = self.order.patience(&sample);
         self.answer.begin(sample, request);
         self.order.begin(self.thread);
         let exchange = Exchange { slot: self, request, ended: false };
-        let sent =
-            exchange.slot.order.parts().provider.send(request, &mut exchange.slot.answer).await;
+        let sending = exchange.slot.order.parts().provider.send(request, &mut exchange.slot.answer);
+        let sent = match patience {
+            None => sending.await,
+            // Given up on purpose, as users do: dropping the exchange leaves its sample.
+            Some(patience) => match timeout(patience, sending).await {
+                Ok(sent) => sent,
+                Err(_) => return,
+            },
+        };
         exchange.end(sent);
     }
 }

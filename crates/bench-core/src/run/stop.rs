@@ -1,8 +1,11 @@
 //! Ending a run before its end.
 
-use std::sync::{
-    Arc, Condvar, Mutex, PoisonError,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -20,8 +23,12 @@ pub enum Level {
 }
 
 /// The handle that stops a run, from any thread. Clones stop the same run.
-#[derive(Clone, Debug)]
-pub struct Stop(Arc<Shared>);
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    shared: Arc<Shared>,
+    /// The run's, where this handle is a point's.
+    of_run: Option<Arc<Shared>>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -33,14 +40,30 @@ struct Shared {
     changed: Condvar,
 }
 
-impl Default for Stop {
+impl Default for Shared {
     fn default() -> Self {
-        Self(Arc::new(Shared {
+        Self {
             level: AtomicU8::new(0),
             woken: watch::Sender::new(Level::Go),
             known: Mutex::new(()),
             changed: Condvar::new(),
-        }))
+        }
+    }
+}
+
+impl Shared {
+    fn level(&self) -> Level {
+        match self.level.load(Ordering::Relaxed) {
+            0 => Level::Go,
+            1 => Level::Drain,
+            _ => Level::Abort,
+        }
+    }
+
+    async fn reached(&self, level: Level) {
+        let mut woken = self.woken.subscribe();
+        // The sender lives in `self`, so it cannot be gone.
+        let _ = woken.wait_for(|now| *now >= level).await;
     }
 }
 
@@ -50,13 +73,15 @@ impl Stop {
         Self::default()
     }
 
+    /// A handle that stops one point, and is stopped with the run.
+    pub(super) fn of_point(&self) -> Self {
+        Self { shared: Arc::default(), of_run: Some(Arc::clone(&self.shared)) }
+    }
+
     /// How far the run is to be stopped.
     pub fn level(&self) -> Level {
-        match self.0.level.load(Ordering::Relaxed) {
-            0 => Level::Go,
-            1 => Level::Drain,
-            _ => Level::Abort,
-        }
+        let of_run = self.of_run.as_ref().map_or(Level::Go, |run| run.level());
+        self.shared.level().max(of_run)
     }
 
     /// Stops the run one level further, as each Ctrl-C does; returns the level it now has.
@@ -71,27 +96,42 @@ impl Stop {
 
     /// Stops the run as far as `level`, if it is not stopped further already.
     pub fn at_least(&self, level: Level) {
-        if self.0.level.fetch_max(level as u8, Ordering::Relaxed) < level as u8 {
-            self.0.woken.send_replace(level);
+        let shared = &self.shared;
+        if shared.level.fetch_max(level as u8, Ordering::Relaxed) < level as u8 {
+            shared.woken.send_replace(level);
             // Taken so that nobody is between looking and waiting.
-            drop(self.0.known.lock().unwrap_or_else(PoisonError::into_inner));
-            self.0.changed.notify_all();
+            drop(shared.known.lock().unwrap_or_else(PoisonError::into_inner));
+            shared.changed.notify_all();
         }
     }
 
     /// Blocks this thread until the run is stopped at least as far as `level`.
     pub fn wait(&self, level: Level) {
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = &self.shared;
+        let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
         while self.level() < level {
-            known = self.0.changed.wait(known).unwrap_or_else(PoisonError::into_inner);
+            known = shared.changed.wait(known).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Blocks this thread until the run is stopped in any way, but for `most` at the longest.
+    pub(super) fn wait_at_most(&self, most: Duration) {
+        let shared = &self.shared;
+        let known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let going = |_: &mut ()| self.level() == Level::Go;
+        // Whether it was stopped or not, the caller looks for itself.
+        drop(shared.changed.wait_timeout_while(known, most, going));
     }
 
     /// Waits until the run is stopped at least as far as `level`.
     pub(super) async fn reached(&self, level: Level) {
-        let mut woken = self.0.woken.subscribe();
-        // The sender lives in `self`, so it cannot be gone.
-        let _ = woken.wait_for(|now| *now >= level).await;
+        match &self.of_run {
+            None => self.shared.reached(level).await,
+            Some(of_run) => tokio::select! {
+                () = self.shared.reached(level) => {}
+                () = of_run.reached(level) => {}
+            },
+        }
     }
 }
 

@@ -2,38 +2,24 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::{
-    Answer, Arrivals, Expected, Grade, Limits, Outcome, Paced, Progress, Rate, Reason, Request,
-    Session, Single, Trust, Turn, WarmUp,
+    Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced,
+    Progress, RampShape, Rate, Reason, Request, Resumed, Session, Single, Trust, Turn, WarmUp,
     testing::{Collected, Script, Scripted, endless},
 };
 
 const MS: Duration = Duration::from_millis(1);
 
 fn closed(concurrency: usize) -> Load {
-    Load::Closed { concurrency: NonZeroUsize::new(concurrency).unwrap() }
+    Load::closed(NonZeroUsize::new(concurrency).unwrap())
 }
 
 fn open(schedule: impl crate::Schedule + 'static) -> Load {
-    Load::Open { schedule: Arc::new(schedule), max_in_flight: None }
+    Load::open(schedule)
 }
 
 fn plan(load: Load, until: Until) -> Plan {
-    let point = Point {
-        target: "scripted".into(),
-        workload: "empty".into(),
-        load,
-        warm_up: None,
-        until,
-        grace: Duration::from_secs(30),
-        limits: Limits::default(),
-    };
-    Plan {
-        id: "TEST".into(),
-        name: "test".into(),
-        seed: 1,
-        threads: NonZeroUsize::new(2).unwrap(),
-        points: vec![point],
-    }
+    let threads = NonZeroUsize::new(2).unwrap();
+    Plan { id: "TEST".into(), threads, ..Plan::of(Point::new(load, until)) }
 }
 
 fn go(plan: &Plan, server: Scripted) -> (RunOutcome, Collected) {
@@ -287,8 +273,10 @@ impl Session for Conversation {
 #[test]
 fn turns_follow_one_another_after_their_delay() {
     let sessions = (0..2).map(|_| Box::new(Conversation(0)) as Box<dyn Session>);
+    let load =
+        Load::Closed { concurrency: NonZeroUsize::MIN, counts: Counts::Sessions, ramp: None };
     let (_, samples) = go_with(
-        &plan(closed(1), Until::default()),
+        &plan(load, Until::default()),
         Scripted::always(Script::tokens(2)),
         &Stop::new(),
         Box::new(sessions),
@@ -298,6 +286,176 @@ fn turns_follow_one_another_after_their_delay() {
     let s: Vec<_> = samples.samples().collect();
     assert_eq!(s[1].due.since(s[0].done.unwrap()), Duration::from_secs(1));
     assert!(s[3].due.since(s[2].done.unwrap()) < MS, "a session's first turn does not wait");
+}
+
+#[test]
+fn a_session_that_waits_leaves_its_place_where_requests_count() {
+    let sessions = (0..5).map(|_| Box::new(Conversation(0)) as Box<dyn Session>);
+    // Each request takes 400 ms, each pause a second: the fifth request is the first session's next.
+    let server = Scripted::always(Script::tokens(1).after(MS * 400));
+    let plan = plan(closed(1), Until::default());
+    let (_, samples) = go_with(&plan, server, &Stop::new(), Box::new(sessions));
+    let turns: Vec<_> = samples.samples().map(|s| (s.session, s.turn)).collect();
+    assert_eq!(turns.len(), 15, "every session comes to its end: {turns:?}");
+    assert_eq!(turns[..5], [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1)]);
+    assert_eq!(in_flight(&samples).0, 1);
+    for sample in samples.samples().filter(|sample| sample.turn > 0) {
+        let before =
+            samples.samples().find(|s| (s.session, s.turn + 1) == (sample.session, sample.turn));
+        let ended = before.unwrap().done.unwrap();
+        assert_eq!(sample.due.since(ended), Duration::from_secs(1), "due when its pause is over");
+        assert!(sample.sent.unwrap() >= sample.due, "and sent when a place is free");
+    }
+}
+
+#[test]
+fn a_ramp_fills_places_one_after_the_other() {
+    let ramp = Some(ConcurrencyRamp { over: Duration::from_secs(9), shape: RampShape::Linear });
+    let concurrency = NonZeroUsize::new(3).unwrap();
+    let load = Load::Closed { concurrency, counts: Counts::Requests, ramp };
+    let server = Scripted::always(Script::tokens(1).after(MS * 100));
+    let (outcome, samples) = go(&plan(load, Until::requests(300)), server);
+    let began = samples.samples().map(|s| s.sent.unwrap()).min().unwrap();
+    let in_flight_at = |seconds: u64| {
+        let at = began + Duration::from_secs(seconds) + MS * 50;
+        samples.samples().filter(|s| s.sent.unwrap() <= at && s.done.unwrap() > at).count()
+    };
+    assert_eq!([1, 4, 7].map(in_flight_at), [1, 2, 3]);
+    let steady = outcome.points[0].summary.value("steady_rps").unwrap();
+    let all = outcome.points[0].summary.value("rps").unwrap();
+    assert!((steady - 30.0).abs() < 0.5 && all < 29.0, "steady {steady}, with the ramp {all}");
+}
+
+#[test]
+fn a_share_of_requests_is_given_up_on_purpose_and_the_same_ones_each_time() {
+    let mut plan = plan(closed(4), Until::requests(400));
+    plan.points[0].cancellation = Some(Cancellation::new(0.25, MS * 70).unwrap());
+    let given_up = || {
+        let (outcome, samples) = go(&plan, Scripted::always(Script::tokens(11)));
+        assert_eq!(outcome.points[0].summary.value("error_ratio"), Some(0.0));
+        let given_up = samples.samples().filter(|s| s.outcome == Outcome::Cancelled);
+        let mut given_up: Vec<_> = given_up
+            .map(|s| {
+                assert!(s.done.unwrap().since(s.sent.unwrap()) <= MS * 72);
+                assert!(!s.arrivals.is_empty(), "what came before is kept");
+                s.session
+            })
+            .collect();
+        given_up.sort_unstable();
+        given_up
+    };
+    let sessions = given_up();
+    assert!((60..140).contains(&sessions.len()), "{}", sessions.len());
+    assert_eq!(sessions, given_up());
+}
+
+/// Ends a point after some samples of the measured phase.
+struct EndsAfter(u32);
+
+impl Watch for EndsAfter {
+    fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
+        let RunEvent::Sample(Sample { phase: Phase::Measure, .. }) = event else { return None };
+        self.0 = self.0.saturating_sub(1);
+        (self.0 == 0).then_some(EarlyEnd::GoalMissed)
+    }
+}
+
+#[test]
+fn a_watch_ends_its_point_and_not_the_run() {
+    // Without an end: only the watch can end it.
+    let mut plan = plan(closed(1), Until::default());
+    plan.points.push(plan.points[0].clone());
+    plan.points[1].until = Until::requests(70);
+    let mut sink = Collected::default();
+    let mut watches = [Some(EndsAfter(5)), None].into_iter();
+    let mut prepare = |_: &Point| {
+        let server = Arc::new(Scripted::always(Script::tokens(1)));
+        let mut prepared = Prepared::new(server, Box::new(endless()));
+        prepared.watch = watches.next().unwrap().map(|watch| Box::new(watch) as _);
+        Ok(prepared)
+    };
+    let outcome = run_on_paused_time(&plan, &mut prepare, &mut sink, &Stop::new()).unwrap();
+    assert!(!outcome.interrupted);
+    let [first, second] = &outcome.points[..] else { panic!("{} points", outcome.points.len()) };
+    let because = EarlyEnd::GoalMissed;
+    assert!(first.verdict.reasons.contains(&Reason::EndedEarly { because }));
+    assert!(first.summary.requests() >= 5);
+    assert_eq!((second.number, second.summary.succeeded()), (1, 70));
+}
+
+#[test]
+fn a_point_that_cannot_be_prepared_does_not_lose_the_others() {
+    let mut plan = plan(closed(1), Until::requests(70));
+    plan.points.push(plan.points[0].clone());
+    let mut calls = 0;
+    let mut prepare = |_: &Point| {
+        calls += 1;
+        if calls == 1 {
+            return Err(std::io::Error::other("nobody there").into());
+        }
+        let server = Arc::new(Scripted::always(Script::tokens(1)));
+        Ok(Prepared::new(server, Box::new(endless())))
+    };
+    let mut sink = Collected::default();
+    let outcome = run_on_paused_time(&plan, &mut prepare, &mut sink, &Stop::new()).unwrap();
+    let [first, second] = &outcome.points[..] else { panic!("{} points", outcome.points.len()) };
+    assert_eq!(first.failure.as_deref(), Some("nobody there"));
+    assert_eq!((first.verdict.trust, first.verdict.reasons[0]), (Trust::Void, Reason::NotMeasured));
+    assert_eq!((&second.failure, second.summary.succeeded()), (&None, 70));
+    assert!(sink.samples().all(|sample| sample.point == 1));
+}
+
+/// Doubles the concurrency until there is enough of it.
+struct Doubling(usize);
+
+impl Course for Doubling {
+    fn next_point(&mut self, measured: &[PointOutcome]) -> Option<Point> {
+        assert!(measured.iter().all(|point| point.summary.succeeded() == 64));
+        self.0 *= 2;
+        (self.0 <= 8).then(|| Point::new(closed(self.0), Until::requests(64)))
+    }
+}
+
+#[test]
+fn a_course_chooses_points_by_what_came_before() {
+    let plan = Plan { points: Vec::new(), ..plan(closed(1), Until::default()) };
+    let mut sink = Collected::default();
+    let mut prepare = |_: &Point| {
+        let script = Script { ttft: MS, itl: Duration::ZERO, ..Script::tokens(1) };
+        Ok(Prepared::new(Arc::new(Scripted::always(script)), Box::new(endless())))
+    };
+    let stop = Stop::new();
+    let outcome = run_course(&plan, &mut Doubling(1), &mut prepare, &mut sink, &stop).unwrap();
+    let loads = outcome.points.iter().map(|point| match &point.point.load {
+        Load::Closed { concurrency, .. } => concurrency.get(),
+        Load::Open { .. } => 0,
+    });
+    assert_eq!(loads.collect::<Vec<_>>(), [2, 4, 8]);
+}
+
+#[test]
+fn a_resumed_run_goes_on_behind_what_was_measured() {
+    let mut plan = plan(closed(1), Until::requests(70));
+    plan.points.push(plan.points[0].clone());
+    let (first, _) = go_all(&plan);
+    let anchor = Clock::start().anchor();
+    let measured = vec![first.points[0].clone()];
+    plan.resumed = Some(Resumed { anchor, measured, next_number: 2 });
+    let (outcome, samples) = go_all(&plan);
+    assert_eq!(outcome.points.iter().map(|p| p.number).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(samples.samples().count(), 70);
+    assert!(samples.samples().all(|sample| sample.point == 2));
+}
+
+/// Measures each point of a plan against a server of its own.
+fn go_all(plan: &Plan) -> (RunOutcome, Collected) {
+    let mut sink = Collected::default();
+    let mut prepare = |_: &Point| {
+        let server = Arc::new(Scripted::always(Script::tokens(1)));
+        Ok(Prepared::new(server, Box::new(endless())))
+    };
+    let outcome = run_on_paused_time(plan, &mut prepare, &mut sink, &Stop::new()).unwrap();
+    (outcome, sink)
 }
 
 struct Words;

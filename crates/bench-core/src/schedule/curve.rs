@@ -52,6 +52,15 @@ impl RateCurve {
         }
     }
 
+    /// From when on it stays as it is.
+    pub fn settles_at(&self) -> Duration {
+        match self {
+            Self::Constant(_) => Duration::ZERO,
+            Self::Ramp(ramp) => ramp.over,
+            Self::Series(series) => series.last_step(),
+        }
+    }
+
     /// When so much of [`REQUEST`]s is due: the inverse of the integrated rate, in nanoseconds. It never
     /// falls as `integral` grows; `None` beyond 584 years.
     pub(super) fn time_of(&self, integral: u128) -> Option<u64> {

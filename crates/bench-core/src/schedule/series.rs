@@ -74,6 +74,11 @@ impl RateSeries {
         self.steps.iter().map(|step| step.rate).max().expect("a series has a step")
     }
 
+    /// When the last step begins.
+    pub(super) fn last_step(&self) -> Duration {
+        Duration::from_nanos(self.steps.last().expect("a series has a step").ns)
+    }
+
     fn least(&self) -> Rate {
         self.steps.iter().map(|step| step.rate).min().expect("a series has a step")
     }

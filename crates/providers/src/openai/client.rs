@@ -181,6 +181,14 @@ impl OpenAi {
         self.client.get(path, &self.headers).await
     }
 
+    /// What the server counts of itself, in Prometheus' text; `None` where it does not.
+    pub async fn metrics(&self) -> Option<String> {
+        match self.get("/metrics").await {
+            Ok((200, body)) => String::from_utf8(body).ok(),
+            _ => None,
+        }
+    }
+
     async fn list_models(&self) -> Result<ServerInfo, ProviderError> {
         let (status, body) = self.get("/v1/models").await?;
         if status != 200 {

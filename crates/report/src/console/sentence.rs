@@ -26,8 +26,8 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
 fn result(report: &Report<'_>, page: &Page) -> String {
     let summary = &report.outcome.summary;
     let users = match &report.point.load {
-        Load::Closed { concurrency } if concurrency.get() == 1 => "1 user gets".to_owned(),
-        Load::Closed { concurrency } => {
+        Load::Closed { concurrency, .. } if concurrency.get() == 1 => "1 user gets".to_owned(),
+        Load::Closed { concurrency, .. } => {
             format!("{} users get", page.count(concurrency.get() as u64))
         }
         load @ Load::Open { .. } => match LoadLine::from(load) {

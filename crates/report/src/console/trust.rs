@@ -22,7 +22,7 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
 
 /// What was looked at and gave no reason.
 fn in_order(report: &Report<'_>, page: &Page) -> Vec<String> {
-    let PointOutcome { summary, verdict } = report.outcome;
+    let PointOutcome { summary, verdict, .. } = report.outcome;
     let facts = &summary.facts;
     if summary.succeeded() == 0 {
         return Vec::new();

@@ -21,7 +21,7 @@ pub(crate) struct Measured {
 }
 
 pub(crate) fn closed(concurrency: usize) -> Load {
-    Load::Closed { concurrency: NonZeroUsize::new(concurrency).unwrap() }
+    Load::closed(NonZeroUsize::new(concurrency).unwrap())
 }
 
 pub(crate) fn open(rate: f64) -> Load {
@@ -82,19 +82,9 @@ impl Measured {
         let point = Point {
             target: "local".into(),
             workload: "chat 1024/32".into(),
-            load,
-            warm_up: None,
-            until: Until::requests(samples.len() as u64),
-            grace: Duration::from_secs(30),
-            limits: Limits::default(),
+            ..Point::new(load, Until::requests(samples.len() as u64))
         };
-        let plan = Plan {
-            id: "7Q4K".into(),
-            name: "chat".into(),
-            seed: 42,
-            threads: NonZeroUsize::MIN,
-            points: vec![point],
-        };
+        let plan = Plan { id: "7Q4K".into(), name: "chat".into(), ..Plan::of(point.clone()) };
         let mut server = ServerInfo::default();
         server.engine = Some("vllm".into());
         server.version = Some("0.11.0".into());
@@ -103,7 +93,7 @@ impl Measured {
         let gaps = good().flat_map(|s| s.arrivals.windows(2));
         Self {
             plan,
-            outcome: PointOutcome { summary, verdict },
+            outcome: PointOutcome { number: 0, point, failure: None, summary, verdict },
             server,
             host: "localhost:8000".into(),
             model: "llama-3.1-8b-instruct".into(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PhaseLine, ReasonLine, State};
+use super::{AnchorLine, PhaseLine, PointLine, ReasonLine, State};
 
 /// Something that happened in the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,15 +14,18 @@ pub struct EventLine {
     pub kind: EventKind,
 }
 
-/// What happened. Points are named by their place in the plan, from 0.
+/// What happened. Points are named by their number, which their samples bear.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
     /// A point began.
     PointBegan {
-        /// Which.
+        /// Its number: 0 for the first one.
         point: u32,
+        /// What is to be measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        planned: Option<Box<PointLine>>,
     },
     /// A phase of it began.
     PhaseBegan {
@@ -46,6 +49,16 @@ pub enum EventKind {
         trust: String,
         /// What speaks against them.
         warnings: Vec<ReasonLine>,
+        /// Why it could not be measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+    },
+    /// The run goes on after it was broken off, in another process. Moments count from the same start.
+    RunResumed {
+        /// The start of the run on the clocks of this process.
+        anchor: AnchorLine,
+        /// The version of inferbench that goes on.
+        inferbench: String,
     },
     /// The run ended by itself or was stopped. A run that was killed has no such line.
     RunEnded {

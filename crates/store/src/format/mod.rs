@@ -11,14 +11,17 @@ mod sample;
 mod summary;
 
 pub use event::{EventKind, EventLine};
-pub use plan::{LimitsLine, LoadLine, PhaseLine, PointLine, UntilLine, WarmUpLine};
+pub use plan::{
+    CancellationLine, CountsLine, LimitsLine, LoadLine, PhaseLine, PointLine, UntilLine, WarmUpLine,
+};
 pub use reading::ReadingLine;
 pub use run::{AnchorLine, RunFile};
 pub use sample::{
     ArrivalKindLine, ArrivalLines, ConnectLine, MalformedSample, SampleLine, UsageLine,
 };
 pub use summary::{
-    ErrorLine, FactsLine, MetricLine, PointSummary, ReasonLine, State, SummaryFile, is_below_floor,
+    DriftLine, ErrorLine, FactsLine, GoalLine, MetricLine, PointSummary, ReasonLine, State,
+    SummaryFile, is_below_floor,
 };
 
 /// The version of all formats together. A reader takes its own and all earlier ones.

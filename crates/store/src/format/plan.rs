@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize};
 
-use bench_core::{Limits, Load, Phase, Point, Until, WarmUp};
+use bench_core::{Counts, Limits, Load, Phase, Point, Until, WarmUp};
 use serde::{Deserialize, Serialize};
 
 /// A point of the plan.
@@ -12,6 +12,12 @@ pub struct PointLine {
     pub target: String,
     /// What is sent, in a few words.
     pub workload: String,
+    /// Which cell of the plan it is, from 0. Points of one cell repeat one another.
+    #[serde(default)]
+    pub cell: u32,
+    /// Which of its cell's repeats it is, from 0.
+    #[serde(default)]
+    pub repeat: u32,
     /// When requests are sent.
     pub load: LoadLine,
     /// The phase before the measured one.
@@ -23,6 +29,21 @@ pub struct PointLine {
     pub grace_s: f64,
     /// What each request may take.
     pub limits: LimitsLine,
+    /// Requests that are given up on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<CancellationLine>,
+    /// What a good request keeps to, such as `ttft_ms:500 tpot_ms:50`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodput: Option<String>,
+}
+
+/// Requests that are given up on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CancellationLine {
+    /// Share of the requests.
+    pub ratio: f64,
+    /// How long after they were begun.
+    pub after_s: f64,
 }
 
 impl From<&Point> for PointLine {
@@ -30,11 +51,18 @@ impl From<&Point> for PointLine {
         Self {
             target: point.target.clone(),
             workload: point.workload.clone(),
+            cell: point.cell,
+            repeat: point.repeat,
             load: (&point.load).into(),
             warm_up: point.warm_up.as_ref().map(WarmUpLine::from),
             until: (&point.until).into(),
             grace_s: point.grace.as_secs_f64(),
             limits: (&point.limits).into(),
+            cancellation: point.cancellation.as_ref().map(|cancellation| CancellationLine {
+                ratio: cancellation.ratio(),
+                after_s: cancellation.after().as_secs_f64(),
+            }),
+            goodput: point.goodput.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -43,10 +71,16 @@ impl From<&Point> for PointLine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "loop", rename_all = "snake_case")]
 pub enum LoadLine {
-    /// So many requests in flight, always.
+    /// So many in flight, always.
     Closed {
         /// How many.
         concurrency: usize,
+        /// Of what; requests if absent.
+        #[serde(default, skip_serializing_if = "CountsLine::is_requests")]
+        counts: CountsLine,
+        /// How the number is come to, in words; at once if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ramp: Option<String>,
     },
     /// Each session at its time.
     Open {
@@ -61,10 +95,50 @@ pub enum LoadLine {
     },
 }
 
+/// What a closed loop keeps a number of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CountsLine {
+    /// Requests in flight.
+    #[default]
+    Requests,
+    /// Sessions, also while they wait between two turns.
+    Sessions,
+}
+
+impl CountsLine {
+    fn is_requests(&self) -> bool {
+        *self == Self::Requests
+    }
+}
+
+impl LoadLine {
+    /// So many requests in flight, always.
+    pub fn closed(concurrency: usize) -> Self {
+        Self::Closed { concurrency, counts: CountsLine::Requests, ramp: None }
+    }
+
+    /// What it is a number of, and that number: what a sweep over loads is laid out by. 0 where a
+    /// schedule has no rate.
+    pub fn place(&self) -> (&'static str, f64) {
+        match self {
+            Self::Closed { concurrency, .. } => ("users", *concurrency as f64),
+            Self::Open { requests_per_s, .. } => ("requests/s", requests_per_s.unwrap_or(0.0)),
+        }
+    }
+}
+
 impl From<&Load> for LoadLine {
     fn from(load: &Load) -> Self {
         match load {
-            Load::Closed { concurrency } => Self::Closed { concurrency: concurrency.get() },
+            Load::Closed { concurrency, counts, ramp } => Self::Closed {
+                concurrency: concurrency.get(),
+                counts: match counts {
+                    Counts::Requests => CountsLine::Requests,
+                    Counts::Sessions => CountsLine::Sessions,
+                },
+                ramp: ramp.map(|ramp| format!("{} over {} s", ramp.shape, ramp.over.as_secs_f64())),
+            },
             Load::Open { schedule, max_in_flight } => Self::Open {
                 schedule: schedule.describe(),
                 requests_per_s: schedule.rate().map(|rate| rate.as_f64()),
@@ -78,13 +152,13 @@ impl From<&Load> for LoadLine {
 impl fmt::Display for LoadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { concurrency: 1 } => write!(f, "closed loop, 1 user"),
-            Self::Closed { concurrency } => write!(f, "closed loop, {concurrency} users"),
+            Self::Closed { concurrency: 1, .. } => write!(f, "closed loop, 1 user"),
+            Self::Closed { concurrency, .. } => write!(f, "closed loop, {concurrency} users"),
             Self::Open { requests_per_s: Some(rate), .. } => {
                 let decimals = if *rate < 1.0 { 3 } else { 2 };
                 write!(f, "open loop, {rate:.decimals$} requests/s")
             }
-            Self::Open { requests_per_s: None, .. } => write!(f, "open loop"),
+            Self::Open { requests_per_s: None, schedule, .. } => write!(f, "open loop, {schedule}"),
         }
     }
 }
@@ -196,7 +270,7 @@ mod tests {
     #[test]
     fn loads_are_described_in_words() {
         let rate = |r| Rate::per_second(r).unwrap();
-        let closed = |n| LoadLine::Closed { concurrency: n }.to_string();
+        let closed = |n| LoadLine::closed(n).to_string();
         for (words, expected) in [
             (closed(1), "closed loop, 1 user"),
             (closed(32), "closed loop, 32 users"),

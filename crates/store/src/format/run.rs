@@ -25,15 +25,26 @@ pub struct RunFile {
     pub seed: u64,
     /// Load threads.
     pub threads: usize,
-    /// The points, in order of measurement.
+    /// The points, in order of measurement, as far as they are known before.
     pub points: Vec<PointLine>,
+    /// What each point is asked to keep to, such as `p95(ttft_ms)<500ms`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<String>,
+    /// The plan as it was asked for, secrets by their names: what `resume` and `rerun` go by. Null where
+    /// the run was started by other means.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub plan: serde_json::Value,
     /// Where it ran and against what, as the program found it: host, kernel, processor, server.
     pub environment: serde_json::Value,
 }
 
 impl RunFile {
-    /// What stands in the file about `run`, in `environment`.
-    pub fn new(run: &RunInfo, environment: serde_json::Value) -> Self {
+    /// What stands in the file about `run`, asked for as `plan_asked`, in `environment`.
+    pub fn new(
+        run: &RunInfo,
+        plan_asked: serde_json::Value,
+        environment: serde_json::Value,
+    ) -> Self {
         let RunInfo { plan, anchor } = run;
         Self {
             format_version: FORMAT_VERSION,
@@ -45,6 +56,8 @@ impl RunFile {
             seed: plan.seed,
             threads: plan.threads.get(),
             points: plan.points.iter().map(PointLine::from).collect(),
+            goals: plan.goals.iter().map(ToString::to_string).collect(),
+            plan: plan_asked,
             environment,
         }
     }
@@ -65,6 +78,12 @@ pub struct AnchorLine {
     /// Nanoseconds of `CLOCK_MONOTONIC`; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monotonic_ns: Option<u64>,
+}
+
+impl From<AnchorLine> for Anchor {
+    fn from(line: AnchorLine) -> Self {
+        Self { wall_ns: line.wall_ns, monotonic_ns: line.monotonic_ns }
+    }
 }
 
 impl From<Anchor> for AnchorLine {

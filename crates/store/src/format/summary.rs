@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use bench_core::{
-    Facts, Figure, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary, TokenSource,
-    stats::{Distribution, PERCENTILES, sample_floor},
+    EarlyEnd, Facts, Figure, Goal, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary,
+    TokenSource,
+    stats::{Distribution, Drift, PERCENTILES, sample_floor},
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,30 +48,35 @@ impl State {
 impl SummaryFile {
     /// What stands in the file about the points of `plan` that have ended, which are its first.
     pub fn new(plan: &Plan, ended: &[PointOutcome], state: State) -> Self {
-        let points = plan.points.iter().zip(ended).map(|(point, outcome)| PointSummary {
-            target: point.target.clone(),
-            workload: point.workload.clone(),
-            load: (&point.load).into(),
-            trust: outcome.verdict.trust.to_string(),
-            reasons: outcome.verdict.reasons.iter().map(ReasonLine::from).collect(),
-            outcomes: outcomes(&outcome.summary),
-            errors: errors(&outcome.summary),
-            facts: (&outcome.summary.facts).into(),
-            metrics: metrics(&outcome.summary),
-        });
         Self {
             format_version: FORMAT_VERSION,
             id: plan.id.clone(),
             name: plan.name.clone(),
             state,
-            points: points.collect(),
+            points: ended.iter().map(|ended| PointSummary::new(ended, &plan.goals)).collect(),
         }
+    }
+
+    /// How far the numbers can be trusted that can be trusted least; `None` without a point.
+    pub fn worst_trust(&self) -> Option<&str> {
+        const WORST_FIRST: [&str; 3] = ["void", "doubtful", "trusted"];
+        let rank = |point: &&PointSummary| WORST_FIRST.iter().position(|word| *word == point.trust);
+        self.points.iter().min_by_key(rank).map(|point| point.trust.as_str())
     }
 }
 
 /// What came of a point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PointSummary {
+    /// Its number, which its samples bear.
+    #[serde(default)]
+    pub number: u32,
+    /// Which cell of the plan it is, from 0. Points of one cell repeat one another.
+    #[serde(default)]
+    pub cell: u32,
+    /// Which of its cell's repeats it is, from 0.
+    #[serde(default)]
+    pub repeat: u32,
     /// The target's name.
     pub target: String,
     /// What was sent.
@@ -81,6 +87,12 @@ pub struct PointSummary {
     pub trust: String,
     /// What speaks against the numbers, worst first.
     pub reasons: Vec<ReasonLine>,
+    /// Why it could not be measured: there are no metrics then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// What it was asked to keep to, and whether it did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<GoalLine>,
     /// How many requests ended how.
     pub outcomes: BTreeMap<String, u64>,
     /// What failed requests said, most frequent first.
@@ -89,6 +101,57 @@ pub struct PointSummary {
     pub facts: FactsLine,
     /// The metrics by id; those that do not exist for these requests are absent.
     pub metrics: BTreeMap<String, MetricLine>,
+}
+
+impl PointSummary {
+    /// What stands in the file about a point that was asked to keep to `goals`.
+    pub fn new(outcome: &PointOutcome, goals: &[Goal]) -> Self {
+        let PointOutcome { number, point, failure, summary, verdict } = outcome;
+        Self {
+            number: *number,
+            cell: point.cell,
+            repeat: point.repeat,
+            target: point.target.clone(),
+            workload: point.workload.clone(),
+            load: (&point.load).into(),
+            trust: verdict.trust.to_string(),
+            reasons: verdict.reasons.iter().map(ReasonLine::from).collect(),
+            failure: failure.clone(),
+            goals: goals.iter().map(|goal| GoalLine::new(goal, summary)).collect(),
+            outcomes: outcomes(summary),
+            errors: errors(summary),
+            facts: (&summary.facts).into(),
+            metrics: metrics(summary),
+        }
+    }
+
+    /// One number of it: a statistic of a metric, or the value of one that has no statistics.
+    pub fn number_of(&self, metric: &str, statistic: Option<&str>) -> Option<f64> {
+        self.metrics.get(metric)?.statistic(statistic.unwrap_or("value"))
+    }
+}
+
+/// What a point was asked to keep to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GoalLine {
+    /// The goal, such as `p95(ttft_ms)<500ms`.
+    pub goal: String,
+    /// What it came to, in the metric's unit; absent where the metric does not exist for the point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Whether it was met. What does not exist meets nothing.
+    pub met: bool,
+}
+
+impl GoalLine {
+    fn new(goal: &Goal, summary: &Summary) -> Self {
+        let result = goal.check(summary);
+        Self {
+            goal: goal.to_string(),
+            value: result.map(|result| result.value),
+            met: result.is_some_and(|result| result.met),
+        }
+    }
 }
 
 fn outcomes(summary: &Summary) -> BTreeMap<String, u64> {
@@ -189,6 +252,51 @@ pub struct FactsLine {
     /// Processor cores there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<f64>,
+    /// Share of prompt tokens that the server had cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_ratio: Option<f64>,
+    /// How the second half went otherwise than the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftLine>,
+    /// How the first requests went otherwise than the later ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold_start: Option<DriftLine>,
+    /// Milliseconds by which somebody set this machine's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_step_ms: Option<f64>,
+    /// Why the point was ended early: `nothing_works`, `goal_missed` or `saturated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_end: Option<String>,
+}
+
+/// Two parts of a measurement that went differently.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftLine {
+    /// The median of the first part.
+    pub first_ms: f64,
+    /// The median of the second part.
+    pub second_ms: f64,
+    /// How likely so large a difference is by chance.
+    pub p_value: f64,
+}
+
+impl From<Drift> for DriftLine {
+    fn from(drift: Drift) -> Self {
+        Self { first_ms: drift.first, second_ms: drift.second, p_value: drift.p_value }
+    }
+}
+
+impl FactsLine {
+    /// What only the run knew, added to the facts that samples tell: what a point was, once more.
+    pub fn complete(&self, facts: &mut Facts) {
+        let early_end = |name: &String| EarlyEnd::ALL.iter().find(|(_, known)| known == name);
+        facts.delayed_samples = self.delayed_samples;
+        facts.starved = self.starved;
+        facts.client_cpu_cores = self.client_cpu_cores;
+        facts.cores = self.cores;
+        facts.clock_step_ms = self.clock_step_ms;
+        facts.early_end = self.early_end.as_ref().and_then(early_end).map(|(end, _)| *end);
+    }
 }
 
 impl From<&Facts> for FactsLine {
@@ -207,6 +315,14 @@ impl From<&Facts> for FactsLine {
             starved: facts.starved,
             client_cpu_cores: facts.client_cpu_cores,
             cores: facts.cores,
+            cached_ratio: facts.cached_ratio,
+            drift: facts.drift.map(DriftLine::from),
+            cold_start: facts.cold_start.map(DriftLine::from),
+            clock_step_ms: facts.clock_step_ms,
+            early_end: facts.early_end.and_then(|end| {
+                let known = EarlyEnd::ALL.iter().find(|(known, _)| *known == end);
+                known.map(|(_, name)| (*name).to_owned())
+            }),
         }
     }
 }

@@ -3,30 +3,23 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use bench_core::{
-    Aggregate, Anchor, Arrival, ArrivalKind, Connect, FinishReason, Limits, Load, MetricSink,
-    Moment, Outcome, Phase, Plan, Point, Reading, RunEvent, RunInfo, RunOutcome, Sample, Until,
-    Usage, Verdict, WarmUp,
+    Aggregate, Anchor, Arrival, ArrivalKind, Connect, FinishReason, Load, MetricSink, Moment,
+    Outcome, Phase, Plan, Point, PointOutcome, Reading, RunEvent, RunInfo, RunOutcome, Sample,
+    Until, Usage, Verdict, WarmUp,
 };
 use bench_store::{RunDirectory, RunLog};
 
 pub(crate) fn run() -> RunInfo {
-    let closed = |n| Load::Closed { concurrency: NonZeroUsize::new(n).unwrap() };
+    let closed = |n| Load::closed(NonZeroUsize::new(n).unwrap());
+    let until = Until { requests: Some(3), duration: Some(Duration::from_millis(2_500)) };
     let point = Point {
         target: "local".into(),
         workload: "chat 1024/3".into(),
-        load: closed(2),
         warm_up: Some(WarmUp { load: closed(1), until: Until::requests(1) }),
-        until: Until { requests: Some(3), duration: Some(Duration::from_millis(2_500)) },
-        grace: Duration::from_secs(30),
-        limits: Limits::default(),
+        ..Point::new(closed(2), until)
     };
-    let plan = Plan {
-        id: "7Q4K".into(),
-        name: "chat".into(),
-        seed: 42,
-        threads: NonZeroUsize::MIN,
-        points: vec![point.clone(), point],
-    };
+    let points = vec![point.clone(), Point { repeat: 1, ..point.clone() }];
+    let plan = Plan { id: "7Q4K".into(), name: "chat".into(), points, ..Plan::of(point) };
     let anchor = Anchor { wall_ns: 1_700_000_000_000_000_000, monotonic_ns: Some(5_000) };
     RunInfo { plan, anchor }
 }
@@ -96,13 +89,14 @@ pub(crate) fn power(at_ms: u64, value: f64) -> Reading {
 
 /// The events of the first point of [`run`].
 pub(crate) fn events() -> Vec<RunEvent> {
+    let point = run().plan.points.remove(0);
     let measured = [sample(0), sample(1), failure(2)];
     let mut aggregate = Aggregate::default();
     measured.iter().for_each(|sample| aggregate.add(sample));
     let summary = aggregate.summarize();
     let verdict = Verdict::on(&summary, false);
     let mut events = vec![
-        RunEvent::PointBegan { point: 0 },
+        RunEvent::PointBegan { number: 0, point: point.clone() },
         RunEvent::PhaseBegan { point: 0, phase: Phase::WarmUp },
         RunEvent::Sample(warm_up()),
         RunEvent::PhaseEnded { point: 0, phase: Phase::WarmUp },
@@ -112,17 +106,15 @@ pub(crate) fn events() -> Vec<RunEvent> {
     ];
     events.extend(measured.map(RunEvent::Sample));
     events.push(RunEvent::PhaseEnded { point: 0, phase: Phase::Measure });
-    events.push(RunEvent::PointEnded { point: 0, summary, verdict });
+    let ended = PointOutcome { number: 0, point, failure: None, summary, verdict };
+    events.push(RunEvent::PointEnded(ended));
     events
 }
 
 /// What came of the points among `events`.
 pub(crate) fn outcome(events: &[RunEvent], interrupted: bool) -> RunOutcome {
     let points = events.iter().filter_map(|event| match event {
-        RunEvent::PointEnded { summary, verdict, .. } => {
-            let (summary, verdict) = (summary.clone(), verdict.clone());
-            Some(bench_core::PointOutcome { summary, verdict })
-        }
+        RunEvent::PointEnded(ended) => Some(ended.clone()),
         _ => None,
     });
     RunOutcome { points: points.collect(), interrupted }
@@ -131,7 +123,7 @@ pub(crate) fn outcome(events: &[RunEvent], interrupted: bool) -> RunOutcome {
 pub(crate) fn begun(root: &std::path::Path) -> (RunDirectory, RunLog) {
     let directory = RunDirectory::create(root, "7Q4K", "chat").unwrap();
     let environment = serde_json::json!({ "host": "spark", "command": ["inferbench", "run"] });
-    let mut log = RunLog::new(directory.clone(), environment);
+    let mut log = RunLog::new(directory.clone(), serde_json::json!({ "version": 1 }), environment);
     log.begin(&run()).unwrap();
     (directory, log)
 }

@@ -122,7 +122,8 @@ fn a_directory_that_is_gone_stops_the_run_with_the_reason() {
     let root = tempfile::tempdir().unwrap();
     let directory = RunDirectory::create(root.path(), "7Q4K", "chat").unwrap();
     fs::remove_dir(directory.path()).unwrap();
-    let mut log = bench_store::RunLog::new(directory, serde_json::Value::Null);
+    let mut log =
+        bench_store::RunLog::new(directory, serde_json::Value::Null, serde_json::Value::Null);
     let error = log.begin(&run()).unwrap_err();
     assert_eq!(error.to_string(), "the log of the run cannot go on");
     assert!(error.cause.to_string().starts_with("cannot write to "), "{}", error.cause);

@@ -1,0 +1,48 @@
+//! Ending a point before its end.
+
+use std::fmt;
+
+use crate::RunEvent;
+
+/// Looks on while a point is measured, and may end it early: when its goals are out of reach, or nothing
+/// works at all.
+///
+/// Called for each sample and each progress of the point, of warm-up and measured phase alike, on the
+/// thread that also calls the sinks.
+pub trait Watch: Send {
+    /// Something happened. `Some` ends the point as if its time were over: nothing more is sent, and what
+    /// is in flight may end within the grace period.
+    fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd>;
+}
+
+/// Why a point was ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EarlyEnd {
+    /// The first requests all failed.
+    NothingWorks,
+    /// A goal was missed, and the user had asked to stop then.
+    GoalMissed,
+    /// Requests came in faster than they were answered.
+    Saturated,
+}
+
+impl EarlyEnd {
+    /// Every one, and its name in files.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::NothingWorks, "nothing_works"),
+        (Self::GoalMissed, "goal_missed"),
+        (Self::Saturated, "saturated"),
+    ];
+}
+
+/// In words that follow "ended early:".
+impl fmt::Display for EarlyEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NothingWorks => "the first requests all failed",
+            Self::GoalMissed => "a goal was missed",
+            Self::Saturated => "requests came in faster than they were answered",
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! The servers and prompts of an experiment: looked up, made and kept as points need them.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use bench_core::{Plan, Point, Prepared, Provider, TokenCounter};
+use bench_providers::OpenAi;
+use bench_workloads::{Approximate, Synthetic, Tokenizer, load_tokenizer};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::{
+    Code, Failure, Settings, Target,
+    loads::{self, ceil},
+    lookout::Lookout,
+    machine,
+    memory::Memory,
+    points::Cell,
+    target,
+};
+
+/// Prompts prepared for a point at most; beyond, they come again.
+const MOST_PROMPTS: u64 = 10_000;
+/// Their tokens, together: some 300 MB of text, made in less than a minute by the slowest tokenizer.
+const MOST_PROMPT_TOKENS: f64 = 5e7;
+/// Prompts prepared for a point that ends at a time.
+const PROMPTS_FOR_A_DURATION: u64 = 2_000;
+
+/// What the points of an experiment are measured with.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    settings: Settings,
+    tokenizer: Arc<dyn Tokenizer>,
+    /// For talking to servers between points.
+    runtime: Runtime,
+    /// One for each of the settings' targets.
+    targets: Vec<Found>,
+    /// What results call them: one for each, all different.
+    names: Vec<String>,
+}
+
+/// A target, as far as it is known.
+#[derive(Debug)]
+enum Found {
+    Yes(Box<Known>),
+    /// Why it could not be found so far.
+    NotYet(Failure),
+}
+
+/// A target that has been found, and what it was asked.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) target: Target,
+    pub(crate) provider: Arc<OpenAi>,
+    pub(crate) memory: Memory,
+}
+
+impl Lab {
+    /// Looks for every target. One that is not there is looked for again when its first point comes.
+    ///
+    /// # Errors
+    ///
+    /// When something is wrong that no waiting mends, or if not one target is there: with the first one's
+    /// failure.
+    pub(crate) fn open(settings: Settings) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| {
+            Failure::new(Code::Resource, "the system gives no runtime").said(error.to_string())
+        })?;
+        loads::check(&settings)?;
+        // A wrong file is the user's to mend, and quicker to find than a server.
+        let tokenizer = tokenizer(&settings)?;
+        let (targets, names) = (Vec::new(), Vec::new());
+        let mut lab = Self { settings, tokenizer, runtime, targets, names };
+        for index in 0..lab.settings.targets.len() {
+            let found = match lab.look_for(index) {
+                Ok(known) => Found::Yes(Box::new(known)),
+                Err(failure) => Found::NotYet(failure),
+            };
+            let name = lab.unused_name(index, &found);
+            lab.names.push(name);
+            lab.targets.push(found);
+        }
+        match &lab.targets[0] {
+            Found::NotYet(failure) if lab.known().next().is_none() => Err(failure.clone()),
+            _ => lab.make_room().map(|()| lab),
+        }
+    }
+
+    /// Makes room for the most connections that any point will need.
+    fn make_room(&self) -> Result<(), Failure> {
+        let most = self.settings.loads.iter().map(loads::connections).max().unwrap_or(0);
+        // Both ends of a connection to the simulator are ours.
+        let is_simulator = |(_, known): (usize, &Known)| known.target.simulator.is_some();
+        machine::make_room(if self.known().any(is_simulator) { most * 2 } else { most })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The targets that have been found, with their places in the settings.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (usize, &Known)> {
+        self.targets.iter().enumerate().filter_map(|(index, found)| match found {
+            Found::Yes(known) => Some((index, &**known)),
+            Found::NotYet(_) => None,
+        })
+    }
+
+    /// The targets that have been found, by the names that results give them.
+    pub(crate) fn into_targets(self) -> Vec<Target> {
+        let found = self.targets.into_iter().zip(self.names);
+        let found = found.filter_map(|(found, name)| match found {
+            Found::Yes(known) => Some(Target { name, ..known.target }),
+            Found::NotYet(_) => None,
+        });
+        found.collect()
+    }
+
+    /// What results call a target.
+    pub(crate) fn name(&self, target: usize) -> &str {
+        &self.names[target]
+    }
+
+    /// What was noticed while targets were looked for, in words for the user.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (found, name) in self.targets.iter().zip(&self.names) {
+            match found {
+                Found::Yes(known) => notes.extend(known.target.notes.iter().cloned()),
+                Found::NotYet(failure) => {
+                    notes.push(format!("{name} is not there yet: {}", failure.what));
+                }
+            }
+        }
+        notes.extend(self.same_servers());
+        notes
+    }
+
+    /// Targets that are one server and one model: measured as asked for, but perhaps not as meant.
+    fn same_servers(&self) -> Vec<String> {
+        let place = |known: &Known| (known.target.endpoint.to_string(), known.target.model.clone());
+        let known: Vec<_> = self.known().collect();
+        let pairs = known.iter().enumerate().flat_map(|(n, a)| {
+            let later = known[n + 1..].iter();
+            later.filter(|b| place(a.1) == place(b.1)).map(move |b| (a.0, b.0))
+        });
+        let words = |(a, b)| {
+            let (a, b) = (self.name(a), self.name(b));
+            format!("{a} and {b} are the same model at the same address")
+        };
+        pairs.map(words).collect()
+    }
+
+    fn look_for(&self, index: usize) -> Result<Known, Failure> {
+        let asked = &self.settings.targets[index];
+        let target = self.runtime.block_on(Target::find(asked, &self.settings))?;
+        let provider = target::provider(target.config(asked, &self.settings))?;
+        let metrics = self.runtime.block_on(provider.metrics());
+        let memory = Memory::of(asked.server_log.as_deref(), metrics.as_deref());
+        Ok(Known { target, provider: Arc::new(provider), memory })
+    }
+
+    /// The name of a target: its own, or with a number behind it where another one has that.
+    fn unused_name(&self, index: usize, found: &Found) -> String {
+        let asked = &self.settings.targets[index];
+        let name = match (found, &asked.name, &asked.server) {
+            (Found::Yes(known), ..) => known.target.name.clone(),
+            (_, Some(name), _) => match &asked.pass {
+                Some(pass) => format!("{name} ({pass})"),
+                None => name.clone(),
+            },
+            (_, None, crate::Server::At(endpoint)) => endpoint.to_string(),
+            _ => format!("target {}", index + 1),
+        };
+        let numbered = (2_u32..).map(|n| format!("{name} #{n}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        names.find(|name| !self.names.contains(name)).unwrap_or(name)
+    }
+
+    /// The target at `index`, looked for once more if it has not been found.
+    fn target(&mut self, index: usize) -> Result<&Known, Failure> {
+        if matches!(self.targets[index], Found::NotYet(_)) {
+            let known = self.look_for(index)?;
+            self.targets[index] = Found::Yes(Box::new(known));
+        }
+        match &self.targets[index] {
+            Found::Yes(known) => Ok(known),
+            Found::NotYet(failure) => Err(failure.clone()),
+        }
+    }
+
+    /// What is sent, in a few words.
+    pub(crate) fn workload_name(&self, workload: usize) -> String {
+        let workload = &self.settings.workloads[workload];
+        format!("synthetic ISL {} OSL {}", workload.isl, workload.osl)
+    }
+
+    /// Who counts the tokens of prompts, in a few words.
+    pub(crate) fn tokens_by(&self) -> String {
+        let trust = if self.tokenizer.is_exact() { "exact" } else { "approximate" };
+        format!("tokens counted by {}, {trust}", self.tokenizer)
+    }
+
+    /// Tokens of prompt and answer together that a target takes, where it is known.
+    pub(crate) fn context_length(&self, target: usize) -> Option<u32> {
+        let asked = self.settings.targets[target].context_length;
+        asked.or_else(|| match &self.targets[target] {
+            Found::Yes(known) => known.target.context_length(),
+            Found::NotYet(_) => None,
+        })
+    }
+
+    /// Why a cell cannot be measured: its prompts and answers are longer than the model's context.
+    pub(crate) fn beyond_context(&self, cell: Cell) -> Option<String> {
+        let context = f64::from(self.context_length(cell.target)?);
+        let workload = &self.settings.workloads[cell.workload];
+        let (isl, osl) = (workload.isl.mean(), workload.osl.mean());
+        (isl + osl > context).then(|| {
+            format!("ISL {isl:.0} + OSL {osl:.0} tokens are beyond the context of {context:.0}")
+        })
+    }
+
+    /// A cell as a point.
+    pub(crate) fn point(&self, number: usize, cell: Cell, repeat: u32) -> Result<Point, Failure> {
+        let settings = &self.settings;
+        let load = &settings.loads[cell.load];
+        let when = loads::load(settings, load, self.seed(cell, repeat))?;
+        Ok(Point {
+            target: self.name(cell.target).to_owned(),
+            workload: self.workload_name(cell.workload),
+            cell: u32::try_from(number).unwrap_or(u32::MAX),
+            repeat,
+            warm_up: loads::warm_up(settings, load),
+            grace: settings.grace,
+            limits: settings.limits,
+            cancellation: settings.cancel,
+            goodput: settings.goals.goodput.clone(),
+            ..Point::new(when, loads::until(settings, load))
+        })
+    }
+
+    /// The seed of a point: that of the plan for the first one. It is the same for all targets, which are
+    /// asked the same, and differs otherwise, so that no server has seen a prompt before.
+    fn seed(&self, cell: Cell, repeat: u32) -> u64 {
+        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let place = (cell.workload as u64) << 40 | (cell.load as u64) << 20 | u64::from(repeat);
+        self.settings.seed.wrapping_add(place.wrapping_mul(SPREAD))
+    }
+
+    /// What a point of `cell` is measured with.
+    pub(crate) fn prepare(&mut self, point: &Point, cell: Cell) -> Result<Prepared, Failure> {
+        self.target(cell.target)?;
+        if let Some(why) = self.beyond_context(cell) {
+            return Err(Failure::new(Code::Setting, why).fix("shorter prompts or answers"));
+        }
+        let seed = self.seed(cell, point.repeat);
+        let provider = Arc::clone(&self.target(cell.target)?.provider);
+        let workload = self.prompts(point, cell, seed, &provider)?;
+        let mut prepared = Prepared::new(provider as Arc<dyn Provider>, Box::new(workload));
+        prepared.counter = Some(Arc::clone(&self.tokenizer) as Arc<dyn TokenCounter>);
+        prepared.watch = Some(Box::new(Lookout::new(point, &self.settings.goals)));
+        Ok(prepared)
+    }
+
+    fn prompts(
+        &self,
+        point: &Point,
+        cell: Cell,
+        seed: u64,
+        provider: &OpenAi,
+    ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
+        let settings = &self.settings;
+        let workload = &settings.workloads[cell.workload];
+        let warm_up = point.warm_up.as_ref().and_then(|warm_up| warm_up.until.requests);
+        let measured = loads::requests(settings, &settings.loads[cell.load]);
+        let wanted = match measured {
+            Some(requests) => requests.saturating_add(warm_up.unwrap_or(0)),
+            None => PROMPTS_FOR_A_DURATION,
+        };
+        let affordable = ceil(MOST_PROMPT_TOKENS / workload.isl.mean()).min(MOST_PROMPTS);
+        let count = usize::try_from(wanted.clamp(1, affordable)).unwrap_or(1);
+        let synthetic = Synthetic {
+            isl: workload.isl,
+            osl: Some(workload.osl),
+            count: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
+            seed,
+        };
+        synthetic.prepare(&*self.tokenizer, &|prompt| provider.encode(prompt)).map_err(|error| {
+            Failure::new(Code::Prompts, "the prompts cannot be made").caused_by(&error)
+        })
+    }
+
+    /// The plan of these points.
+    pub(crate) fn plan(&self, id: String, points: Vec<Point>) -> Plan {
+        Plan {
+            id,
+            name: self.settings.name.clone(),
+            seed: self.settings.seed,
+            threads: self.settings.threads.unwrap_or_else(machine::load_threads),
+            points,
+            cool_down: self.settings.cool_down,
+            goals: self.settings.goals.slo.clone(),
+            resumed: None,
+        }
+    }
+
+    /// What is recorded of the machine and of the servers.
+    pub(crate) fn environment(&self, skipped: &[Value]) -> Value {
+        crate::environment::environment(self, skipped)
+    }
+}
+
+fn tokenizer(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {
+    let Some(path) = &settings.tokenizer else { return Ok(Arc::new(Approximate)) };
+    load_tokenizer(path).map_err(|error| {
+        let what = format!("the tokenizer {} cannot be used", path.display());
+        let fix =
+            "--tokenizer tokenizer.json, the folder that holds it, or none for an approximate one";
+        Failure::new(Code::Tokenizer, what).caused_by(&error).fix(fix)
+    })
+}

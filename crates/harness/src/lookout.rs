@@ -1,0 +1,272 @@
+//! Looks on while a point is measured, and ends it when going on is pointless.
+
+use std::collections::VecDeque;
+
+use bench_core::{
+    Aggregate, EarlyEnd, Goal, Load, Moment, Phase, Point, RunEvent, Sample, Watch, metric,
+    stats::{DRIFT_ALPHA, drift},
+};
+
+use crate::Goals;
+
+/// Everything that may end a point early.
+#[derive(Debug)]
+pub(crate) struct Lookout {
+    breaker: Breaker,
+    goals: Option<GoalWatch>,
+    saturation: Option<SaturationWatch>,
+}
+
+impl Lookout {
+    /// A lookout over `point`, which is to end as `goals` say.
+    pub(crate) fn new(point: &Point, goals: &Goals) -> Self {
+        let is_open = matches!(point.load, Load::Open { max_in_flight: None, .. });
+        Self {
+            breaker: Breaker::default(),
+            goals: goals.abort.filter(|_| !goals.slo.is_empty()).map(|after| GoalWatch {
+                goals: goals.slo.clone(),
+                after_s: after.as_secs_f64(),
+                aggregate: Aggregate::of(point),
+                began: None,
+                samples: 0,
+                next_look: LEAST_SAMPLES,
+            }),
+            saturation: (is_open && goals.stop_on_saturation).then(SaturationWatch::default),
+        }
+    }
+}
+
+impl Watch for Lookout {
+    fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
+        let nothing_works = self.breaker.event(event);
+        let goal_missed = || self.goals.as_mut().and_then(|watch| watch.event(event));
+        let saturated = || self.saturation.as_mut().and_then(|watch| watch.event(event));
+        nothing_works.or_else(goal_missed).or_else(saturated)
+    }
+}
+
+/// Ends a point whose first requests all fail: hours of errors tell no more than ten.
+///
+/// Those of the warm-up count, but do not end it: what failed there is in no result, and a user would be
+/// told that nothing was measured, not why.
+#[derive(Debug, Default)]
+struct Breaker {
+    failures: u64,
+    closed: bool,
+}
+
+/// Failures without a single success, beyond those that were in flight together.
+const ENOUGH: u64 = 10;
+
+impl Watch for Breaker {
+    fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
+        let RunEvent::Sample(sample) = event else { return None };
+        self.closed |= sample.outcome.is_ok();
+        self.failures += u64::from(sample.outcome.is_failure());
+        let measured = sample.phase == Phase::Measure;
+        let nothing_works = !self.closed && self.failures >= ENOUGH && measured;
+        nothing_works.then_some(EarlyEnd::NothingWorks)
+    }
+}
+
+/// Ends a point that misses a goal, once enough of it is known.
+#[derive(Debug)]
+struct GoalWatch {
+    goals: Vec<Goal>,
+    /// Seconds of the measured phase before it looks.
+    after_s: f64,
+    aggregate: Aggregate,
+    began: Option<Moment>,
+    samples: u64,
+    /// Samples at which it looks again: looking costs as much as all that was taken in so far.
+    next_look: u64,
+}
+
+/// Samples below which no goal is judged: not even a median can be quoted.
+const LEAST_SAMPLES: u64 = 11;
+
+impl Watch for GoalWatch {
+    fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
+        let RunEvent::Sample(sample) = event else { return None };
+        if sample.phase != Phase::Measure {
+            return None;
+        }
+        self.aggregate.add(sample);
+        self.samples += 1;
+        let at = sample.done?;
+        let began = *self.began.get_or_insert(sample.sent.unwrap_or(at));
+        if self.samples < self.next_look || at.since(began).as_secs_f64() < self.after_s {
+            return None;
+        }
+        self.next_look = self.samples + self.samples.div_ceil(2);
+        let summary = self.aggregate.clone().summarize();
+        let is_missed = |goal: &Goal| goal.check(&summary).is_some_and(|result| !result.met);
+        self.goals.iter().any(is_missed).then_some(EarlyEnd::GoalMissed)
+    }
+}
+
+/// Ends an open loop whose requests come in faster than they are answered: what is in flight grows, and so
+/// does the time to first token, without an end that any measurement could wait for.
+///
+/// Both have to grow by half between the first and the second half of the last minute, beyond chance.
+/// guidellm's over-saturation constraint looks at the slopes of the same two.
+#[derive(Debug, Default)]
+struct SaturationWatch {
+    in_flight: VecDeque<f64>,
+    ttft_ms: VecDeque<f64>,
+}
+
+/// Ten looks a second: at least ten seconds, at most a minute.
+const LEAST_LOOKS: usize = 100;
+const MOST_LOOKS: usize = 600;
+/// Requests in flight below which a server is not saturated, however they grow.
+const LEAST_IN_FLIGHT: f64 = 16.0;
+/// How much more the second half has to be.
+const GROWTH: f64 = 0.5;
+const MOST_TIMES: usize = 2_000;
+
+impl SaturationWatch {
+    fn add(&mut self, sample: &Sample) {
+        if sample.phase == Phase::Measure && sample.outcome.is_ok() {
+            self.ttft_ms.extend(metric("ttft_ms").and_then(|ttft| ttft.of(sample)));
+            if self.ttft_ms.len() > MOST_TIMES {
+                self.ttft_ms.pop_front();
+            }
+        }
+    }
+
+    fn is_saturated(&mut self) -> bool {
+        let latest = self.in_flight.back().copied().unwrap_or(0.0);
+        self.in_flight.len() >= LEAST_LOOKS
+            && latest >= LEAST_IN_FLIGHT
+            && grows(self.in_flight.make_contiguous())
+            && grows(self.ttft_ms.make_contiguous())
+    }
+}
+
+fn grows(values: &[f64]) -> bool {
+    let grown = drift(values);
+    grown.is_some_and(|drift| drift.ratio > GROWTH && drift.p_value < DRIFT_ALPHA)
+}
+
+impl Watch for SaturationWatch {
+    fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
+        match event {
+            RunEvent::Sample(sample) => self.add(sample),
+            RunEvent::Progress(progress) => {
+                self.in_flight.push_back(progress.in_flight() as f64);
+                if self.in_flight.len() > MOST_LOOKS {
+                    self.in_flight.pop_front();
+                }
+                // A look costs a sort of what is kept: once a second is often enough.
+                if self.in_flight.len().is_multiple_of(10) && self.is_saturated() {
+                    return Some(EarlyEnd::Saturated);
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, time::Duration};
+
+    use bench_core::{Arrival, ArrivalKind, Outcome, Paced, Progress, Rate, Until};
+
+    use super::*;
+
+    fn closed() -> Point {
+        Point::new(Load::closed(NonZeroUsize::MIN), Until::requests(1_000))
+    }
+
+    /// What ends a point that sees `events`.
+    fn seen(lookout: &mut Lookout, events: impl IntoIterator<Item = RunEvent>) -> Option<EarlyEnd> {
+        events.into_iter().find_map(|event| lookout.event(&event))
+    }
+
+    fn ended(phase: Phase, outcome: Outcome) -> RunEvent {
+        RunEvent::Sample(Sample { phase, outcome, ..Sample::due(Moment::default()) })
+    }
+
+    /// A success that was sent at `at_ms` and had its first token `ttft_ms` later.
+    fn answered(at_ms: u64, ttft_ms: u64) -> RunEvent {
+        let moment = |ms: u64| Moment::from_nanos(ms * 1_000_000);
+        let arrival = Arrival {
+            at: moment(at_ms + ttft_ms),
+            lag_ns: 0,
+            bytes: 1,
+            tokens: 1,
+            kind: ArrivalKind::Content,
+            coalesced: false,
+            kernel: true,
+        };
+        RunEvent::Sample(Sample {
+            sent: Some(moment(at_ms)),
+            done: Some(moment(at_ms + ttft_ms)),
+            arrivals: vec![arrival],
+            outcome: Outcome::Ok,
+            ..Sample::due(moment(at_ms))
+        })
+    }
+
+    #[test]
+    fn ten_failures_and_no_success_are_enough() {
+        let after = |warm_up: &[Outcome], measured: &[Outcome]| {
+            let mut lookout = Lookout::new(&closed(), &Goals::default());
+            let warm_up = warm_up.iter().map(|outcome| ended(Phase::WarmUp, *outcome));
+            let measured = measured.iter().map(|outcome| ended(Phase::Measure, *outcome));
+            seen(&mut lookout, warm_up.chain(measured))
+        };
+        assert_eq!(after(&[], &[Outcome::Reset; 9]), None);
+        assert_eq!(after(&[], &[Outcome::Reset; 10]), Some(EarlyEnd::NothingWorks));
+        assert_eq!(after(&[], &[&[Outcome::Ok][..], &[Outcome::Reset; 50]].concat()), None);
+        assert_eq!(after(&[], &[Outcome::Cancelled; 50]), None);
+        assert_eq!(after(&[Outcome::Reset; 50], &[]), None, "a warm-up is not ended");
+        assert_eq!(after(&[Outcome::Reset; 50], &[Outcome::Reset]), Some(EarlyEnd::NothingWorks));
+    }
+
+    #[test]
+    fn a_missed_goal_ends_a_point_after_its_time_and_a_met_one_never() {
+        let goals = |abort| Goals {
+            slo: vec!["p50(ttft)<100ms".parse().unwrap()],
+            abort,
+            ..Goals::default()
+        };
+        let after = |seconds| Some(Duration::from_secs(seconds));
+        // One request a second for half a minute.
+        let ends = |abort, ttft_ms| {
+            let mut lookout = Lookout::new(&closed(), &goals(abort));
+            let mut requests = 0;
+            let events = (0..30).map(|n| answered(n * 1_000, ttft_ms)).inspect(|_| requests += 1);
+            let end = seen(&mut lookout, events);
+            (end, requests)
+        };
+        assert_eq!(ends(after(20), 250), (Some(EarlyEnd::GoalMissed), 21));
+        assert_eq!(ends(after(5), 250), (Some(EarlyEnd::GoalMissed), 11), "not before eleven");
+        assert_eq!(ends(after(5), 50).0, None);
+        assert_eq!(ends(None, 250).0, None);
+    }
+
+    #[test]
+    fn a_queue_that_grows_without_end_is_saturation_and_a_steady_one_is_not() {
+        let rate = Rate::per_second(10.0).unwrap();
+        let open = Point::new(Load::open(Paced::constant(rate)), Until::requests(1_000));
+        let goals = Goals { stop_on_saturation: true, ..Goals::default() };
+        // A look every 100 ms, and an answer beside it.
+        let end = |point: &Point, in_flight: fn(u64) -> u64, ttft_ms: fn(u64) -> u64| {
+            let mut lookout = Lookout::new(point, &goals);
+            let events = (0..600).flat_map(|n| {
+                let progress = Progress { sent: n + in_flight(n), ended: n, of: None };
+                [answered(n * 100, ttft_ms(n)), RunEvent::Progress(progress)]
+            });
+            seen(&mut lookout, events)
+        };
+        assert_eq!(end(&open, |n| n, |n| 50 + n * 10), Some(EarlyEnd::Saturated));
+        assert_eq!(end(&open, |n| 60 + n % 7, |n| 50 + n % 5), None, "busy, and steady");
+        assert_eq!(end(&open, |n| n, |n| 50 + n % 5), None, "answers are long, and prompt");
+        assert_eq!(end(&open, |n| n / 100, |n| 50 + n), None, "few are in flight");
+        assert_eq!(end(&closed(), |n| n, |n| 50 + n * 10), None, "a closed loop cannot be");
+    }
+}
