@@ -11,9 +11,11 @@ use bench_store::{PointSummary, RunDirectory, RunLog, StoreError, SummaryFile, n
 use serde_json::{Value, json};
 
 use crate::{
-    Code, Exit, Export, Failure, Settings, Target,
+    Code, Exit, Export, Failure, Found, Settings, Target,
+    find::{Map, Search},
     lab::Lab,
     points::{self, Cell},
+    resume::resumed,
     sweep::{Sweep, is_failed},
 };
 
@@ -40,6 +42,8 @@ pub struct Finished {
     pub exported: Vec<String>,
     /// The servers, as far as they were found, by the names that points give them.
     pub targets: Vec<Target>,
+    /// The highest loads that meet every goal, where these were sought.
+    pub found: Vec<Found>,
 }
 
 /// Makes everything ready that `settings` ask for. Blocks while it talks to servers.
@@ -52,7 +56,7 @@ pub fn prepare(settings: Settings) -> Result<Experiment, Failure> {
     let cells = points::cells(lab.settings());
     let skipped = skipped(&lab, &cells);
     let points = planned(&lab, &cells)?;
-    if points.is_empty() {
+    if points.is_empty() && lab.settings().find.is_none() {
         let why = skipped.first().and_then(|cell| cell["why"].as_str()).unwrap_or_default();
         return Err(Failure::new(Code::Setting, "nothing is left to measure").said(why));
     }
@@ -61,8 +65,29 @@ pub fn prepare(settings: Settings) -> Result<Experiment, Failure> {
     Ok(Experiment { lab, cells, plan, skipped, directory })
 }
 
-/// The points of a sweep, in order.
+/// Makes the run in `directory` ready to go on, which was broken off, and which `settings` are of.
+///
+/// # Errors
+///
+/// When the run came to its end, or cannot go on as it was meant to. Nothing of it is changed then.
+pub fn resume(directory: RunDirectory, settings: Settings) -> Result<Experiment, Failure> {
+    let run = directory.read_run().map_err(|error| {
+        Failure::new(Code::Artifacts, "the run cannot be read").caused_by(&error)
+    })?;
+    let lab = Lab::open(settings)?;
+    let cells = points::cells(lab.settings());
+    let skipped = skipped(&lab, &cells);
+    let resumed = resumed(&directory, &run, &lab, &cells)?;
+    let points = planned(&lab, &cells)?;
+    let plan = Plan { resumed: Some(resumed), ..lab.plan(run.id, points) };
+    Ok(Experiment { lab, cells, plan, skipped, directory })
+}
+
+/// The points of a sweep, in order; those of a search are found out while it goes on.
 fn planned(lab: &Lab, cells: &[Cell]) -> Result<Vec<Point>, Failure> {
+    if lab.settings().find.is_some() {
+        return Ok(Vec::new());
+    }
     let order = points::order(lab.settings(), cells).into_iter();
     let within = order.filter(|(place, _)| lab.beyond_context(cells[*place]).is_none());
     within.map(|(place, repeat)| lab.point(place, cells[place], repeat)).collect()
@@ -119,19 +144,25 @@ impl Experiment {
     /// When the measurement could not be done, or not be written down. What was written before is kept.
     pub fn run(self, sinks: Vec<Box<dyn MetricSink>>, stop: &Stop) -> Result<Finished, Failure> {
         let Self { lab, cells, plan, skipped, directory } = self;
-        let mut sweep = Sweep::new(plan.points.clone(), cells.clone(), lab.settings().clone());
-        let record =
-            Record { asked: lab.settings().plan.clone(), found: lab.environment(&skipped) };
+        let settings = lab.settings().clone();
+        let record = Record { asked: settings.plan.clone(), found: lab.environment(&skipped) };
         let lab = RefCell::new(lab);
+        let map = settings.find.as_ref().map(|_| Map::new(&settings, &cells));
+        let mut course: Box<dyn Course + '_> = match &map {
+            Some(map) => Box::new(Search::new(&lab, map.clone())),
+            None => Box::new(Sweep::new(plan.points.clone(), cells.clone(), settings)),
+        };
         let prepare = |point: &Point| {
             let cell = cells.get(point.cell as usize).copied();
             let cell = cell.ok_or_else(|| Failure::new(Code::Bug, "a point without a cell"))?;
             lab.borrow_mut().prepare(point, cell)
         };
-        let outcome = measure(&plan, &mut sweep, prepare, record, sinks, &directory, stop)?;
+        let outcome = measure(&plan, &mut *course, prepare, record, sinks, &directory, stop)?;
+        drop(course);
         let lab = lab.into_inner();
         let exported = export(&lab, &directory)?;
-        Ok(Finished { plan, outcome, directory, exported, targets: lab.into_targets() })
+        let found = map.map_or(Vec::new(), |map| map.found(&outcome.points));
+        Ok(Finished { plan, outcome, directory, exported, targets: lab.into_targets(), found })
     }
 }
 
@@ -175,6 +206,9 @@ impl Finished {
         let missed = |point: &PointOutcome| {
             goals.iter().any(|goal| goal.check(&point.summary).is_none_or(|result| !result.met))
         };
+        if !self.found.is_empty() {
+            return self.exit_of_search();
+        }
         let lost = || points().any(is_failed);
         if points().any(ours) {
             Exit::Resource
@@ -190,6 +224,16 @@ impl Finished {
             Exit::GoalMissed
         } else {
             Exit::Ok
+        }
+    }
+
+    /// A search meets loads that are too much on purpose: only a target without an answer is a failure.
+    fn exit_of_search(&self) -> Exit {
+        let without = |found: &&Found| found.highest.is_none();
+        match self.found.iter().filter(without).count() {
+            0 => Exit::Ok,
+            _ if self.outcome.points.iter().all(is_failed) => Exit::Failed,
+            _ => Exit::GoalMissed,
         }
     }
 

@@ -12,24 +12,27 @@
 mod environment;
 mod experiment;
 mod failure;
+mod find;
 mod lab;
 mod loads;
 mod lookout;
 mod machine;
 mod memory;
 mod points;
+mod resume;
 mod self_test;
 mod settings;
 mod sweep;
 mod target;
 
 pub use environment::redacted;
-pub use experiment::{Experiment, Finished, prepare};
+pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};
+pub use find::{Found, Tried, candidates};
 pub use machine::raise_file_limit;
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
-    Converge, Export, GateSettings, Goals, LoadSettings, Order, Repeats, Server, Settings,
-    TargetSettings, WorkloadSettings,
+    Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
+    Settings, TargetSettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};

@@ -57,6 +57,9 @@ pub struct Settings {
     pub stamping: Stamping,
     /// What each point is asked to keep to.
     pub goals: Goals,
+    /// Whether the loads are candidates among which the highest is sought that meets every goal, rather
+    /// than loads that are all measured.
+    pub find: Option<FindSettings>,
     /// What the run is to be compared with when it ends.
     pub gate: GateSettings,
     /// Where directories of runs go.
@@ -92,6 +95,7 @@ impl Settings {
             limits: Limits::default(),
             stamping: Stamping::default(),
             goals: Goals::default(),
+            find: None,
             gate: GateSettings::default(),
             artifacts: PathBuf::from("artifacts"),
             exports: Vec::new(),
@@ -282,6 +286,13 @@ pub struct Goals {
     pub abort: Option<Duration>,
     /// Leave out loads beyond one that saturates the server or misses a goal.
     pub stop_on_saturation: bool,
+}
+
+/// How the highest load is sought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FindSettings {
+    /// Probes of a load on which the answer rests.
+    pub probes: NonZeroU32,
 }
 
 /// What a run is to be compared with when it ends.
