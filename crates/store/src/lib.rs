@@ -16,6 +16,9 @@
 //! [`ReadingLine`], [`EventLine`], [`SummaryFile`]. All of them change together, and [`FORMAT_VERSION`]
 //! with them.
 //!
+//! [`import`] reads the results of other tools as such runs, without samples: what is not known of them is
+//! absent, and a distribution of which only some statistics are told is a [`MetricLine::Partial`].
+//!
 //! A process that is killed loses at most the last second: what came since is in memory, as the price of
 //! whole compressed frames, and nothing is synced to the disk before a phase ends, as the price of not
 //! holding up a run. A file may therefore end anywhere; every reader here stops at the tear and
@@ -27,6 +30,7 @@ mod error;
 mod format;
 mod frames;
 mod id;
+pub mod import;
 mod log;
 mod records;
 mod summarize;
@@ -36,9 +40,9 @@ pub use error::{ReadError, StoreError};
 pub use format::{
     AnchorLine, ArrivalKindLine, ArrivalLines, CancellationLine, ConnectLine, CountsLine,
     DriftLine, ErrorLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine, LimitsLine,
-    LoadLine, MalformedSample, MetricLine, PhaseLine, PointLine, PointSummary, ReadingLine,
-    ReasonLine, RunFile, SampleLine, State, SummaryFile, UntilLine, UsageLine, WarmUpLine,
-    is_below_floor,
+    LoadLine, MalformedSample, MetricLine, PartialDistribution, PhaseLine, PointLine, PointSummary,
+    ReadingLine, ReasonLine, RunFile, SampleLine, State, SummaryFile, UntilLine, UsageLine,
+    WarmUpLine, is_below_floor,
 };
 pub use id::new_id;
 pub use log::RunLog;

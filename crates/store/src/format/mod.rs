@@ -4,6 +4,7 @@
 //! as they are when those change.
 
 mod event;
+mod partial;
 mod plan;
 mod reading;
 mod run;
@@ -11,6 +12,7 @@ mod sample;
 mod summary;
 
 pub use event::{EventKind, EventLine};
+pub use partial::PartialDistribution;
 pub use plan::{
     CancellationLine, CountsLine, LimitsLine, LoadLine, PhaseLine, PointLine, UntilLine, WarmUpLine,
 };

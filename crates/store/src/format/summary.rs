@@ -9,7 +9,7 @@ use bench_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FORMAT_VERSION, LoadLine};
+use super::{FORMAT_VERSION, LoadLine, PartialDistribution};
 
 /// What came of a run. Written anew whenever a point ends; also what `--json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -363,10 +363,12 @@ pub enum MetricLine {
         /// The value.
         value: f64,
     },
+    /// Many values, measured by another tool that told only some statistics of them.
+    Partial(PartialDistribution),
 }
 
 impl MetricLine {
-    fn new(metric: &Metric, figure: &Figure) -> Self {
+    pub(crate) fn new(metric: &Metric, figure: &Figure) -> Self {
         let unit = metric.unit.to_owned();
         let d = match figure {
             Figure::Value(value) => return Self::Value { unit, value: *value },
@@ -400,13 +402,15 @@ impl MetricLine {
     pub fn unit(&self) -> &str {
         match self {
             Self::Distribution { unit, .. } | Self::Value { unit, .. } => unit,
+            Self::Partial(partial) => &partial.unit,
         }
     }
 
-    /// Its statistics, by the names and in the order that they have in the file.
+    /// Its statistics, as far as they are known, by the names and in the order that they have in the file.
     pub fn statistics(&self) -> Vec<(&'static str, f64)> {
         match self {
             Self::Value { value, .. } => vec![("value", *value)],
+            Self::Partial(partial) => partial.statistics(),
             #[rustfmt::skip]
             Self::Distribution {
                 unit: _, count, mean, std, min, max, below_floor: _,

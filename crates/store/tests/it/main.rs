@@ -3,6 +3,7 @@
 
 mod directory;
 mod fixture;
+mod import;
 mod log;
 mod round_trip;
 mod torn;
