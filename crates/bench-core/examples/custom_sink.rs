@@ -20,7 +20,8 @@ impl MetricSink for Lines {
                 let ms = s.done.zip(s.sent).map_or(f64::NAN, |(done, sent)| done.ms_since(sent));
                 println!("{:<12} {}  {ms:>7.2} ms", s.request_id, s.outcome);
             }
-            RunEvent::PointEnded(PointOutcome { summary, verdict, .. }) => {
+            RunEvent::PointEnded(point) => {
+                let PointOutcome { summary, verdict, .. } = &**point;
                 for (metric, figure) in &summary.figures {
                     let value = match figure {
                         Figure::Distribution(d) => d.median(),

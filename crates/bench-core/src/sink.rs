@@ -38,7 +38,7 @@ pub enum RunEvent {
         /// Its number.
         number: u32,
         /// What is to be measured.
-        point: Point,
+        point: Box<Point>,
     },
     /// A phase of it begins.
     PhaseBegan {
@@ -61,7 +61,7 @@ pub enum RunEvent {
         phase: Phase,
     },
     /// A point ended.
-    PointEnded(PointOutcome),
+    PointEnded(Box<PointOutcome>),
 }
 
 /// How a run ended.

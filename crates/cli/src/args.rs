@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
+    /// Look through what was measured before: list, show, tag, remove, pack, import, repair
+    #[cfg(feature = "history")]
+    Runs(crate::runs::RunsArgs),
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,8 @@ mod foreign;
 mod output;
 mod progress;
 mod run;
+#[cfg(feature = "history")]
+mod runs;
 mod signals;
 mod simulate;
 mod values;
@@ -42,5 +44,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Sim(args) => simulate::simulate(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),
+        #[cfg(feature = "history")]
+        Command::Runs(args) => runs::runs(&args),
     }
 }

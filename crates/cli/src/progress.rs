@@ -7,9 +7,10 @@ use std::{
 };
 
 use bench_core::{
-    MetricSink, Phase, Progress, RunEvent, RunInfo, RunOutcome, Sample, SinkError,
+    MetricSink, Phase, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, Sample, SinkError,
     stats::Distribution,
 };
+use bench_store::LoadLine;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
@@ -22,6 +23,8 @@ pub(crate) struct ProgressView {
     failed: u64,
     /// Ticks of a tenth of a second.
     ticks: u32,
+    /// Points that are planned: 0 where that is found out while measuring.
+    points: usize,
 }
 
 enum View {
@@ -55,7 +58,14 @@ impl ProgressView {
         } else {
             View::Lines
         };
-        Self { view, phase: Phase::WarmUp, recent: Recent::default(), failed: 0, ticks: 0 }
+        Self {
+            view,
+            phase: Phase::WarmUp,
+            recent: Recent::default(),
+            failed: 0,
+            ticks: 0,
+            points: 1,
+        }
     }
 
     fn show(&mut self, progress: Progress) {
@@ -81,8 +91,38 @@ impl ProgressView {
     }
 }
 
+impl ProgressView {
+    /// Says what became of a point, where there are several.
+    fn say(&self, point: &PointOutcome) {
+        if self.points == 1 {
+            return;
+        }
+        let of = if self.points > 1 { format!("/{}", self.points) } else { String::new() };
+        let line = format!("point {}{of}  {}", point.number + 1, in_a_line(point));
+        match &self.view {
+            View::Bar(bar) => bar.suspend(|| output::say(&line)),
+            View::Lines => output::say(&line),
+        }
+    }
+}
+
+/// What a point came to: `local  closed loop, 8 users  853 tok/s  TTFT p95 44.1 ms  trusted`.
+fn in_a_line(outcome: &PointOutcome) -> String {
+    let PointOutcome { point, summary, verdict, failure, .. } = outcome;
+    let mut words = vec![point.target.clone(), LoadLine::from(&point.load).to_string()];
+    words.extend((point.repeat > 0).then(|| format!("repeat {}", point.repeat + 1)));
+    let tps = summary.value("output_tps").map(|tps| format!("{tps:.0} tok/s"));
+    let ttft = summary.distribution("ttft_ms").and_then(|ttft| ttft.percentile(95.0));
+    words.extend(tps);
+    words.extend(ttft.map(|ms| format!("TTFT p95 {ms:.1} ms")));
+    words.push(verdict.trust.to_string());
+    words.extend(failure.clone());
+    output::visible(&words.join("  "))
+}
+
 impl MetricSink for ProgressView {
-    fn begin(&mut self, _run: &RunInfo) -> Result<(), SinkError> {
+    fn begin(&mut self, run: &RunInfo) -> Result<(), SinkError> {
+        self.points = run.plan.points.len();
         if let View::Bar(bar) = &self.view {
             let template = "{prefix} {bar:12} {pos}/{len} {elapsed}  {wide_msg}";
             // The template is ours and valid; the default one would do, too.
@@ -113,6 +153,7 @@ impl MetricSink for ProgressView {
                     self.show(*progress);
                 }
             }
+            RunEvent::PointEnded(ended) => self.say(ended),
             _ => {}
         }
         Ok(())

@@ -41,6 +41,10 @@ pub enum Code {
     Setting,
     /// The server's address is none.
     Address,
+    /// No run, or not one, is what a reference names.
+    Reference,
+    /// The files of a run cannot be used.
+    RunFiles,
     /// Nobody answers there.
     Unreachable,
     /// The server answers, but not as an inference server.
@@ -67,9 +71,11 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Setting,
         Self::Address,
+        Self::Reference,
+        Self::RunFiles,
         Self::Unreachable,
         Self::NoServer,
         Self::Key,
@@ -92,6 +98,18 @@ impl Code {
             Self::Address => {
                 ("IB102", Exit::Usage, "The server's address is no http or https URL.")
             }
+            Self::Reference => (
+                "IB103",
+                Exit::Usage,
+                "The reference names no run, or several where one is wanted. Runs are named by @last, @prev, \
+                 @baseline, an id or its first letters, tag:NAME, a pattern of <id>-<name>, or a path.",
+            ),
+            Self::RunFiles => (
+                "IB104",
+                Exit::Usage,
+                "The files of a run cannot be used: it is being measured, was damaged or changed by hand, was \
+                 written by a newer inferbench, or is no run at all. Nothing was changed.",
+            ),
             Self::Unreachable => (
                 "IB201",
                 Exit::Target,
@@ -207,7 +225,7 @@ impl Failure {
     }
 
     /// The same failure, with the causes of `error`, from the outermost in.
-    pub(crate) fn caused_by(self, error: &dyn std::error::Error) -> Self {
+    pub fn caused_by(self, error: &dyn std::error::Error) -> Self {
         let mut said = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {

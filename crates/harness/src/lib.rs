@@ -10,6 +10,7 @@
 //! it was started. It prints nothing and serves nothing: who calls it passes sinks that do.
 
 mod environment;
+mod estimate;
 mod experiment;
 mod failure;
 mod find;
@@ -26,6 +27,7 @@ mod sweep;
 mod target;
 
 pub use environment::redacted;
+pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};
 pub use find::{Found, Tried, candidates};

@@ -40,16 +40,30 @@ pub(crate) fn until(settings: &Settings, load: &LoadSettings) -> Until {
 /// The phase before the measured one. At a rate, a server is warmed by a few requests at a time: a schedule
 /// would only take longer.
 pub(crate) fn warm_up(settings: &Settings, load: &LoadSettings) -> Option<WarmUp> {
-    let concurrency = match load {
-        LoadSettings::Closed { concurrency, .. } => *concurrency,
-        LoadSettings::Open { .. } | LoadSettings::Trace { .. } => WARM_UP_AT_A_RATE,
-    };
+    let concurrency = width(load);
     let duration = settings.warm_up_duration;
     let by_itself = || duration.is_none().then(|| (concurrency.get() as u64).max(4));
     let requests = settings.warm_up.or_else(by_itself);
     let nothing = requests == Some(0) || duration == Some(Duration::ZERO);
     (!nothing)
         .then(|| WarmUp { load: Load::closed(concurrency), until: Until { requests, duration } })
+}
+
+/// Requests in flight in the warm-up of `load`.
+pub(crate) fn width(load: &LoadSettings) -> NonZeroUsize {
+    match load {
+        LoadSettings::Closed { concurrency, .. } => *concurrency,
+        LoadSettings::Open { .. } | LoadSettings::Trace { .. } => WARM_UP_AT_A_RATE,
+    }
+}
+
+/// A load in a few words.
+pub(crate) fn describe(load: &LoadSettings) -> String {
+    match load {
+        LoadSettings::Closed { concurrency, .. } => format!("concurrency {concurrency}"),
+        LoadSettings::Open { curve, arrivals, .. } => format!("{curve}, {arrivals}"),
+        LoadSettings::Trace { timestamps, .. } => format!("trace of {}", timestamps.len()),
+    }
 }
 
 /// When requests are sent; `seed` is that of random arrivals.

@@ -44,7 +44,7 @@ impl Sweep {
     /// Whether its target could not be reached, or answered nothing but errors.
     fn is_lost(&self, point: &Point, measured: &[PointOutcome]) -> bool {
         let of_target = |done: &&PointOutcome| done.point.target == point.target;
-        measured.iter().filter(of_target).any(|done| is_failed(done))
+        measured.iter().filter(of_target).any(is_failed)
     }
 
     /// Whether less load of the same kind was too much already.

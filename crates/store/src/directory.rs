@@ -8,7 +8,9 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{EventLine, FORMAT_VERSION, ReadError, RunFile, StoreError, SummaryFile};
+use crate::{
+    EventLine, FORMAT_VERSION, NotesError, NotesFile, ReadError, RunFile, StoreError, SummaryFile,
+};
 
 /// The directory of a run, which belongs to that run alone and is never used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +37,20 @@ impl RunDirectory {
         if let Some(path) = Self::with_id(root, id)? {
             return Err(StoreError::Taken { path });
         }
-        let path = root.join(format!("{}-{}", file_name(id), file_name(name)));
+        let path = root.join(Self::name(id, name));
         private_directory().create(&path).map_err(|source| StoreError::new(&path, source))?;
+        // Another process may have taken the id between the look and the making, for another name. Each
+        // of the two then sees the other one, and both give way.
+        if let Some(other) = Self::others(root, id, &path)?.into_iter().next() {
+            fs::remove_dir(&path).map_err(|source| StoreError::new(&path, source))?;
+            return Err(StoreError::Taken { path: other });
+        }
         Ok(Self { path })
+    }
+
+    /// The name of the directory of the run `id` called `name`.
+    pub(crate) fn name(id: &str, name: &str) -> String {
+        format!("{}-{}", file_name(id), file_name(name))
     }
 
     /// The directory of a run that was written before.
@@ -54,20 +67,32 @@ impl RunDirectory {
         }
     }
 
+    /// The directory at `path`, whatever it holds.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Where the run below `root` with this id lies, if there is one.
     pub(crate) fn with_id(root: &Path, id: &str) -> Result<Option<PathBuf>, StoreError> {
+        Ok(Self::others(root, id, Path::new(""))?.into_iter().next())
+    }
+
+    /// Where runs below `root` with this id lie, `own` left out.
+    fn others(root: &Path, id: &str, own: &Path) -> Result<Vec<PathBuf>, StoreError> {
         let prefix = format!("{}-", file_name(id));
         let entries = match fs::read_dir(root) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|source| StoreError::new(root, source))?,
         };
+        let mut others = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|source| StoreError::new(root, source))?;
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                return Ok(Some(entry.path()));
+            let path = entry.path();
+            if path != own && entry.file_name().to_string_lossy().starts_with(&prefix) {
+                others.push(path);
             }
         }
-        Ok(None)
+        Ok(others)
     }
 
     /// Where it is.
@@ -98,6 +123,18 @@ impl RunDirectory {
     /// Where its [`SummaryFile`] is; missing until a point has ended.
     pub fn summary_path(&self) -> PathBuf {
         self.path.join("summary.json")
+    }
+
+    /// Where its [`NotesFile`] is; missing until somebody notes something.
+    pub fn notes_path(&self) -> PathBuf {
+        self.path.join("notes.json")
+    }
+
+    /// Whether a process writes into it at this moment, which holds its events locked until it ends,
+    /// however it ends.
+    pub fn is_being_written(&self) -> bool {
+        let Ok(events) = File::open(self.events_path()) else { return false };
+        matches!(events.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
     }
 
     /// What was to be measured.
@@ -135,6 +172,31 @@ impl RunDirectory {
         Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 
+    /// What its owner noted about it.
+    ///
+    /// # Errors
+    ///
+    /// When `notes.json` is there and cannot be read, or is newer than this program.
+    pub fn read_notes(&self) -> Result<NotesFile, ReadError> {
+        Ok(read_json(&self.notes_path())?.unwrap_or_default())
+    }
+
+    /// Changes what is noted about it. Of two processes that do so at once, each changes what the other
+    /// one left.
+    ///
+    /// # Errors
+    ///
+    /// When the notes cannot be read or written.
+    pub fn change_notes(&self, change: impl FnOnce(&mut NotesFile)) -> Result<(), NotesError> {
+        let run = File::open(self.run_path());
+        let run = run.map_err(|source| StoreError::new(&self.run_path(), source))?;
+        // Where nothing can be locked, as on some network disks, the last one wins.
+        let _ = run.lock();
+        let mut notes = self.read_notes()?;
+        change(&mut notes);
+        Ok(self.write_json(&self.notes_path(), &notes)?)
+    }
+
     /// Replaces `path` by `contents` at once: a reader sees the old file or the new one, whenever this
     /// process or the machine stops.
     pub(crate) fn write_json(
@@ -164,7 +226,8 @@ pub(crate) fn private_file() -> OpenOptions {
     options
 }
 
-fn private_directory() -> DirBuilder {
+/// A builder of directories into which only their owner may look.
+pub(crate) fn private_directory() -> DirBuilder {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -172,7 +235,7 @@ fn private_directory() -> DirBuilder {
 }
 
 /// Makes a rename last; only Unix opens directories.
-fn sync_directory(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 

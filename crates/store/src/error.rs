@@ -99,3 +99,15 @@ pub enum ReadError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+/// Notes that cannot be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotesError {
+    /// What is there cannot be read: mend or remove it.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+    /// What is new cannot be written.
+    #[error(transparent)]
+    NotWritten(#[from] StoreError),
+}

@@ -120,24 +120,44 @@ fn whole_bytes(source: impl BufRead) -> io::Result<u64> {
     Ok(frames.whole())
 }
 
+/// `lines` as a frame of its own.
+pub(crate) fn frame(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(lines)
+}
+
 /// Reads a sequence of frames as one text, up to the first place where it is torn.
 pub(crate) struct FrameReader<R> {
     source: R,
     decoder: raw::Decoder<'static>,
     taken: u64,
     whole: u64,
+    /// As `whole`, where the text up to there also ends with a line.
+    lines: u64,
+    last: u8,
     broken: bool,
 }
 
 impl<R: BufRead> FrameReader<R> {
     pub(crate) fn new(source: R) -> io::Result<Self> {
         let decoder = raw::Decoder::new()?;
-        Ok(Self { source, decoder, taken: 0, whole: 0, broken: false })
+        Ok(Self { source, decoder, taken: 0, whole: 0, lines: 0, last: b'\n', broken: false })
     }
 
     /// Compressed bytes read so far, up to the end of a frame.
     pub(crate) fn whole(&self) -> u64 {
         self.whole
+    }
+
+    /// Compressed bytes read so far, up to the end of a frame with which a line ends too.
+    pub(crate) fn whole_lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Whether nothing was read beyond [`whole_lines`](Self::whole_lines).
+    pub(crate) fn is_whole(&self) -> bool {
+        self.taken == self.lines
     }
 }
 
@@ -154,8 +174,10 @@ impl<R: BufRead> Read for FrameReader<R> {
             };
             self.source.consume(status.bytes_read);
             self.taken += status.bytes_read as u64;
+            self.last = text[..status.bytes_written].last().copied().unwrap_or(self.last);
             if status.remaining == 0 {
                 self.whole = self.taken;
+                self.lines = if self.last == b'\n' { self.taken } else { self.lines };
             }
             if status.bytes_written > 0 {
                 return Ok(status.bytes_written);

@@ -9,6 +9,8 @@ const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// Letters of an id: a million runs in one place.
 const LETTERS: u32 = 4;
+/// Letters of an id at most, of which there are more than anybody has runs.
+const LONGEST: u32 = 12;
 
 /// An id such as `7Q4K` that no run below `root` has.
 ///
@@ -31,9 +33,15 @@ pub fn new_id(root: &Path, seed: u64) -> Result<String, StoreError> {
     }
 }
 
+/// Whether `text` is an id as [`new_id`] makes them.
+pub(crate) fn is_id(text: &str) -> bool {
+    (LETTERS as usize..=LONGEST as usize).contains(&text.len())
+        && text.bytes().all(|b| DIGITS.contains(&b))
+}
+
 fn spell(mut number: u64, letters: u32) -> String {
     let mut id = String::new();
-    for _ in 0..letters.min(12) {
+    for _ in 0..letters.min(LONGEST) {
         id.push(char::from(DIGITS[(number % 32) as usize]));
         number /= 32;
     }

@@ -7,6 +7,7 @@
 //!   readings.jsonl.zst    a line for each telemetry value, if there are any
 //!   events.jsonl          points, phases, doubts
 //!   summary.json          the metrics of each point: written anew whenever a point ends
+//!   notes.json            tags and remarks of its owner, if there are any
 //! ```
 //!
 //! [`RunDirectory`] makes the directory and finds its files, [`RunLog`] is the sink that writes them,
@@ -19,6 +20,9 @@
 //! [`import`] reads the results of other tools as such runs, without samples: what is not known of them is
 //! absent, and a distribution of which only some statistics are told is a [`MetricLine::Partial`].
 //!
+//! `History` (feature `history`) knows all runs below a root and finds them by reference, [`pack()`] and
+//! [`unpack`] carry one elsewhere, [`repair()`] makes one whole again that was killed.
+//!
 //! A process that is killed loses at most the last second: what came since is in memory, as the price of
 //! whole compressed frames, and nothing is synced to the disk before a phase ends, as the price of not
 //! holding up a run. A file may therefore end anywhere; every reader here stops at the tear and
@@ -29,22 +33,30 @@ mod directory;
 mod error;
 mod format;
 mod frames;
+#[cfg(feature = "history")]
+mod history;
 mod id;
 pub mod import;
 mod log;
+mod pack;
 mod records;
+mod repair;
 mod summarize;
 
 pub use directory::RunDirectory;
-pub use error::{ReadError, StoreError};
+pub use error::{NotesError, ReadError, StoreError};
 pub use format::{
     AnchorLine, ArrivalKindLine, ArrivalLines, CancellationLine, ConnectLine, CountsLine,
     DriftLine, ErrorLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine, LimitsLine,
-    LoadLine, MalformedSample, MetricLine, PartialDistribution, PhaseLine, PointLine, PointSummary,
-    ReadingLine, ReasonLine, RunFile, SampleLine, State, SummaryFile, UntilLine, UsageLine,
-    WarmUpLine, is_below_floor,
+    LoadLine, MalformedSample, MetricLine, NotesFile, PartialDistribution, PhaseLine, PointLine,
+    PointSummary, ReadingLine, ReasonLine, RunFile, SampleLine, State, SummaryFile, UntilLine,
+    UsageLine, WarmUpLine, is_below_floor,
 };
+#[cfg(feature = "history")]
+pub use history::{Entry, Headline, History, RemoveError, ResolveError, RunState};
 pub use id::new_id;
 pub use log::RunLog;
+pub use pack::{Importable, PackError, adopt, pack, packed_name, recognize, unpack};
 pub use records::{Records, TornTail, read_readings, read_samples};
+pub use repair::{RepairError, Repaired, RepairedFile, repair};
 pub use summarize::{Recomputed, planned_points, summarize};

@@ -1,8 +1,8 @@
 //! The sink that writes a run down while it goes on.
 
 use std::{
-    fs::File,
-    io::{ErrorKind, Write},
+    fs::{File, TryLockError},
+    io::{self, Write},
     path::Path,
     time::Duration,
 };
@@ -92,12 +92,15 @@ impl OpenLog {
     fn create(directory: RunDirectory, run: &RunInfo) -> Result<Self, StoreError> {
         let path = directory.events_path();
         let events = private_file().append(true).create_new(true).open(&path);
+        let events = events.map_err(|source| StoreError::new(&path, source))?;
+        // Tells other processes that this one is alive; where nothing can be locked, they think it killed.
+        let _ = events.lock();
         let clock = RunClock::of(run);
         Ok(Self {
             run: run.clone(),
             samples: FrameWriter::create(directory.samples_path())?,
             readings: None,
-            events: events.map_err(|source| StoreError::new(&path, source))?,
+            events,
             ended: Vec::new(),
             flushed: clock.now(),
             clock,
@@ -109,11 +112,13 @@ impl OpenLog {
     fn reopen(directory: RunDirectory, run: &RunInfo) -> Result<Self, StoreError> {
         let clock = RunClock::of(run);
         let readings = directory.readings_path();
+        // Before anything is cut: another process may still be writing.
+        let events = reopen_lines(&directory.events_path())?;
         let mut log = Self {
             run: run.clone(),
             samples: FrameWriter::reopen(directory.samples_path())?,
             readings: readings.exists().then(|| FrameWriter::reopen(readings)).transpose()?,
-            events: reopen_lines(&directory.events_path())?,
+            events,
             ended: run.plan.resumed.iter().flat_map(|resumed| resumed.measured.clone()).collect(),
             flushed: clock.now(),
             clock,
@@ -132,7 +137,7 @@ impl OpenLog {
             RunEvent::Sample(sample) => self.samples.push(&SampleLine::from(sample))?,
             RunEvent::Reading(reading) => self.write_reading(&ReadingLine::from(reading))?,
             RunEvent::PointBegan { number, point } => {
-                let planned = Some(Box::new(PointLine::from(point)));
+                let planned = Some(Box::new(PointLine::from(&**point)));
                 self.note(EventKind::PointBegan { point: *number, planned })?;
             }
             RunEvent::PhaseBegan { point, phase } => {
@@ -149,7 +154,7 @@ impl OpenLog {
                     warnings: ended.verdict.reasons.iter().map(ReasonLine::from).collect(),
                     failure: ended.failure.clone(),
                 })?;
-                self.ended.push(ended.clone());
+                self.ended.push((**ended).clone());
                 self.summarize(State::Unfinished)?;
             }
             // Progress can be told from the samples.
@@ -229,12 +234,12 @@ impl std::fmt::Debug for OpenLog {
 /// Opens a file of lines to append to it, without the line at its end that a kill cut short.
 fn reopen_lines(path: &Path) -> Result<File, StoreError> {
     let reopen = || {
-        let text = match std::fs::read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            text => text?,
-        };
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let file = private_file().append(true).create(true).open(path)?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(io::Error::other("another process is writing this run"));
+        }
+        let text = std::fs::read(path)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64)?;
         Ok(file)
     };

@@ -15,8 +15,11 @@ mod capacity;
 mod faults;
 mod finding_the_server;
 mod help;
+mod history;
 #[cfg(unix)]
 mod interrupts;
+#[cfg(unix)]
+mod killed;
 mod numbers;
 mod output;
 mod requests;

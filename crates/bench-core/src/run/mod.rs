@@ -187,7 +187,7 @@ impl Run<'_> {
             }
             match self.point(number, &point, prepare) {
                 Ok(measured) => {
-                    self.tell(&RunEvent::PointEnded(measured.clone()));
+                    self.tell(&RunEvent::PointEnded(Box::new(measured.clone())));
                     outcome.points.push(measured);
                 }
                 Err(error) => {
@@ -220,7 +220,7 @@ impl Run<'_> {
         point: &Point,
         prepare: &mut Prepare<'_>,
     ) -> Result<PointOutcome, RunError> {
-        self.tell(&RunEvent::PointBegan { number, point: point.clone() });
+        self.tell(&RunEvent::PointBegan { number, point: Box::new(point.clone()) });
         let (measured, failure) = match prepare(point) {
             Ok(prepared) => (self.phases(number, point, prepared)?, None),
             Err(cause) => (Measured::nothing(point), Some(with_causes(&*cause))),

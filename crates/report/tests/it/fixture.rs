@@ -3,8 +3,8 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bench_core::{
-    Aggregate, Arrival, ArrivalKind, FinishReason, Limits, Load, Moment, Outcome, Paced, Plan,
-    Point, PointOutcome, Rate, Sample, ServerInfo, Until, Usage, Verdict,
+    Aggregate, Arrival, ArrivalKind, FinishReason, Load, Moment, Outcome, Paced, Plan, Point,
+    PointOutcome, Rate, Sample, ServerInfo, Until, Usage, Verdict,
 };
 use bench_report::console::{Histograms, LogHistogram, Report, Style, Target, render};
 

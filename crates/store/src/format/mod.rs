@@ -4,6 +4,7 @@
 //! as they are when those change.
 
 mod event;
+mod notes;
 mod partial;
 mod plan;
 mod reading;
@@ -12,6 +13,7 @@ mod sample;
 mod summary;
 
 pub use event::{EventKind, EventLine};
+pub use notes::NotesFile;
 pub use partial::PartialDistribution;
 pub use plan::{
     CancellationLine, CountsLine, LimitsLine, LoadLine, PhaseLine, PointLine, UntilLine, WarmUpLine,

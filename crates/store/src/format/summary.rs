@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bench_core::{
     EarlyEnd, Facts, Figure, Goal, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary,
-    TokenSource,
+    TokenSource, Verdict,
     stats::{Distribution, Drift, PERCENTILES, sample_floor},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FORMAT_VERSION, LoadLine, PartialDistribution};
+use super::{FORMAT_VERSION, LoadLine, PartialDistribution, PointLine};
 
 /// What came of a run. Written anew whenever a point ends; also what `--json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,16 +108,25 @@ impl PointSummary {
     pub fn new(outcome: &PointOutcome, goals: &[Goal]) -> Self {
         let PointOutcome { number, point, failure, summary, verdict } = outcome;
         Self {
-            number: *number,
+            failure: failure.clone(),
+            goals: goals.iter().map(|goal| GoalLine::new(goal, summary)).collect(),
+            ..Self::of(*number, &point.into(), summary, verdict)
+        }
+    }
+
+    /// What stands in the file about point `number`, which was to be `point`, as far as samples tell.
+    pub(crate) fn of(number: u32, point: &PointLine, summary: &Summary, verdict: &Verdict) -> Self {
+        Self {
+            number,
             cell: point.cell,
             repeat: point.repeat,
             target: point.target.clone(),
             workload: point.workload.clone(),
-            load: (&point.load).into(),
+            load: point.load.clone(),
             trust: verdict.trust.to_string(),
             reasons: verdict.reasons.iter().map(ReasonLine::from).collect(),
-            failure: failure.clone(),
-            goals: goals.iter().map(|goal| GoalLine::new(goal, summary)).collect(),
+            failure: None,
+            goals: Vec::new(),
             outcomes: outcomes(summary),
             errors: errors(summary),
             facts: (&summary.facts).into(),

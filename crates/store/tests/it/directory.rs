@@ -15,6 +15,65 @@ fn a_directory_is_made_once() {
     assert!(RunDirectory::create(&artifacts, "7Q4", "my chat").is_ok());
 }
 
+/// All begin with the same id, under names of their own.
+#[test]
+fn an_id_is_given_to_one_of_those_who_want_it_at_once() {
+    const THREADS: usize = 16;
+    let root = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let start = std::sync::Barrier::new(THREADS);
+        let create = |number: usize| {
+            start.wait();
+            let mut seed = round;
+            loop {
+                let id = bench_store::new_id(root.path(), seed).unwrap();
+                let name = format!("name-{number}");
+                match RunDirectory::create(root.path(), &id, &name) {
+                    Err(StoreError::Taken { .. }) => seed += 1 + number as u64,
+                    created => return drop(created.unwrap()),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for number in 0..THREADS {
+                scope.spawn(move || create(number));
+            }
+        });
+        let names = root.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+        let ids: std::collections::BTreeSet<String> = names
+            .map(|name| name.to_str().unwrap().split('-').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(ids.len(), (usize::try_from(round).unwrap() + 1) * THREADS);
+    }
+}
+
+#[test]
+fn notes_that_are_made_at_once_are_all_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = crate::written::finished(root.path(), "7Q4K", "chat");
+    let run = fs::read(directory.run_path()).unwrap();
+    assert!(directory.read_notes().unwrap().is_empty());
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let directory = &directory;
+            scope.spawn(move || {
+                for tag in 0..10 {
+                    let tag = format!("{number}-{tag}");
+                    directory.change_notes(|notes| notes.tags.extend([tag])).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(directory.read_notes().unwrap().tags.len(), 80);
+    assert_eq!(fs::read(directory.run_path()).unwrap(), run);
+    fs::write(directory.notes_path(), r#"{"format_version": 1, "tags": ["b", "a", "b"]}"#).unwrap();
+    let notes = directory.read_notes().unwrap();
+    assert_eq!(notes.tags.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    fs::write(directory.notes_path(), "{").unwrap();
+    assert!(directory.change_notes(|_| {}).is_err(), "what cannot be read is not overwritten");
+    assert_eq!(fs::read(directory.notes_path()).unwrap(), b"{");
+}
+
 #[cfg(unix)]
 #[test]
 fn only_its_owner_may_look_into_it() {

@@ -96,7 +96,7 @@ pub(crate) fn events() -> Vec<RunEvent> {
     let summary = aggregate.summarize();
     let verdict = Verdict::on(&summary, false);
     let mut events = vec![
-        RunEvent::PointBegan { number: 0, point: point.clone() },
+        RunEvent::PointBegan { number: 0, point: Box::new(point.clone()) },
         RunEvent::PhaseBegan { point: 0, phase: Phase::WarmUp },
         RunEvent::Sample(warm_up()),
         RunEvent::PhaseEnded { point: 0, phase: Phase::WarmUp },
@@ -107,14 +107,14 @@ pub(crate) fn events() -> Vec<RunEvent> {
     events.extend(measured.map(RunEvent::Sample));
     events.push(RunEvent::PhaseEnded { point: 0, phase: Phase::Measure });
     let ended = PointOutcome { number: 0, point, failure: None, summary, verdict };
-    events.push(RunEvent::PointEnded(ended));
+    events.push(RunEvent::PointEnded(Box::new(ended)));
     events
 }
 
 /// What came of the points among `events`.
 pub(crate) fn outcome(events: &[RunEvent], interrupted: bool) -> RunOutcome {
     let points = events.iter().filter_map(|event| match event {
-        RunEvent::PointEnded(ended) => Some(ended.clone()),
+        RunEvent::PointEnded(ended) => Some((**ended).clone()),
         _ => None,
     });
     RunOutcome { points: points.collect(), interrupted }

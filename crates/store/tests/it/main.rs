@@ -3,7 +3,12 @@
 
 mod directory;
 mod fixture;
+#[cfg(feature = "history")]
+mod history;
 mod import;
 mod log;
+mod pack;
+mod repair;
 mod round_trip;
 mod torn;
+mod written;

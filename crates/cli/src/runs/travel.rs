@@ -1,0 +1,58 @@
+//! Runs that come and go: packing and importing.
+
+use std::path::{Path, PathBuf};
+
+use bench_harness::{Code, Failure};
+use bench_store::{
+    Entry, Importable, PackError, RunDirectory, adopt, pack as pack_into, packed_name, recognize,
+    unpack,
+};
+
+use super::table::clean;
+use crate::output;
+
+pub(super) fn pack(entry: &Entry, to: Option<&Path>) -> Result<(), Failure> {
+    let directory = entry.directory();
+    let to = to.map_or_else(|| PathBuf::from(packed_name(&directory)), Path::to_owned);
+    pack_into(&directory, &to).map_err(|error| {
+        failure(&error, format!("{} cannot be packed", clean(entry.directory_name())))
+    })?;
+    output::result(&to.display().to_string())
+}
+
+pub(super) fn import(paths: &[PathBuf], root: &Path) -> Result<(), Failure> {
+    for path in paths {
+        let directory = take(path, root)?;
+        output::result(&directory.path().display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Takes in what is at `path`, whatever it is: other formats have their place in this `match`.
+fn take(path: &Path, root: &Path) -> Result<RunDirectory, Failure> {
+    let what = || format!("{} cannot be imported", clean(&path.display().to_string()));
+    let found = recognize(path).map_err(|error| failure(&error, what()))?;
+    let taken = match found {
+        Some(Importable::Packed) => unpack(path, root),
+        Some(Importable::Directory) => adopt(path, root),
+        _ => {
+            return Err(Failure::new(Code::RunFiles, what())
+                .said("it is neither a packed run nor the directory of one")
+                .fix("a file that inferbench runs pack has written"));
+        }
+    };
+    taken.map_err(|error| failure(&error, what()))
+}
+
+fn failure(error: &PackError, what: String) -> Failure {
+    let code = match error {
+        PackError::NotWritten(_) => Code::Artifacts,
+        PackError::Exists { .. } => Code::Setting,
+        _ => Code::RunFiles,
+    };
+    let failure = Failure::new(code, what).caused_by(error);
+    match error {
+        PackError::Exists { .. } => failure.fix("-o FILE, one that does not exist"),
+        _ => failure,
+    }
+}

@@ -1,0 +1,177 @@
+//! What an experiment will take, told before anything is started.
+
+use std::time::Duration;
+
+use bench_core::Until;
+
+use crate::{LoadSettings, Settings, loads, points};
+
+/// What an experiment will take. Numbers are those of the whole plan: what is skipped or found to be
+/// pointless while it runs is in them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// Points, in order of measurement; of a search, one for each load that may be probed.
+    pub points: Vec<PointEstimate>,
+    /// How long it takes, pauses included.
+    pub duration: Duration,
+    /// Whether that rests on [`PACE`], because it is for the server to say how long requests take.
+    pub is_guess: bool,
+}
+
+/// What a point will take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointEstimate {
+    /// Its target, as the plan calls it.
+    pub target: String,
+    /// What is sent.
+    pub workload: String,
+    /// When it is sent, in a few words.
+    pub load: String,
+    /// Which repeat it is, from 0.
+    pub repeat: u32,
+    /// Requests, warm-up included; absent where only a time ends it.
+    pub requests: Option<u64>,
+    /// Tokens of their prompts.
+    pub input_tokens: Option<u64>,
+    /// Tokens of their answers.
+    pub output_tokens: Option<u64>,
+    /// How long it takes.
+    pub duration: Duration,
+}
+
+/// How long requests are taken to last where nobody knows: 100 ms to the first token, then 10 ms each.
+pub const PACE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(10));
+
+impl Estimate {
+    /// What `settings` ask for. Nothing is looked up.
+    pub fn of(settings: &Settings) -> Self {
+        let cells = points::cells(settings);
+        let mut is_guess = false;
+        let mut estimate = |(place, repeat): (usize, u32)| {
+            let (point, guessed) = point(settings, cells[place], repeat);
+            is_guess |= guessed;
+            point
+        };
+        let points: Vec<PointEstimate> =
+            points::order(settings, &cells).into_iter().map(&mut estimate).collect();
+        let pauses = u32::try_from(points.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let measured: Duration = points.iter().map(|point| point.duration).sum();
+        let duration = measured.saturating_add(settings.cool_down.saturating_mul(pauses));
+        Self { points, duration, is_guess }
+    }
+
+    /// Requests of all points; absent where only a time ends one of them.
+    pub fn requests(&self) -> Option<u64> {
+        self.points.iter().map(|point| point.requests).sum()
+    }
+
+    /// Tokens of all prompts and of all answers; absent where requests are.
+    pub fn tokens(&self) -> Option<(u64, u64)> {
+        let input = self.points.iter().map(|point| point.input_tokens).sum::<Option<u64>>()?;
+        let output = self.points.iter().map(|point| point.output_tokens).sum::<Option<u64>>()?;
+        Some((input, output))
+    }
+}
+
+/// A point, and whether its duration is a guess.
+fn point(settings: &Settings, cell: points::Cell, repeat: u32) -> (PointEstimate, bool) {
+    let (load, workload) = (&settings.loads[cell.load], &settings.workloads[cell.workload]);
+    let until = loads::until(settings, load);
+    let warm_up = loads::warm_up(settings, load).map(|warm_up| warm_up.until);
+    let measured = loads::requests(settings, load);
+    let warming = warm_up.map_or(Some(0), |until| until.requests);
+    let requests = measured.zip(warming).map(|(measured, warming)| measured + warming);
+    let (isl, osl) = (workload.isl.mean(), workload.osl.mean());
+    let tokens = |each: f64| requests.map(|n| loads::ceil(n as f64 * each));
+    let lasts = PACE.0 + PACE.1.mul_f64(osl);
+    let (main, guessed) = phase(load, until, measured, lasts);
+    let concurrency = LoadSettings::concurrency(loads::width(load));
+    let (warm, _) = warm_up
+        .map_or((Duration::ZERO, false), |until| phase(&concurrency, until, until.requests, lasts));
+    let asked = &settings.targets[cell.target];
+    let name = asked.name.clone().or_else(|| asked.model.clone()).unwrap_or("(found)".to_owned());
+    let estimate = PointEstimate {
+        target: match &asked.pass {
+            Some(pass) => format!("{name} ({pass})"),
+            None => name,
+        },
+        workload: format!("ISL {} OSL {}", workload.isl, workload.osl),
+        load: loads::describe(load),
+        repeat,
+        requests,
+        input_tokens: tokens(isl),
+        output_tokens: tokens(osl),
+        duration: main + warm,
+    };
+    (estimate, guessed)
+}
+
+/// How long a phase takes, and whether that is a guess.
+fn phase(
+    load: &LoadSettings,
+    until: Until,
+    requests: Option<u64>,
+    each: Duration,
+) -> (Duration, bool) {
+    let by_count = |requests: u64| match load {
+        LoadSettings::Closed { concurrency, .. } => {
+            each.mul_f64(requests as f64 / concurrency.get() as f64)
+        }
+        LoadSettings::Open { curve, .. } => {
+            Duration::try_from_secs_f64(requests as f64 / curve.peak().as_f64())
+                .unwrap_or(Duration::MAX)
+        }
+        LoadSettings::Trace { timestamps, speed_up, .. } => {
+            let ends = timestamps.iter().max().zip(timestamps.iter().min());
+            ends.map_or(Duration::ZERO, |(last, first)| (*last - *first).div_f64(*speed_up))
+        }
+    };
+    let counted = requests.map(by_count);
+    let is_closed = matches!(load, LoadSettings::Closed { .. });
+    match (counted, until.duration) {
+        (Some(counted), Some(most)) => (counted.min(most), is_closed && counted < most),
+        (Some(counted), None) => (counted, is_closed),
+        (None, most) => (most.unwrap_or(Duration::ZERO), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::{NonZeroU32, NonZeroUsize};
+
+    use super::*;
+    use crate::{Repeats, Server, TargetSettings};
+
+    fn concurrency(n: usize) -> LoadSettings {
+        LoadSettings::concurrency(NonZeroUsize::new(n).unwrap())
+    }
+
+    #[test]
+    fn requests_and_tokens_are_counted_over_all_points() {
+        let settings = Settings {
+            targets: vec![TargetSettings::new(Server::Find), TargetSettings::new(Server::Find)],
+            loads: vec![concurrency(1), concurrency(8)],
+            repeats: Repeats { most: NonZeroU32::new(3).unwrap(), converge: None },
+            ..Settings::new()
+        };
+        let estimate = Estimate::of(&settings);
+        assert_eq!(estimate.points.len(), 12);
+        // 100 and 160 measured, 4 and 8 to warm up.
+        let each = 104 + 168;
+        assert_eq!(estimate.requests(), Some(6 * each));
+        assert_eq!(estimate.tokens(), Some((6 * each * 1_024, 6 * each * 128)));
+        assert!(estimate.is_guess);
+        // 1.38 s a request: 104 one by one, 168 by eight; eleven pauses of 2 s.
+        let seconds = 6.0 * 1.38 * (104.0 + 21.0) + 22.0;
+        assert!((estimate.duration.as_secs_f64() - seconds).abs() < 1e-6, "{estimate:?}");
+    }
+
+    #[test]
+    fn what_ends_at_a_time_is_no_guess() {
+        let duration = Some(Duration::from_secs(60));
+        let settings = Settings { duration, warm_up: Some(0), ..Settings::new() };
+        let estimate = Estimate::of(&settings);
+        assert_eq!((estimate.requests(), estimate.is_guess), (None, false));
+        assert_eq!(estimate.duration, Duration::from_secs(60));
+    }
+}
