@@ -314,7 +314,7 @@ fn percent_slower(ratio: f64) -> String {
 }
 
 /// Every reason's code, and what it means.
-pub const REASONS: [(&str, &str); 21] = [
+pub const REASONS: [(&str, &str); 22] = [
     ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
     (
         "errors",
@@ -401,6 +401,11 @@ pub const REASONS: [(&str, &str); 21] = [
         "cold_start",
         "The first tenth of the measured requests was slower than the rest by more than 10 %, and a Mann-Whitney \
          test says that this is no chance (p < 0.001): the warm-up was too short.",
+    ),
+    (
+        "imported",
+        "Another tool measured this, and nothing of how it did can be checked here. Where its definitions differ from \
+         ours, the run's notes say how.",
     ),
     (
         "clock",

@@ -1,15 +1,18 @@
 //! Arguments as typed, with no side effects.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bench_harness::Exit;
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue},
 };
-use serde_json::{Map, Value};
 
-use crate::values;
+use crate::{flags::PlanFlags, values};
 
 /// Measures LLM inference servers and says whether the numbers can be trusted.
 #[derive(Debug, Parser)]
@@ -30,6 +33,8 @@ pub(crate) enum Command {
     /// Measure a server
     #[command(visible_alias = "profile")]
     Run(Box<RunArgs>),
+    /// Check, complete and convert plan files
+    Plan(PlanArgs),
     /// Serve as a simulated inference server until interrupted
     Sim(SimArgs),
     /// Find out how wrong this machine's measurements are
@@ -43,190 +48,24 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The server's address [default: look at this machine's well-known ports]
-    #[arg(short, long, visible_alias = "base-url", alias = "api-base", help_heading = "Server")]
-    pub(crate) url: Option<String>,
+    /// A plan file, YAML or TOML; flags go before what it says
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan_file: Option<PathBuf>,
 
-    /// Measure the built-in simulator without looking for a server
-    #[arg(long, conflicts_with = "url", help_heading = "Server")]
-    pub(crate) simulate: bool,
+    /// The same
+    #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "plan_file")]
+    pub(crate) config: Option<PathBuf>,
 
-    /// The model to ask for [default: the only one that the server offers]
-    #[arg(short, long, visible_alias = "model-names", help_heading = "Server")]
-    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) plan: PlanFlags,
 
-    /// Which API of the server
-    #[arg(long, value_enum, default_value_t = EndpointType::Chat, alias = "backend", help_heading = "Server")]
-    pub(crate) endpoint_type: EndpointType,
+    /// Say what would be measured, and from where each setting is, and measure nothing
+    #[arg(long, help_heading = "Output")]
+    pub(crate) dry_run: bool,
 
-    /// Another path for that API
-    #[arg(long, value_name = "PATH", visible_alias = "custom-endpoint", help_heading = "Server")]
-    pub(crate) endpoint: Option<String>,
-
-    /// Have answers streamed: what is done anyway
-    #[arg(long, overrides_with = "no_streaming", help_heading = "Server")]
-    pub(crate) streaming: bool,
-
-    /// Have answers sent whole: there is then no time to first token
-    #[arg(long, overrides_with = "streaming", help_heading = "Server")]
-    pub(crate) no_streaming: bool,
-
-    /// A file that holds the API key [default: INFERBENCH_API_KEY, OPENAI_API_KEY or NGC_API_KEY]
-    #[arg(long, value_name = "FILE", help_heading = "Server")]
-    pub(crate) api_key_file: Option<PathBuf>,
-
-    /// A header to send, `Name: value`; repeatable
-    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = values::header, help_heading = "Server")]
-    pub(crate) headers: Vec<(String, String)>,
-
-    /// How long to wait for a server that is not ready
-    #[arg(
-        long, value_name = "TIME", value_parser = values::duration, default_value = "0s",
-        alias = "wait-for-model-timeout", alias = "ready-check-timeout-sec", help_heading = "Server"
-    )]
-    pub(crate) wait_ready: Duration,
-
-    /// Limit for a whole request [default: none; 300 s to the first token, 120 s from token to token]
-    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = "Server")]
-    pub(crate) request_timeout_seconds: Option<Duration>,
-
-    /// Requests in flight, always
-    #[arg(
-        short, long, value_name = "N", value_parser = values::concurrency, default_value = "1",
-        alias = "max-concurrency", alias = "num-concurrency", allow_negative_numbers = true,
-        help_heading = "Load"
-    )]
-    pub(crate) concurrency: usize,
-
-    /// Send so many requests per second, whatever the server does; -c then caps those in flight if given
-    #[arg(
-        short,
-        long,
-        value_name = "PER_SECOND",
-        allow_negative_numbers = true,
-        help_heading = "Load"
-    )]
-    pub(crate) request_rate: Option<f64>,
-
-    /// How requests at a rate are spread
-    #[arg(
-        long, value_enum, default_value_t = Arrivals::Poisson, alias = "request-rate-mode",
-        requires = "request_rate", help_heading = "Load"
-    )]
-    pub(crate) arrival_pattern: Arrivals,
-
-    /// Requests to measure [default: max(100, 20 x concurrency); at a rate, those of 20 s]
-    #[arg(
-        short = 'n', long, value_name = "N", value_parser = values::positive,
-        visible_alias = "num-requests", alias = "num-prompts", allow_negative_numbers = true,
-        help_heading = "Load"
-    )]
-    pub(crate) request_count: Option<u64>,
-
-    /// How long to measure
-    #[arg(
-        short = 'd', long, value_name = "TIME", value_parser = values::time, visible_alias = "duration",
-        allow_negative_numbers = true, help_heading = "Load"
-    )]
-    pub(crate) benchmark_duration: Option<Duration>,
-
-    /// How long requests in flight may go on after that, or after Ctrl-C
-    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "30s", help_heading = "Load")]
-    pub(crate) benchmark_grace_period: Duration,
-
-    /// Requests before the measured ones [default: max(4, concurrency)]
-    #[arg(
-        long, value_name = "N", value_parser = values::count,
-        alias = "num-warmup-requests", alias = "num-warmups", allow_negative_numbers = true,
-        help_heading = "Load"
-    )]
-    pub(crate) warmup_request_count: Option<u64>,
-
-    /// Load threads [default: one a core, less one where there are more than two]
-    #[arg(long, value_name = "N", help_heading = "Load")]
-    pub(crate) threads: Option<NonZeroUsize>,
-
-    /// Input tokens
-    #[arg(
-        long, value_name = "TOKENS", value_parser = values::positive, default_value = "1024",
-        alias = "synthetic-input-tokens-mean", alias = "prompt-input-tokens-mean", alias = "random-input-len",
-        allow_negative_numbers = true, help_heading = "Workload"
-    )]
-    pub(crate) isl: u64,
-
-    /// Standard deviation of the input tokens
-    #[arg(
-        long,
-        value_name = "TOKENS",
-        default_value = "0",
-        alias = "synthetic-input-tokens-stddev",
-        allow_negative_numbers = true,
-        help_heading = "Workload"
-    )]
-    pub(crate) isl_stddev: f64,
-
-    /// Output tokens
-    #[arg(
-        long, value_name = "TOKENS", value_parser = values::positive, default_value = "128",
-        alias = "output-tokens-mean", alias = "random-output-len", allow_negative_numbers = true,
-        help_heading = "Workload"
-    )]
-    pub(crate) osl: u64,
-
-    /// Standard deviation of the output tokens
-    #[arg(
-        long,
-        value_name = "TOKENS",
-        default_value = "0",
-        alias = "output-tokens-stddev",
-        allow_negative_numbers = true,
-        help_heading = "Workload"
-    )]
-    pub(crate) osl_stddev: f64,
-
-    /// Have answers as long as asked for, by `ignore_eos` [default: where the engine is known to do so]
-    #[arg(
-        long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true,
-        alias = "ignore-eos", help_heading = "Workload"
-    )]
-    pub(crate) force_osl: Option<bool>,
-
-    /// The model's tokenizer: a tokenizer.json or its folder [default: a built-in, approximate one]
-    #[arg(long, value_name = "PATH", help_heading = "Workload")]
-    pub(crate) tokenizer: Option<PathBuf>,
-
-    /// More fields of the request, `name:value` or a JSON object; null takes one away; repeatable
-    #[arg(long, value_name = "FIELDS", value_parser = values::fields, alias = "extra-body", help_heading = "Workload")]
-    pub(crate) extra_inputs: Vec<Map<String, Value>>,
-
-    /// What everything random follows from
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "42",
-        visible_alias = "seed",
-        help_heading = "Workload"
-    )]
-    pub(crate) random_seed: u64,
-
-    /// Where directories of runs go; none is ever used twice
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "artifacts",
-        alias = "output-artifact-dir",
-        alias = "result-dir",
-        help_heading = "Output"
-    )]
-    pub(crate) artifact_dir: PathBuf,
-
-    /// What to call the run
-    #[arg(long, default_value = "chat", help_heading = "Output")]
-    pub(crate) name: String,
-
-    /// Also write these files: genai-perf, csv
-    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', help_heading = "Output")]
-    pub(crate) export: Vec<ExportFormat>,
+    /// Write what these flags say to a plan file, YAML or TOML by its name
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) save_plan: Option<PathBuf>,
 
     /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
@@ -252,6 +91,81 @@ pub(crate) struct RunArgs {
     pub(crate) api_key: Option<String>,
 }
 
+impl RunArgs {
+    /// The plan file, if one is named.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.plan_file.as_deref().or(self.config.as_deref())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(subcommand)]
+    pub(crate) command: PlanCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanCommand {
+    /// Check a plan file: all that is wrong with it, by line
+    Validate {
+        /// The file, YAML or TOML
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a plan with every default filled in
+    Expand(Box<ExpandArgs>),
+    /// Print the JSON Schema of plan files
+    Schema,
+    /// Print the command that does what a plan says
+    Flags {
+        /// The file, YAML or TOML
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the plan that says what a command does
+    FromFlags(FromFlagsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExpandArgs {
+    /// The file, YAML or TOML
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) plan: PlanFlags,
+
+    #[command(flatten)]
+    pub(crate) form: PlanForm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FromFlagsArgs {
+    #[command(flatten)]
+    pub(crate) form: PlanForm,
+
+    /// Flags of `run`, or a whole `inferbench run ...`
+    #[arg(
+        value_name = "FLAGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required = true
+    )]
+    pub(crate) words: Vec<String>,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct PlanForm {
+    /// As TOML, rather than YAML
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) toml: bool,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The command line of this process; where it is none, or asks for help, that has been said.
 pub(crate) fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| {
@@ -263,9 +177,9 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
 }
 
 /// What these flags were given, an error does not repeat.
-const SECRET_FLAGS: [&str; 2] = ["--api-key ", "--header "];
+const SECRET_FLAGS: [&str; 3] = ["--api-key ", "--header ", "--target "];
 
-fn without_secrets(mut error: clap::Error) -> clap::Error {
+pub(crate) fn without_secrets(mut error: clap::Error) -> clap::Error {
     let flag = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     if SECRET_FLAGS.iter().any(|secret| flag.starts_with(secret)) {
         error.insert(ContextKind::InvalidValue, ContextValue::String("***".to_owned()));
@@ -491,32 +405,6 @@ pub(crate) struct ExplainArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EndpointType {
-    /// /v1/chat/completions
-    #[value(alias = "openai-chat", alias = "openai")]
-    Chat,
-    /// /v1/completions
-    #[value(alias = "openai-completions")]
-    Completions,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Arrivals {
-    /// As from many independent users
-    Poisson,
-    /// Evenly
-    Constant,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// profile_export_genai_perf.csv and .json
-    GenaiPerf,
-    /// metrics.csv, a row for each number
-    Csv,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ui {
     /// What fits standard error: so far, simple
     Auto,
@@ -557,9 +445,13 @@ mod tests {
 
     #[test]
     fn no_error_repeats_a_secret() {
-        for line in
-            ["run --api-key s3cret", "run --api-key=s3cret", "run -H s3cret", "run --header=s3cret"]
-        {
+        for line in [
+            "run --api-key s3cret",
+            "run --api-key=s3cret",
+            "run -H s3cret",
+            "run --header=s3cret",
+            "run --target a=:1,headers.x=\"s3cret",
+        ] {
             let words = ["inferbench"].into_iter().chain(line.split(' '));
             let error = without_secrets(Cli::try_parse_from(words).unwrap_err()).to_string();
             assert!(error.contains("invalid value '***' for '--"), "{error}");
@@ -578,7 +470,12 @@ mod tests {
             let cli =
                 Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|e| panic!("{e}"));
             let Command::Run(args) = cli.command else { panic!("`{line}` measures") };
-            assert_eq!((args.request_count, args.isl, args.osl), (Some(40), 128, 64));
+            let typed = |path: &str| args.plan.typed.find(path).map(ToString::to_string);
+            for (path, value) in
+                [("load.requests", "40"), ("workload.isl", "128"), ("workload.osl", "64")]
+            {
+                assert_eq!(typed(path).as_deref(), Some(value), "{path}");
+            }
         }
     }
 }

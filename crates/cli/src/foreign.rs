@@ -1,7 +1,7 @@
 //! Flags of other tools: understood, with a note that says what they are called here.
 
 /// (theirs, whose, ours)
-const FOREIGN: [(&str, &str, &str); 20] = [
+const FOREIGN: [(&str, &str, &str); 24] = [
     ("--num-prompts", "vLLM's", "--request-count"),
     ("--max-concurrency", "vLLM's", "--concurrency"),
     ("--num-concurrency", "genai-bench's", "--concurrency"),
@@ -22,6 +22,10 @@ const FOREIGN: [(&str, &str, &str); 20] = [
     ("--result-dir", "vLLM's", "--artifact-dir"),
     ("--ready-check-timeout-sec", "vLLM's", "--wait-ready"),
     ("--wait-for-model-timeout", "AIPerf's", "--wait-ready"),
+    ("--vllm-burstiness", "AIPerf's", "--arrival-smoothness"),
+    ("--num-profile-runs", "AIPerf's", "--repeat"),
+    ("--profile-run-cooldown-seconds", "AIPerf's", "--cooldown"),
+    ("--max-model-len", "vLLM's", "--context-length"),
 ];
 
 /// A note for each foreign flag among `args`.

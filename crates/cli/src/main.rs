@@ -5,8 +5,10 @@
 mod args;
 mod doctor;
 mod explain;
+mod flags;
 mod foreign;
 mod output;
+mod plan;
 mod progress;
 mod run;
 #[cfg(feature = "history")]
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
 fn execute(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::plan(&args.command),
         Command::Sim(args) => simulate::simulate(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),

@@ -2,66 +2,28 @@
 
 use std::time::Duration;
 
+use bench_harness::plan::{Positive, Time, Value as _};
 use serde_json::{Map, Value};
 
-/// A number of things: `250`, `10k`, `1.5m`.
+/// A number of things: `250`, `10k`.
+#[cfg(feature = "history")]
 pub(crate) fn count(text: &str) -> Result<u64, String> {
-    let (digits, factor) = match text.trim().to_ascii_lowercase() {
-        t if t.ends_with('k') => (t[..t.len() - 1].to_owned(), 1e3),
-        t if t.ends_with('m') => (t[..t.len() - 1].to_owned(), 1e6),
-        t => (t, 1.0),
-    };
-    let number: f64 =
-        digits.parse().map_err(|_| format!("`{text}` is no number such as 250, 10k or 1.5m"))?;
-    let number = number * factor;
-    if !(0.0..1e15).contains(&number) || number.fract() != 0.0 {
-        return Err(format!("`{text}` is no whole number of things"));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked just before"
-    )]
-    let number = number as u64;
-    Ok(number)
+    bench_harness::plan::Count::parse(text).map(|count| count.0)
 }
 
 /// A number of things, at least one.
 pub(crate) fn positive(text: &str) -> Result<u64, String> {
-    count(text).and_then(|n| if n > 0 { Ok(n) } else { Err("it must be at least 1".to_owned()) })
+    Positive::parse(text).map(|Positive(count)| count.get())
 }
 
-/// A single concurrency. Lists are for sweeps, which are not there yet.
+/// A number of things at once.
 pub(crate) fn concurrency(text: &str) -> Result<usize, String> {
-    if text.contains([',', '.']) {
-        return Err("one value here; run it once for each".to_owned());
-    }
     positive(text).and_then(|n| usize::try_from(n).map_err(|e| e.to_string()))
 }
 
 /// A length of time: `500ms`, `20s`, `1.5m`, `2h`; without unit in seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let factor = match &text[split..] {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "" | "s" | "sec" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3_600.0,
-        _ => return Err(format!("`{text}` has no unit that is known: us, ms, s, m, h")),
-    };
-    let number: f64 = text[..split]
-        .trim()
-        .parse()
-        .map_err(|_| format!("`{text}` is no time such as 500ms or 20s"))?;
-    Duration::try_from_secs_f64(number * factor).map_err(|error| format!("`{text}`: {error}"))
-}
-
-/// A length of time above zero.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    duration(text)
-        .and_then(|d| if d.is_zero() { Err("it must be more than 0".to_owned()) } else { Ok(d) })
+    Time::parse(text).map(|Time(time)| time)
 }
 
 /// Milliseconds, or a time with a unit.
@@ -100,28 +62,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_and_times_are_read_as_people_write_them() {
-        for (text, n) in [("250", 250), ("10k", 10_000), ("1.5m", 1_500_000), ("2K", 2_000)] {
-            assert_eq!(count(text), Ok(n), "{text}");
-        }
-        for (text, ms) in
-            [("20", 20_000), ("500ms", 500), ("1.5m", 90_000), ("2h", 7_200_000), ("0.25s", 250)]
-        {
-            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
+    fn milliseconds_need_no_unit() {
         assert_eq!(milliseconds("1.5"), Ok(Duration::from_micros(1_500)));
         assert_eq!(milliseconds("2s"), Ok(Duration::from_secs(2)));
-    }
-
-    #[test]
-    fn what_is_no_value_is_said_to_be_none() {
-        for bad in ["", "k", "-1", "1.5", "ten", "1e99", "NaN"] {
-            assert!(count(bad).is_err(), "{bad}");
-        }
-        for bad in ["", "ms", "-1s", "5 parsecs", "1e99s", "NaN"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-        assert!(positive("0").is_err() && time("0s").is_err());
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert!(positive("0").is_err() && milliseconds("-1").is_err());
         assert!(concurrency("1,8").is_err() && concurrency("1..8").is_err());
     }
 

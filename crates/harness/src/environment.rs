@@ -109,7 +109,7 @@ pub fn redacted(args: impl IntoIterator<Item = String>) -> Vec<String> {
             }
             _ => match arg.strip_prefix("-H").filter(|v| !v.is_empty()) {
                 Some(value) => format!("-H{}", hidden(value)),
-                None => without_user(&arg),
+                None => without_headers(&without_user(&arg)),
             },
         });
     }
@@ -121,6 +121,20 @@ const SECRET_FLAGS: [&str; 4] = ["-H", "--header", "--api-key", "--key"];
 /// A header's name, and that it had a value.
 fn hidden(header: &str) -> String {
     header.split_once(':').map_or_else(|| "***".to_owned(), |(name, _)| format!("{name}: ***"))
+}
+
+/// A target without the values of its headers: `a=:8000,headers.X-A=***`.
+fn without_headers(arg: &str) -> String {
+    let Some((before, header)) = arg.split_once(",headers.") else { return arg.to_owned() };
+    let (name, value) = header.split_once('=').unwrap_or((header, ""));
+    // A variable's name is no secret.
+    if value.trim_start_matches('"').starts_with("${") {
+        return format!("{before},headers.{name}={}", without_headers(value));
+    }
+    // Quotes may have commas in them: rather too much is hidden than too little.
+    let rest = if value.starts_with('"') { None } else { value.split_once(',') };
+    let rest = rest.map(|(_, rest)| without_headers(&format!(",{rest}"))).unwrap_or_default();
+    format!("{before},headers.{name}=***{rest}")
 }
 
 fn without_user(arg: &str) -> String {
@@ -137,13 +151,16 @@ mod tests {
     #[test]
     fn no_secret_survives() {
         let line = "run -H authorization:s3cret --header x:s3cret --header=y:s3cret -Hz:s3cret --api-key s3cret \
-                    --url http://me:s3cret@host:1 -c 4";
+                    --url http://me:s3cret@host:1 -c 4 \
+                    --target a=:1,headers.x=s3cret,model=m,headers.y=\"s3cret,\" \
+                    --target=b=:1,headers.x=${X}";
         let redacted = redacted(line.split_whitespace().map(str::to_owned)).join(" ");
         assert!(!redacted.contains("s3cret"), "{redacted}");
         assert_eq!(
             redacted,
             "run -H authorization: *** --header x: *** --header=y: *** -Hz: *** --api-key *** --url \
-             http://***@host:1 -c 4"
+             http://***@host:1 -c 4 --target a=:1,headers.x=***,model=m,headers.y=*** \
+             --target=b=:1,headers.x=${X}"
         );
     }
 }

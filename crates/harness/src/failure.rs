@@ -39,6 +39,8 @@ pub enum Exit {
 pub enum Code {
     /// A setting that is no valid one.
     Setting,
+    /// A plan that says what it cannot.
+    Plan,
     /// The server's address is none.
     Address,
     /// No run, or not one, is what a reference names.
@@ -71,8 +73,9 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Setting,
+        Self::Plan,
         Self::Address,
         Self::Reference,
         Self::RunFiles,
@@ -95,17 +98,23 @@ impl Code {
             Self::Setting => {
                 ("IB101", Exit::Usage, "A flag or a setting has a value that it cannot have.")
             }
+            Self::Plan => (
+                "IB103",
+                Exit::Usage,
+                "The plan file has mistakes: each is named with its line. `inferbench plan schema` prints what \
+                 a plan may say, `inferbench plan validate FILE` checks one without running it.",
+            ),
             Self::Address => {
                 ("IB102", Exit::Usage, "The server's address is no http or https URL.")
             }
             Self::Reference => (
-                "IB103",
+                "IB104",
                 Exit::Usage,
                 "The reference names no run, or several where one is wanted. Runs are named by @last, @prev, \
                  @baseline, an id or its first letters, tag:NAME, a pattern of <id>-<name>, or a path.",
             ),
             Self::RunFiles => (
-                "IB104",
+                "IB105",
                 Exit::Usage,
                 "The files of a run cannot be used: it is being measured, was damaged or changed by hand, was \
                  written by a newer inferbench, or is no run at all. Nothing was changed.",

@@ -6,6 +6,8 @@
 //!              └─ Failure: what went wrong before a number was measured, and how to mend it
 //! ```
 //!
+//! Settings come from a [`plan`]: a file, flags and defaults, laid over one another.
+//!
 //! The one way in for the command line, the web and the cluster, so that a run is the same run wherever
 //! it was started. It prints nothing and serves nothing: who calls it passes sinks that do.
 
@@ -19,6 +21,7 @@ mod loads;
 mod lookout;
 mod machine;
 mod memory;
+pub mod plan;
 mod points;
 mod resume;
 mod self_test;

@@ -29,7 +29,7 @@ fn check(words: &str, named: &str) {
 fn a_flag_that_is_none_is_told_the_nearest() {
     check("--simulate --concurency 4", "a similar argument exists: '--concurrency'");
     check("--simulate --requestcount 4", "a similar argument exists: '--request-count'");
-    check("--simulate 8", "unexpected argument '8'");
+    check("--simulate 8", "error[IB103] 8: cannot be read: ");
 }
 
 #[test]
@@ -37,19 +37,20 @@ fn a_value_that_is_none_is_named_with_its_flag() {
     for (words, named) in [
         ("-c 0", "'--concurrency <N>': it must be at least 1"),
         ("-c -1", "--concurrency"),
-        ("-c 1,8", "'--concurrency <N>': one value here"),
+        ("-c 1,8,1", "'--concurrency <N>': 1 is in the list twice"),
+        ("-c 8..1", "'--concurrency <N>': 8..1 goes down"),
         ("-n x", "'--request-count <N>': `x` is no number"),
         ("-n 0", "--request-count"),
         ("-n 1.5", "--request-count"),
         ("--isl 0", "--isl"),
-        ("--isl 20m", "--isl: 20000000 is no length"),
+        ("--isl 20m", "'--isl <TOKENS>': 20000000 is no length"),
         ("--osl 0", "--osl"),
-        ("--osl 99999999999", "--osl: 99999999999 is no length"),
-        ("--isl-stddev -3", "--isl-stddev: -3 is no standard deviation"),
-        ("--osl-stddev inf", "--osl-stddev: inf is no standard deviation"),
-        ("--request-rate -1", "--request-rate: -1 is no rate"),
-        ("--request-rate 0", "--request-rate: 0 is no rate"),
-        ("--request-rate NaN", "--request-rate: NaN is no rate"),
+        ("--osl 99999999999", "'--osl <TOKENS>': 99999999999 is no length"),
+        ("--isl-stddev -3", "'--isl-stddev <TOKENS>': -3 is no standard deviation"),
+        ("--osl-stddev inf", "'--osl-stddev <TOKENS>': inf is no standard deviation"),
+        ("--request-rate -1", "'--request-rate <PER_SECOND>': -1 is no rate"),
+        ("--request-rate 0", "'--request-rate <PER_SECOND>': 0 is no rate"),
+        ("--request-rate NaN", "'--request-rate <PER_SECOND>': NaN is no rate"),
         ("-r fast", "--request-rate"),
         ("--arrival-pattern constant", "--request-rate"),
         ("-d 0", "'--benchmark-duration <TIME>': it must be more than 0"),
@@ -119,9 +120,7 @@ fn files_that_are_missing_or_none_are_named() {
       more     inferbench explain IB301
     ");
     assert_snapshot!(run("--api-key-file nowhere"), @r"
-    error[IB101] the key file nowhere cannot be read
-      said     No such file or directory (os error 2)
-      fix      --api-key-file FILE, or the variable INFERBENCH_API_KEY
+    error[IB101] --api-key-file: the key file nowhere cannot be read: No such file or directory (os error 2)
       more     inferbench explain IB101
     ");
 }

@@ -66,7 +66,7 @@ fn runs_are_listed_shown_and_found_again() {
     assert_eq!(shown["summary"]["points"][0]["outcomes"]["ok"], 5);
 
     let said = refuses(&place, "show tag:none");
-    assert!(said.contains("error[IB103] \"tag:none\" names no run below artifacts"), "{said}");
+    assert!(said.contains("error[IB104] \"tag:none\" names no run below artifacts"), "{said}");
     assert!(said.contains("it has   no tags"), "{said}");
     assert!(refuses(&place, "show *").contains("names 3 runs"));
     assert!(refuses(&place, "show ./nowhere").contains("holds no run"));
@@ -182,7 +182,7 @@ fn a_packed_run_comes_back_elsewhere() {
     assert!(says(&other, "ls").contains("imported from inferbench"));
     fs::write(other.path().join("text"), "no run").unwrap();
     let said = refuses(&other, "import text");
-    assert!(said.contains("error[IB104] text cannot be imported"), "{said}");
+    assert!(said.contains("error[IB105] text cannot be imported"), "{said}");
 }
 
 /// Whoever starts at the same time has an id and a directory of its own, and whoever looks sees no half

@@ -85,7 +85,7 @@ fn kill_at(ns: u64) -> Left {
 
     let runs = listed(&place, "");
     let Some(shown) = runs.first() else {
-        assert!(place.inferbench("runs repair @last").exits(2).stderr.contains("IB103"));
+        assert!(place.inferbench("runs repair @last").exits(2).stderr.contains("IB104"));
         return Left::Nothing;
     };
     let what = format!("killed after {} ms", ns / 1_000_000);

@@ -22,6 +22,7 @@ mod interrupts;
 mod killed;
 mod numbers;
 mod output;
+mod plans;
 mod requests;
 mod run_directory;
 mod tls;

@@ -72,11 +72,8 @@ fn write(root: &Path, written: &Written<'_>, point: &PointSummary) -> RunDirecto
 /// A run that was measured to its end, with all its files.
 pub(crate) fn finished(root: &Path, id: &str, name: &str) -> RunDirectory {
     let directory = RunDirectory::create(root, id, name).unwrap();
-    let mut log = RunLog::new(
-        directory.clone(),
-        Value::Null,
-        serde_json::json!({ "host": "spark" }),
-    );
+    let mut log =
+        RunLog::new(directory.clone(), Value::Null, serde_json::json!({ "host": "spark" }));
     let mut run: RunInfo = run();
     (run.plan.id, run.plan.name) = (id.into(), name.into());
     let events = events();

@@ -1,0 +1,415 @@
+//! Every key of a plan, and its flag.
+
+use bench_harness::plan::{
+    Auto, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep, Time, Tokens, Value,
+    names_variable,
+};
+
+use crate::values;
+
+/// A flag that sets a key of the plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flag {
+    /// The key; `target.` stands for every target.
+    pub(crate) path: &'static str,
+    pub(crate) long: &'static str,
+    pub(crate) short: Option<char>,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) visible_aliases: &'static [&'static str],
+    pub(crate) value_name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) heading: &'static str,
+    pub(super) kind: Kind,
+}
+
+/// Says why a text is no value.
+pub(super) type Check = fn(&str) -> Result<(), String>;
+
+/// Takes a text apart into a name and a value.
+pub(super) type Split = fn(&str) -> Result<(String, String), String>;
+
+/// One of several names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) aliases: &'static [&'static str],
+}
+
+/// How values are typed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// One text.
+    Text(Check),
+    /// One text; a bare number is in percent.
+    Percent(Check),
+    /// One of several names.
+    Choice(&'static [Choice]),
+    /// Some of several names, with commas between.
+    Choices(&'static [Choice]),
+    /// `--flag`, which means this, or `--flag=VALUE`.
+    Or(&'static str, Check),
+    /// Several, with commas between.
+    List(Check),
+    /// Several, each with a flag of its own.
+    Each(Check),
+    /// Names with values, each pair with a flag of its own.
+    Entry(Check, Split),
+    /// Fields of a request.
+    Fields,
+    /// Yes, and the flag that says no.
+    On(&'static str),
+    /// No, and the flag that says yes.
+    Off(&'static str),
+    /// `--simulate`, or how.
+    Simulate,
+    /// A target.
+    Target,
+    /// A pass of a target.
+    Pass,
+}
+
+impl Flag {
+    const fn short(self, short: char) -> Self {
+        Self { short: Some(short), ..self }
+    }
+
+    /// Names that it also goes by, as help says.
+    const fn or(self, visible_aliases: &'static [&'static str]) -> Self {
+        Self { visible_aliases, ..self }
+    }
+
+    /// Names that other tools have for it.
+    const fn also(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+}
+
+/// `name` as plans have it, whatever it was called.
+pub(super) fn named<'n>(choices: &'static [Choice], name: &'n str) -> &'n str {
+    let is_it = |choice: &&Choice| choice.aliases.contains(&name);
+    choices.iter().find(is_it).map_or(name, |choice| choice.name)
+}
+
+/// A value of a plan, or a variable that stands for one.
+fn value<T: Value>(text: &str) -> Result<(), String> {
+    if names_variable(text) { Ok(()) } else { T::parse(text).map(drop) }
+}
+
+/// Any text.
+fn any(_: &str) -> Result<(), String> {
+    Ok(())
+}
+
+fn number(text: &str) -> Result<(), String> {
+    let is_number = names_variable(text) || text.trim().parse::<f64>().is_ok_and(f64::is_finite);
+    if is_number { Ok(()) } else { Err(format!("`{text}` is no number")) }
+}
+
+fn seed(text: &str) -> Result<(), String> {
+    let is_number = names_variable(text) || text.trim().parse::<u64>().is_ok();
+    if is_number { Ok(()) } else { Err(format!("`{text}` is no whole number")) }
+}
+
+fn bool(text: &str) -> Result<(), String> {
+    let is_bool = names_variable(text) || matches!(text.trim(), "true" | "false");
+    if is_bool { Ok(()) } else { Err(format!("`{text}` is neither true nor false")) }
+}
+
+fn pairs(text: &str) -> Result<(), String> {
+    text.split(',').try_for_each(value::<Pair>)
+}
+
+fn header(text: &str) -> Result<(), String> {
+    values::header(text).map(drop)
+}
+
+fn label(text: &str) -> Result<(), String> {
+    split_label(text).map(drop)
+}
+
+fn split_label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or_else(|| format!("`{text}` is no `name=value`"))?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+fn change(text: &str) -> Result<(), String> {
+    split_label(text).and_then(|(_, change)| value::<Percent>(&change))
+}
+
+const ENDPOINT_TYPES: &[Choice] = &[
+    Choice { name: "chat", help: "/v1/chat/completions", aliases: &["openai-chat", "openai"] },
+    Choice { name: "completions", help: "/v1/completions", aliases: &["openai-completions"] },
+];
+
+const ARRIVALS: &[Choice] = &[
+    Choice { name: "poisson", help: "As from many independent users", aliases: &[] },
+    Choice { name: "constant", help: "Evenly", aliases: &[] },
+    Choice { name: "gamma", help: "As --arrival-smoothness says", aliases: &[] },
+    Choice {
+        name: "burst",
+        help: "Several at once",
+        aliases: &["concurrency-burst", "concurrency_burst"],
+    },
+];
+
+const COUNTS: &[Choice] = &[
+    Choice { name: "requests", help: "Requests in flight", aliases: &[] },
+    Choice { name: "sessions", help: "Sessions, those that wait between turns, too", aliases: &[] },
+];
+
+const SHAPES: &[Choice] = &[
+    Choice { name: "linear", help: "By as much each second", aliases: &[] },
+    Choice { name: "exponential", help: "By the same factor each second", aliases: &[] },
+];
+
+const ORDERS: &[Choice] = &[
+    Choice { name: "interleaved", help: "Targets take turns", aliases: &[] },
+    Choice { name: "in_order", help: "One target after the other", aliases: &["in-order"] },
+];
+
+const MATRICES: &[Choice] = &[
+    Choice { name: "core", help: "Five pairs, 128 to 1024 tokens", aliases: &[] },
+    Choice { name: "extended", help: "Eleven pairs, up to 65536 tokens", aliases: &[] },
+    Choice { name: "all", help: "Both", aliases: &[] },
+];
+
+const EXPORTS: &[Choice] = &[
+    Choice { name: "genai-perf", help: "profile_export_genai_perf.csv and .json", aliases: &[] },
+    Choice { name: "csv", help: "metrics.csv, a row for each number", aliases: &[] },
+];
+
+const fn flag(
+    path: &'static str,
+    long: &'static str,
+    value_name: &'static str,
+    kind: Kind,
+    help: &'static str,
+    heading: &'static str,
+) -> Flag {
+    let none: &[&str] = &[];
+    Flag {
+        path,
+        long,
+        short: None,
+        aliases: none,
+        visible_aliases: none,
+        value_name,
+        help,
+        heading,
+        kind,
+    }
+}
+
+const fn server(
+    path: &'static str,
+    long: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Flag {
+    flag(path, long, value, kind, help, "Server")
+}
+
+const fn load(
+    path: &'static str,
+    long: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Flag {
+    flag(path, long, value, kind, help, "Load")
+}
+
+const fn workload(
+    path: &'static str,
+    long: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Flag {
+    flag(path, long, value, kind, help, "Workload")
+}
+
+const fn goal(
+    path: &'static str,
+    long: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Flag {
+    flag(path, long, value, kind, help, "Goals")
+}
+
+const fn output(
+    path: &'static str,
+    long: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Flag {
+    flag(path, long, value, kind, help, "Output")
+}
+
+/// Every key of a plan but its version, in the order of help.
+pub(crate) const FLAGS: &[Flag] = &[
+    server("target.url", "url", "URL", Kind::Text(any),
+        "The server's address [default: look at this machine's well-known ports]")
+        .short('u').or(&["base-url"]).also(&["api-base"]),
+    server("targets", "target", "NAME=URL,...", Kind::Target,
+        "A server to compare, with what is its own: `vllm=http://localhost:8000,model=m,gpus=1`; other \
+         keys are labels; repeatable"),
+    server("target.passes", "pass", "LABEL=VALUE,...", Kind::Pass,
+        "Measure each target once more with this label, and another url or model: \
+         `quantization=nvfp4,model=m-fp4`; repeatable"),
+    server("target.simulate", "simulate", "KEY=VALUE,...", Kind::Simulate,
+        "Measure the built-in simulator without looking for a server; `=ttft=20ms,itl=1ms` says how it behaves"),
+    server("target.model", "model", "MODEL", Kind::Text(any),
+        "The model to ask for [default: the only one that the server offers]")
+        .short('m').or(&["model-names"]),
+    server("target.endpoint_type", "endpoint-type", "ENDPOINT_TYPE", Kind::Choice(ENDPOINT_TYPES),
+        "Which API of the server [default: chat]").also(&["backend"]),
+    server("target.endpoint", "endpoint", "PATH", Kind::Text(any),
+        "Another path for that API").or(&["custom-endpoint"]),
+    server("target.streaming", "streaming", "", Kind::On("no-streaming"),
+        "Have answers streamed: what is done anyway"),
+    server("target.streaming", "no-streaming", "", Kind::Off("streaming"),
+        "Have answers sent whole: there is then no time to first token"),
+    server("target.api_key_file", "api-key-file", "FILE", Kind::Text(any),
+        "A file that holds the API key [default: INFERBENCH_API_KEY, OPENAI_API_KEY or NGC_API_KEY]"),
+    server("target.api_key_env", "api-key-env", "NAME", Kind::Text(any),
+        "The variable that holds the API key, if it is another one"),
+    server("target.headers", "header", "HEADER", Kind::Entry(header, values::header),
+        "A header to send, `Name: value`; secrets as '${NAME}'; repeatable").short('H'),
+    server("target.wait_ready", "wait-ready", "TIME", Kind::Text(value::<Time>),
+        "How long to wait for a server that is not ready [default: 0s]")
+        .also(&["wait-for-model-timeout", "ready-check-timeout-sec"]),
+    server("target.context_length", "context-length", "TOKENS", Kind::Text(value::<Positive>),
+        "The most tokens of prompt and answer together [default: what the server says]")
+        .also(&["max-model-len"]),
+    server("target.server_log", "server-log", "FILE", Kind::Text(any), "The server's log file"),
+    server("target.gpus", "gpus", "N", Kind::Text(value::<Positive>), "The GPUs that the server uses"),
+    server("target.labels", "label", "NAME=VALUE", Kind::Entry(label, split_label),
+        "What else is known of the server, `gpu=H200`; repeatable"),
+    server("limits.total", "request-timeout-seconds", "TIME", Kind::Text(value::<Period>),
+        "Limit for a whole request [default: none; 300 s to the first token, 120 s from token to token]"),
+    server("limits.connect", "connect-timeout", "TIME", Kind::Text(value::<Period>),
+        "Limit for connecting [default: 10s]"),
+    server("limits.headers", "headers-timeout", "TIME", Kind::Text(value::<Period>),
+        "Limit to the head of the response [default: 60s]"),
+    server("limits.first_token", "first-token-timeout", "TIME", Kind::Text(value::<Period>),
+        "Limit to the first token [default: 300s]"),
+    server("limits.idle", "idle-timeout", "TIME", Kind::Text(value::<Period>),
+        "Limit from one token to the next [default: 120s]"),
+
+    load("load.concurrency", "concurrency", "N", Kind::Text(value::<Sweep<Positive>>),
+        "Requests in flight, always; several are measured one after the other: 1,8,32 or 1..64 [default: 1]")
+        .short('c').also(&["max-concurrency", "num-concurrency"]),
+    load("load.concurrency_counts", "concurrency-counts", "WHAT", Kind::Choice(COUNTS),
+        "What concurrency counts [default: requests]"),
+    load("load.concurrency_ramp.over", "concurrency-ramp-duration", "TIME", Kind::Text(value::<Period>),
+        "Come to the concurrency in this time"),
+    load("load.concurrency_ramp.shape", "concurrency-ramp-shape", "SHAPE", Kind::Choice(SHAPES),
+        "How it rises [default: linear]"),
+    load("load.request_rate", "request-rate", "PER_SECOND", Kind::Text(value::<Sweep<PerSecond>>),
+        "Send so many requests per second, whatever the server does; -c then caps those in flight if given; \
+         several: 5,10 or 1..32").short('r'),
+    load("load.arrival_pattern", "arrival-pattern", "PATTERN", Kind::Choice(ARRIVALS),
+        "How requests at a rate are spread [default: poisson]").also(&["request-rate-mode"]),
+    load("load.smoothness", "arrival-smoothness", "NUMBER", Kind::Text(number),
+        "How even gamma arrivals are: 1 is poisson, less comes in clusters [default: 1]")
+        .or(&["burstiness"]).also(&["vllm-burstiness"]),
+    load("load.burst_size", "burst-size", "N", Kind::Text(value::<Positive>),
+        "Requests in each burst [default: 8]"),
+    load("load.rate_ramp.over", "request-rate-ramp-duration", "TIME", Kind::Text(value::<Period>),
+        "Come to the rate in this time"),
+    load("load.rate_ramp.from", "request-rate-ramp-from", "PER_SECOND", Kind::Text(value::<PerSecond>),
+        "From this rate [default: 1]"),
+    load("load.rate_ramp.shape", "request-rate-ramp-shape", "SHAPE", Kind::Choice(SHAPES),
+        "How it changes [default: linear]"),
+    load("load.rate_series", "rate-series", "FILE", Kind::Text(any),
+        "A file of rates over time: seconds,rate"),
+    load("load.trace", "fixed-schedule", "FILE", Kind::Text(any),
+        "A file of moments to send at: seconds, one a line, or JSON lines with `timestamp` in milliseconds")
+        .or(&["trace"]),
+    load("load.speed_up", "speed-up", "FACTOR", Kind::Text(number),
+        "Send by the schedule so many times as fast [default: 1]"),
+    load("load.max_in_flight", "max-in-flight", "N", Kind::Text(value::<Positive>),
+        "At most so many in flight at a rate or by a schedule"),
+    load("load.requests", "request-count", "N", Kind::Text(value::<Auto<Positive>>),
+        "Requests to measure [default: max(100, 20 x concurrency); at a rate, those of 20 s]")
+        .short('n').or(&["num-requests"]).also(&["num-prompts"]),
+    load("load.duration", "benchmark-duration", "TIME", Kind::Text(value::<Period>),
+        "How long to measure").short('d').or(&["duration"]),
+    load("load.grace", "benchmark-grace-period", "TIME", Kind::Text(value::<Time>),
+        "How long requests in flight may go on after that, or after Ctrl-C [default: 30s]"),
+    load("load.warmup", "warmup-request-count", "N", Kind::Text(value::<Auto<Count>>),
+        "Requests before the measured ones [default: max(4, concurrency)]")
+        .also(&["num-warmup-requests", "num-warmups"]),
+    load("load.warmup_duration", "warmup-duration", "TIME", Kind::Text(value::<Period>),
+        "How long to warm up, instead"),
+    load("load.repeat", "repeat", "N", Kind::Text(value::<Positive>),
+        "How often to measure each point; at most so often with --converge [default: 1; 10 with --converge]")
+        .also(&["num-profile-runs"]),
+    load("load.converge", "converge", "PERCENT", Kind::Percent(value::<Percent>),
+        "Repeat until half the width of the 95 % interval is below this share of the mean"),
+    load("load.converge_on", "converge-on", "METRIC", Kind::Text(any),
+        "Of which metric [default: output_tps]"),
+    load("load.cooldown", "cooldown", "TIME", Kind::Text(value::<Time>),
+        "The pause between two measurements [default: 2s]").also(&["profile-run-cooldown-seconds"]),
+    load("load.order", "order", "ORDER", Kind::Choice(ORDERS),
+        "Whether targets take turns [default: interleaved]"),
+    load("load.cancel.ratio", "request-cancellation-rate", "PERCENT", Kind::Percent(value::<Percent>),
+        "Give up this share of the requests, as impatient users do"),
+    load("load.cancel.after", "request-cancellation-delay", "TIME", Kind::Text(value::<Time>),
+        "How long after they were sent [default: 0s]"),
+    load("threads", "threads", "N", Kind::Text(value::<Positive>),
+        "Load threads [default: one a core, less one where there are more than two]"),
+
+    workload("workload.isl", "isl", "TOKENS", Kind::Text(value::<Sweep<Tokens>>),
+        "Input tokens; several are measured one after the other: 128,1024 [default: 1024]")
+        .also(&["synthetic-input-tokens-mean", "prompt-input-tokens-mean", "random-input-len"]),
+    workload("workload.isl_stddev", "isl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
+        "Standard deviation of the input tokens [default: 0]")
+        .also(&["synthetic-input-tokens-stddev"]),
+    workload("workload.osl", "osl", "TOKENS", Kind::Text(value::<Sweep<Tokens>>),
+        "Output tokens; several are measured one after the other [default: 128]")
+        .also(&["output-tokens-mean", "random-output-len"]),
+    workload("workload.osl_stddev", "osl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
+        "Standard deviation of the output tokens [default: 0]").also(&["output-tokens-stddev"]),
+    workload("workload.pairs", "pairs", "ISL/OSL,...", Kind::List(pairs),
+        "Pairs of input and output tokens, rather than each isl with each osl: 128/128,1024/1024"),
+    workload("workload.matrix", "matrix", "NAME", Kind::Choice(MATRICES),
+        "Named pairs, with 3 requests each at temperature 0"),
+    workload("target.force_osl", "force-osl", "BOOL", Kind::Or("true", bool),
+        "Have answers as long as asked for, by `ignore_eos` [default: where the engine is known to do so]")
+        .also(&["ignore-eos"]),
+    workload("workload.tokenizer", "tokenizer", "PATH", Kind::Text(any),
+        "The model's tokenizer: a tokenizer.json or its folder [default: a built-in, approximate one]"),
+    workload("target.extra_inputs", "extra-inputs", "FIELDS", Kind::Fields,
+        "More fields of the request, `name:value` or a JSON object; null takes one away; repeatable")
+        .also(&["extra-body"]),
+    workload("seed", "random-seed", "N", Kind::Text(seed),
+        "What everything random follows from [default: 42]").or(&["seed"]),
+
+    goal("goals.slo", "slo", "GOAL", Kind::Each(any),
+        "A goal, such as 'p95(ttft)<500ms'; repeatable"),
+    goal("goals.goodput", "goodput", "LIMITS", Kind::Text(any),
+        "What a good request keeps to, such as 'ttft:500 itl:50'"),
+    goal("goals.slo_abort", "slo-abort", "TIME", Kind::Or("20s", value::<Period>),
+        "Stop when a goal has been missed for so long, 20s if it is not said"),
+    goal("goals.stop_on_saturation", "stop-on-saturation", "BOOL", Kind::Or("true", bool),
+        "Stop a sweep when more load brings no more throughput [default: true where the load is swept]"),
+    goal("gate.baseline", "baseline", "RUN", Kind::Text(any),
+        "The run to compare with: an id, a tag, @baseline"),
+    goal("gate.fail_if", "fail-if", "METRIC=CHANGE", Kind::Entry(change, split_label),
+        "A change since the baseline that is too much, 'output_tps=-3%'; repeatable"),
+    goal("gate.noise", "noise", "PERCENT", Kind::Percent(value::<Percent>),
+        "Smaller changes are noise [default: 2%]"),
+
+    output("output.artifact_dir", "artifact-dir", "DIR", Kind::Text(any),
+        "Where directories of runs go; none is ever used twice [default: artifacts]")
+        .also(&["output-artifact-dir", "result-dir"]),
+    output("name", "name", "NAME", Kind::Text(any), "What to call the run [default: chat]"),
+    output("output.export", "export", "FORMAT", Kind::Choices(EXPORTS), "Also write these files"),
+];

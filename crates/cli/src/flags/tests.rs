@@ -1,0 +1,225 @@
+use std::collections::BTreeSet;
+
+use bench_harness::plan::{Format, PlanFile, layer, schema};
+use clap::Command as Clap;
+use proptest::{collection, option, prelude::*};
+use serde_json::json;
+
+use super::*;
+
+fn parse(words: &[String]) -> Result<Node, String> {
+    let command = PlanFlags::augment_args(Clap::new("run").no_binary_name(true));
+    let matches = command.try_get_matches_from(words).map_err(|error| error.to_string())?;
+    Ok(PlanFlags::from_arg_matches(&matches).map_err(|error| error.to_string())?.typed)
+}
+
+/// What `words` say as a plan of its own.
+fn plan(words: &[String]) -> Result<PlanFile, String> {
+    let document = document(&PlanFlags { typed: parse(words)? }).map_err(|p| p.to_string())?;
+    document.plan(&|_| None).map_err(|problems| format!("{problems}"))
+}
+
+/// The flags that say what `plan` says, values and all.
+fn of_plan(plan: &PlanFile) -> Vec<String> {
+    let text = plan.to_text(Format::Yaml).unwrap();
+    of_tree(&Document::parse("plan", &text, Format::Yaml).unwrap().root).unwrap()
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A plan, there and back.
+fn check(yaml: &str, flags: &str) {
+    let document = Document::parse("plan.yaml", yaml, Format::Yaml).unwrap();
+    let mut expected = document.plan(&|_| None).unwrap_or_else(|p| panic!("{p}"));
+    let words = of_tree(&document.root).unwrap();
+    assert_eq!(quoted(&words), flags);
+    expected.version = Some(1);
+    assert_eq!(plan(&words).unwrap_or_else(|e| panic!("{flags}: {e}")), expected);
+}
+
+#[test]
+fn plans_become_flags_and_flags_become_plans() {
+    check(
+        "load: {concurrency: 8, request_rate: [5, 10], cancel: {ratio: 0.05}}",
+        "--concurrency 8 --request-rate 5,10 --request-cancellation-rate 5%",
+    );
+    check(
+        "targets: [{url: ':1', headers: {X-A: b c}, extra_inputs: {a: [1, x]}, labels: {b: c=d}}]",
+        "--url :1 --header 'X-A: b c' --label b=c=d --extra-inputs 'a:[1,\"x\"]'",
+    );
+    check(
+        "targets: [{name: a, url: ':1', passes: [{q: 1}]}, {name: 'b,c', labels: {model: x}}]",
+        "--target a=:1 --pass target=a,q=1 --target '\"b,c\"=,labels.model=x'",
+    );
+    check(
+        "goals: {goodput: {ttft: 500ms, e2e: 2s}, slo: ['p95(ttft)<1s'], slo_abort: 5}",
+        "--slo 'p95(ttft)<1s' --goodput 'ttft:500ms e2e:2s' --slo-abort=5",
+    );
+    check("workload: {matrix: core}\nname: -x", "--matrix core --name=-x");
+}
+
+#[test]
+fn each_key_of_a_plan_has_a_flag() {
+    let schema = schema();
+    let known: BTreeSet<&str> = FLAGS.iter().map(|flag| flag.path).collect();
+    let sections = [
+        ("", &schema["properties"]),
+        ("target.", &schema["$defs"]["TargetFile"]["properties"]),
+        ("workload.", &schema["$defs"]["WorkloadFile"]["properties"]),
+        ("load.", &schema["$defs"]["LoadFile"]["properties"]),
+        ("goals.", &schema["$defs"]["GoalsFile"]["properties"]),
+        ("limits.", &schema["$defs"]["LimitsFile"]["properties"]),
+        ("gate.", &schema["$defs"]["GateFile"]["properties"]),
+        ("output.", &schema["$defs"]["OutputFile"]["properties"]),
+        ("load.rate_ramp.", &schema["$defs"]["RateRampFile"]["properties"]),
+        ("load.concurrency_ramp.", &schema["$defs"]["ConcurrencyRampFile"]["properties"]),
+        ("load.cancel.", &schema["$defs"]["CancelFile"]["properties"]),
+    ];
+    for (section, keys) in sections {
+        for key in keys.as_object().expect(section).keys() {
+            let path = format!("{section}{key}");
+            let is_section = sections.iter().any(|(other, _)| *other == format!("{path}."));
+            let has_flag = known.contains(path.as_str()) || is_section;
+            // The name of a target comes with --target; the version is that of the program.
+            assert!(has_flag || ["version", "target.name"].contains(&path.as_str()), "{path}");
+        }
+    }
+}
+
+#[test]
+fn flags_of_a_sweep_of_targets_become_a_plan() {
+    let line = "--target vllm=http://localhost:8000,model=m,gpus=1,quantization=fp8 --target :8001 \
+                --pass quantization=default --pass target=vllm,quantization=nvfp4,model=m4 -c 1..8 -m n \
+                --slo p95(ttft)<500ms --slo error_rate<1% --request-cancellation-rate 5 --no-streaming \
+                --endpoint-type openai-chat --extra-inputs temperature:0 --fail-if p95(ttft)=+5%";
+    let typed = parse(&words(line)).unwrap();
+    let layered = layer(None, typed, &|_| None).unwrap();
+    let [vllm, other] = &layered.plan().targets[..] else { panic!() };
+    assert_eq!((vllm.model.as_deref(), other.model.as_deref()), (Some("m"), Some("n")));
+    assert_eq!((vllm.passes.len(), other.passes.len()), (2, 1));
+    assert_eq!(vllm.labels.0["quantization"].0, "fp8");
+    assert_eq!((vllm.streaming, other.streaming), (Some(false), Some(false)));
+    assert_eq!(layered.plan().load.cancel.ratio.unwrap().to_string(), "5%");
+    assert_eq!(layered.plan().goals.slo.len(), 2);
+    assert_eq!(layered.plan().gate.fail_if["p95(ttft)"].to_string(), "5%");
+}
+
+#[test]
+fn words_are_quoted_for_a_shell() {
+    assert_eq!(quoted(&["-c", "8", "a b", "it's", "", "${X}"]), r"-c 8 'a b' 'it'\''s' '' '${X}'");
+}
+
+fn word() -> impl Strategy<Value = String> {
+    let odd = ["true", "null", "1", "-1", "--x", "a: b", "'", "\"", "a,b=c", "{", "]", "é", "a\\b"];
+    prop_oneof![
+        "[!-~]([ -~]{0,8}[!-~])?".prop_filter("a variable", |text| !text.contains('$')),
+        proptest::sample::select(odd.to_vec()).prop_map(str::to_owned),
+    ]
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-z][a-z0-9-]{0,8}"
+}
+
+fn some<T: std::fmt::Debug + Clone>(
+    key: &'static str,
+    value: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<(&'static str, Json)>>
+where
+    Json: From<T>,
+{
+    option::of(value).prop_map(move |value| value.map(|value| (key, Json::from(value))))
+}
+
+fn object(entries: Vec<Option<(&'static str, Json)>>) -> Json {
+    entries.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn target() -> impl Strategy<Value = Json> {
+    let texts = (
+        some("model", word()),
+        some("endpoint", word()),
+        some("server_log", word()),
+        some("api_key_env", "[A-Z]{1,5}"),
+        some("streaming", any::<bool>()),
+        some("force_osl", any::<bool>()),
+        some("gpus", 1..9_u32),
+        some("wait_ready", proptest::sample::select(vec!["10m", "0s", "1500us"])),
+    );
+    let maps = (
+        some("labels", collection::btree_map(name(), word(), 1..3).prop_map(|m| json!(m))),
+        some("headers", collection::btree_map("X-[A-Z]", word(), 1..3).prop_map(|m| json!(m))),
+        some("extra_inputs", collection::btree_map(word(), word(), 1..3).prop_map(|m| json!(m))),
+        some("passes", collection::btree_map("q[a-z]{2,6}", word(), 1..3).prop_map(|m| json!([m]))),
+        prop_oneof![
+            some("url", proptest::sample::select(vec![":8000", "https://h/v1"])),
+            some("simulate", Just(json!(true))),
+            some("simulate", Just(json!({"ttft": "20ms", "jitter": "5%"}))),
+        ],
+    );
+    (texts, maps).prop_map(|((a, b, c, d, e, f, g, h), (i, j, k, l, m))| {
+        object(vec![a, b, c, d, e, f, g, h, i, j, k, l, m])
+    })
+}
+
+fn any_plan() -> impl Strategy<Value = Json> {
+    let targets = collection::vec((word(), target()), 0..3).prop_map(|targets| {
+        let named = |(index, (name, mut target)): (usize, (String, Json))| {
+            target["name"] = json!(format!("{name}{index}"));
+            target
+        };
+        json!(targets.into_iter().enumerate().map(named).collect::<Vec<_>>())
+    });
+    let one = target().prop_map(|target| json!([target]));
+    let load = (
+        some(
+            "concurrency",
+            proptest::sample::select(vec![json!(8), json!([1, 8]), json!("1..64")]),
+        ),
+        some("requests", prop_oneof![Just(json!("auto")), (1..u64::MAX).prop_map(|n| json!(n))]),
+        some("warmup", prop_oneof![Just(json!("auto")), any::<u64>().prop_map(|n| json!(n))]),
+        some("cancel", Just(json!({"ratio": 0.07, "after": "2s"}))),
+        some("order", proptest::sample::select(vec!["in_order", "interleaved"])),
+        some("concurrency_ramp", Just(json!({"over": "30s", "shape": "exponential"}))),
+    );
+    let goals = (
+        some("slo", Just(json!(["p95(ttft)<500ms", "error_rate < 1%"]))),
+        some("goodput", Just(json!({"ttft": 500, "e2e": "2s"}))),
+        some("stop_on_saturation", any::<bool>()),
+    );
+    (prop_oneof![targets, one], option::of(word()), any::<u64>(), load, goals).prop_map(
+        |(targets, name, seed, (a, b, c, d, e, f), (g, h, i))| {
+            let mut plan =
+                json!({"version": 1, "seed": seed, "load": object(vec![a, b, c, d, e, f])});
+            plan["workload"] = json!({"pairs": ["128/128", "1024±10/1"]});
+            plan["gate"] = json!({"fail_if": {"output_tps": "-3%"}, "noise": "2%"});
+            plan["goals"] = object(vec![g, h, i]);
+            plan["output"] = json!({"export": ["csv", "genai-perf"]});
+            if let Some(name) = name {
+                plan["name"] = json!(name);
+            }
+            if targets.as_array().is_some_and(|t| t.iter().any(|t| *t != json!({}))) {
+                plan["targets"] = targets;
+            }
+            plan
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_plan_survives_the_command_line(json in any_plan()) {
+        // A target that says nothing has no flag.
+        let is_said = |target: &Json| *target != json!({});
+        prop_assume!(json["targets"].as_array().is_none_or(|all| all.iter().all(is_said)));
+        let document = Document::parse("plan", &json.to_string(), Format::Yaml).unwrap();
+        let expected = document.plan(&|_| None).unwrap_or_else(|p| panic!("{p}\n{json}"));
+        let words = of_plan(&expected);
+        let again = plan(&words).unwrap_or_else(|e| panic!("{}: {e}", quoted(&words)));
+        prop_assert_eq!(&again, &expected, "{}", quoted(&words));
+    }
+}

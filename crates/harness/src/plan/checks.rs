@@ -1,0 +1,285 @@
+//! What each key allows by itself, but not together with another.
+
+use std::{collections::HashSet, fmt::Display};
+
+use bench_core::Quantity;
+
+use super::{
+    ArrivalPattern, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, Tokens, VERSION,
+    substitute::names_variable,
+};
+
+/// Adds what is wrong with `plan` as a whole. `written` is the tree with the names of variables.
+pub(super) fn check(plan: &PlanFile, written: &Node, problems: &mut Vec<Problem>) {
+    let mut check = Check { written, problems };
+    check.version(plan.version);
+    check.targets(&plan.targets);
+    check.workload(plan);
+    check.load(&plan.load);
+    check.repeats(&plan.load);
+    check.goals(plan);
+}
+
+/// Points beyond which a plan is a mistake.
+pub(super) const MOST_POINTS: usize = 100_000;
+
+struct Check<'c> {
+    written: &'c Node,
+    problems: &'c mut Vec<Problem>,
+}
+
+impl Check<'_> {
+    /// Says that what stands at `path` is wrong.
+    fn wrong(&mut self, path: &str, what: impl Display) {
+        let at = self.written.find(path).map(|node| node.at.clone()).unwrap_or_default();
+        self.problems.push(Problem::new(at, path, what.to_string()));
+    }
+
+    /// Says so, if it is.
+    fn unless(&mut self, holds: bool, path: &str, what: impl Display) {
+        if !holds {
+            self.wrong(path, what);
+        }
+    }
+
+    /// Says that `key` cannot be beside each of `others` that is there.
+    fn alone(&mut self, section: &str, key: (&str, bool), others: &[(&str, bool)]) {
+        let (key, is_there) = key;
+        for (other, _) in others.iter().filter(|(_, is_there_too)| is_there && *is_there_too) {
+            self.wrong(&format!("{section}.{key}"), format!("cannot be beside {other}"));
+        }
+    }
+
+    fn version(&mut self, version: Option<u32>) {
+        match version {
+            None | Some(VERSION) => {}
+            Some(newer) if newer > VERSION => self.wrong(
+                "version",
+                format!(
+                    "{newer} is newer than this program, which knows plans of version {VERSION}"
+                ),
+            ),
+            Some(none) => {
+                self.wrong("version", format!("{none} is no version of plans; write {VERSION}"));
+            }
+        }
+    }
+
+    fn targets(&mut self, targets: &[TargetFile]) {
+        let mut names = HashSet::new();
+        for (index, target) in targets.iter().enumerate() {
+            let path = format!("targets[{index}]");
+            match target.name.as_ref().or(target.model.as_ref()) {
+                Some(name) => {
+                    let what =
+                        format!("there is another target `{name}`; give each a name of its own");
+                    let key = if target.name.is_some() { "name" } else { "model" };
+                    self.unless(names.insert(name), &format!("{path}.{key}"), what);
+                }
+                None => self.unless(
+                    targets.len() == 1,
+                    &path,
+                    "needs a name, for there are several targets",
+                ),
+            }
+            self.alone(
+                &path,
+                ("simulate", target.simulate.is_some()),
+                &[("url", target.url.is_some())],
+            );
+            self.alone(
+                &path,
+                ("api_key_file", target.api_key_file.is_some()),
+                &[("api_key_env", target.api_key_env.is_some())],
+            );
+            self.passes(&path, target);
+            self.headers(&path);
+        }
+    }
+
+    fn passes(&mut self, path: &str, target: &TargetFile) {
+        let mut seen = HashSet::new();
+        for (index, pass) in target.passes.iter().enumerate() {
+            let path = format!("{path}.passes[{index}]");
+            let labels: Vec<&str> = pass.labels.0.values().map(|label| label.0.as_str()).collect();
+            if labels.is_empty() {
+                self.wrong(
+                    &path,
+                    "needs a label that tells it from the others, such as quantization",
+                );
+            } else if !seen.insert(labels) {
+                self.wrong(&path, "has the labels of another pass of this target");
+            }
+            self.unless(
+                !pass.labels.0.contains_key("target"),
+                &format!("{path}.target"),
+                "cannot be a label: on the command line it says which target a pass is of",
+            );
+        }
+    }
+
+    /// Secrets stand in plans by name alone.
+    fn headers(&mut self, path: &str) {
+        let written = self.written;
+        let Some(headers) = written.find(path).and_then(|target| target.get("headers")) else {
+            return;
+        };
+        for entry in headers.entries() {
+            let text = entry.node.to_string();
+            let is_typed = matches!(entry.node.at, super::Origin::Flag(_));
+            let path = format!("{path}.headers.{}", entry.key);
+            if text == super::layers::HIDDEN {
+                self.at(&entry.node, &path, "was not recorded; give it as ${NAME}");
+            } else if is_secret(&entry.key) && !is_typed && !names_variable(&text) {
+                self.at(
+                    &entry.node,
+                    &path,
+                    "a secret has no place in a plan; name the variable that holds it, ${NAME}",
+                );
+            }
+        }
+    }
+
+    fn at(&mut self, node: &Node, path: &str, what: &str) {
+        self.problems.push(Problem::new(node.at.clone(), path, what));
+    }
+
+    fn workload(&mut self, plan: &PlanFile) {
+        let workload = &plan.workload;
+        let (isl, osl) = (("isl", workload.isl.is_some()), ("osl", workload.osl.is_some()));
+        let pairs = ("pairs", !workload.pairs.is_empty());
+        let deviations = [
+            ("isl_stddev", workload.isl_stddev.is_some()),
+            ("osl_stddev", workload.osl_stddev.is_some()),
+        ];
+        self.alone("workload", pairs, &[isl, osl]);
+        let matrix = ("matrix", workload.matrix.is_some());
+        self.alone("workload", matrix, &[isl, osl, pairs]);
+        self.alone("workload", matrix, &deviations);
+        let scatters = |lengths: &Option<Sweep<Tokens>>| {
+            let values = lengths.as_ref().map(Sweep::values).unwrap_or_default();
+            values.iter().any(|tokens| tokens.deviation.is_some())
+        };
+        for (key, lengths, (deviation, is_there)) in
+            [("isl", &workload.isl, deviations[0]), ("osl", &workload.osl, deviations[1])]
+        {
+            let twice = scatters(lengths) && is_there;
+            let what = format!("{key} has a deviation of its own, after the ±");
+            self.unless(!twice, &format!("workload.{deviation}"), what);
+        }
+    }
+
+    fn load(&mut self, load: &LoadFile) {
+        let rate = ("request_rate", load.request_rate.is_some());
+        let series = ("rate_series", load.rate_series.is_some());
+        let trace = ("trace", load.trace.is_some());
+        self.alone("load", series, &[rate]);
+        self.alone("load", trace, &[rate, series]);
+        let has_rate = rate.1 || series.1;
+        let is_open = has_rate || trace.1;
+        let no_rate = "means nothing without a rate: request_rate, --request-rate";
+        self.unless(has_rate || load.arrival_pattern.is_none(), "load.arrival_pattern", no_rate);
+        self.unless(has_rate || load.smoothness.is_none(), "load.smoothness", no_rate);
+        self.unless(has_rate || load.burst_size.is_none(), "load.burst_size", no_rate);
+        self.patterns(load);
+        let ramp = &load.rate_ramp;
+        if *ramp != super::RateRampFile::default() {
+            self.unless(rate.1, "load.rate_ramp", no_rate);
+            self.unless(ramp.over.is_some(), "load.rate_ramp", "needs to know how long: over");
+        }
+        self.in_flight(load, is_open);
+        let not_a_speed = load.speed_up.is_some_and(|speed| !(speed > 0.0 && speed.is_finite()));
+        self.unless(!not_a_speed, "load.speed_up", "must be more than 0");
+        let needs_trace = "means nothing without a trace: trace, --fixed-schedule";
+        self.unless(trace.1 || load.speed_up.is_none(), "load.speed_up", needs_trace);
+        let cancel = &load.cancel;
+        let share = cancel.ratio.map_or(0.0, |ratio| ratio.0);
+        self.unless((0.0..=100.0).contains(&share), "load.cancel.ratio", "must lie in 0% to 100%");
+        let needs_ratio = "means nothing without a share of requests: cancel.ratio";
+        self.unless(
+            cancel.ratio.is_some() || cancel.after.is_none(),
+            "load.cancel.after",
+            needs_ratio,
+        );
+    }
+
+    fn patterns(&mut self, load: &LoadFile) {
+        let Some(pattern) = load.arrival_pattern else {
+            let both = load.smoothness.is_some() && load.burst_size.is_some();
+            return self.unless(!both, "load.burst_size", "cannot be beside smoothness");
+        };
+        let is_gamma = pattern == ArrivalPattern::Gamma || load.smoothness.is_none();
+        self.unless(is_gamma, "load.smoothness", "is of arrival_pattern gamma alone");
+        let is_burst = pattern == ArrivalPattern::Burst || load.burst_size.is_none();
+        self.unless(is_burst, "load.burst_size", "is of arrival_pattern burst alone");
+    }
+
+    fn in_flight(&mut self, load: &LoadFile, is_open: bool) {
+        let (ramp, cap) = (&load.concurrency_ramp, load.max_in_flight.is_some());
+        let has_ramp = *ramp != super::ConcurrencyRampFile::default();
+        if is_open {
+            let caps = load.concurrency.as_ref().map_or(1, |caps| caps.values().len());
+            let what = "beside a rate or a trace is the most in flight: one number";
+            self.unless(caps == 1, "load.concurrency", what);
+            let both = load.concurrency.is_some() && cap;
+            let what = "is the same as a concurrency beside a rate; give one of them";
+            self.unless(!both, "load.max_in_flight", what);
+            let what = "means nothing at a rate or by a trace";
+            self.unless(!has_ramp, "load.concurrency_ramp", what);
+            self.unless(load.concurrency_counts.is_none(), "load.concurrency_counts", what);
+        } else {
+            let what =
+                "means nothing without a rate or a trace; there concurrency is all in flight";
+            self.unless(!cap, "load.max_in_flight", what);
+            let over = ramp.over.is_some() || !has_ramp;
+            self.unless(over, "load.concurrency_ramp", "needs to know how long: over");
+        }
+    }
+
+    fn repeats(&mut self, load: &LoadFile) {
+        let most = load.repeat.map_or(1, |repeat| repeat.0.get());
+        self.unless(
+            most <= 1_000,
+            "load.repeat",
+            "more than 1000 times is more than anybody needs",
+        );
+        let Some(converge) = load.converge else {
+            let what = "means nothing without converge";
+            return self.unless(load.converge_on.is_none(), "load.converge_on", what);
+        };
+        let is_share = converge.0 > 0.0 && converge.0 < 100.0;
+        self.unless(is_share, "load.converge", "must lie between 0% and 100%");
+        let enough = load.repeat.is_none() || most >= 2;
+        self.unless(enough, "load.repeat", "to converge takes two measurements or more");
+        if let Some(metric) = &load.converge_on {
+            self.metric("load.converge_on", metric);
+        }
+    }
+
+    fn metric(&mut self, path: &str, text: &str) {
+        if let Err(error) = text.parse::<Quantity>() {
+            self.wrong(path, error);
+        }
+    }
+
+    fn goals(&mut self, plan: &PlanFile) {
+        let (goals, gate) = (&plan.goals, &plan.gate);
+        let what = "means nothing without a goal: slo";
+        self.unless(goals.slo_abort.is_none() || !goals.slo.is_empty(), "goals.slo_abort", what);
+        let noise = gate.noise.map_or(0.0, |noise| noise.0);
+        self.unless((0.0..=100.0).contains(&noise), "gate.noise", "must lie in 0% to 100%");
+        for (metric, change) in &gate.fail_if {
+            self.metric(&format!("gate.fail_if.{metric}"), metric);
+            let what = "must be a change, up or down: +5%, -3%";
+            self.unless(change.0 != 0.0, &format!("gate.fail_if.{metric}"), what);
+        }
+    }
+}
+
+/// Headers that are secrets: by their names.
+pub(super) fn is_secret(header: &str) -> bool {
+    let name = header.to_ascii_lowercase();
+    ["auth", "key", "cookie", "token", "secret", "password", "credential"]
+        .iter()
+        .any(|word| name.contains(word))
+}

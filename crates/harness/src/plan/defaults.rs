@@ -1,0 +1,128 @@
+//! What holds where nobody says otherwise.
+
+use std::time::Duration;
+
+use bench_core::Limits;
+use serde_json::json;
+
+use super::{
+    ArrivalPattern, Auto, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, Count, Deviation,
+    EndpointType, GateFile, GoalsFile, LimitsFile, LoadFile, OrderName, OutputFile, PerSecond,
+    Percent, Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time, Tokens,
+    VERSION, Value, WorkloadFile,
+};
+
+/// The defaults that go with `plan`: those of a load at a rate are other ones than those of so many in
+/// flight.
+pub(super) fn defaults(plan: &PlanFile) -> PlanFile {
+    PlanFile {
+        version: Some(VERSION),
+        name: Some("chat".to_owned()),
+        seed: Some(42),
+        threads: None,
+        targets: plan.targets.iter().map(|_| target(plan)).collect(),
+        workload: workload(&plan.workload),
+        load: load(plan),
+        goals: GoalsFile { stop_on_saturation: Some(is_swept(&plan.load)), ..GoalsFile::default() },
+        limits: limits(),
+        gate: GateFile { noise: Some(Percent(2.0)), ..GateFile::default() },
+        output: OutputFile { artifact_dir: Some("artifacts".to_owned()), ..OutputFile::default() },
+    }
+}
+
+fn target(plan: &PlanFile) -> TargetFile {
+    let mut target = TargetFile {
+        endpoint_type: Some(EndpointType::Chat),
+        streaming: Some(true),
+        wait_ready: Some(Time(Duration::ZERO)),
+        ..TargetFile::default()
+    };
+    if plan.workload.matrix.is_some() {
+        // Servers are compared by the same answers.
+        target.extra_inputs.insert("temperature".to_owned(), json!(0));
+    }
+    target
+}
+
+fn workload(plan: &WorkloadFile) -> WorkloadFile {
+    if plan.matrix.is_some() {
+        return WorkloadFile::default();
+    }
+    let length = |mean| Some(Sweep::One(Tokens { mean, deviation: None }));
+    let scatters = |lengths: &Option<Sweep<Tokens>>| {
+        let values = lengths.as_ref().map(Sweep::values).unwrap_or_default();
+        values.iter().any(|tokens| tokens.deviation.is_some())
+    };
+    let own = plan.pairs.is_empty();
+    WorkloadFile {
+        isl: length(1024).filter(|_| own),
+        osl: length(128).filter(|_| own),
+        isl_stddev: Some(Deviation(0.0)).filter(|_| own && !scatters(&plan.isl)),
+        osl_stddev: Some(Deviation(0.0)).filter(|_| own && !scatters(&plan.osl)),
+        ..WorkloadFile::default()
+    }
+}
+
+fn load(plan: &PlanFile) -> LoadFile {
+    let load = &plan.load;
+    let is_matrix = plan.workload.matrix.is_some();
+    let has_rate = load.request_rate.is_some() || load.rate_series.is_some();
+    let has_trace = load.trace.is_some();
+    let is_closed = !has_rate && !has_trace;
+    let pattern = match (load.smoothness, load.burst_size) {
+        (Some(_), _) => ArrivalPattern::Gamma,
+        (None, Some(_)) => ArrivalPattern::Burst,
+        (None, None) => ArrivalPattern::Poisson,
+    };
+    let chosen = has_rate.then(|| load.arrival_pattern.unwrap_or(pattern));
+    let requests = if is_matrix { positive("3").map(Auto::Exactly) } else { Some(Auto::Auto) };
+    let warmup = if is_matrix { Auto::Exactly(Count(2)) } else { Auto::Auto };
+    LoadFile {
+        concurrency: positive("1").map(Sweep::One).filter(|_| is_closed),
+        concurrency_counts: Some(ConcurrencyCounts::Requests).filter(|_| is_closed),
+        concurrency_ramp: ConcurrencyRampFile {
+            over: None,
+            shape: load.concurrency_ramp.over.map(|_| Shape::Linear),
+        },
+        arrival_pattern: chosen,
+        smoothness: (chosen == Some(ArrivalPattern::Gamma)).then_some(1.0),
+        burst_size: positive("8").filter(|_| chosen == Some(ArrivalPattern::Burst)),
+        rate_ramp: RateRampFile {
+            from: load.rate_ramp.over.map(|_| PerSecond(1.0)),
+            over: None,
+            shape: load.rate_ramp.over.map(|_| Shape::Linear),
+        },
+        speed_up: has_trace.then_some(1.0),
+        requests: requests.filter(|_| load.duration.is_none()),
+        grace: Some(Time(Duration::from_secs(30))),
+        warmup: Some(warmup).filter(|_| load.warmup_duration.is_none()),
+        cooldown: Some(Time(Duration::from_secs(2))),
+        repeat: positive(if load.converge.is_some() { "10" } else { "1" }),
+        converge_on: load.converge.map(|_| "output_tps".to_owned()),
+        order: Some(OrderName::Interleaved),
+        cancel: CancelFile { ratio: None, after: load.cancel.ratio.map(|_| Time(Duration::ZERO)) },
+        ..LoadFile::default()
+    }
+}
+
+fn positive(text: &str) -> Option<Positive> {
+    Positive::parse(text).ok()
+}
+
+fn is_swept(load: &LoadFile) -> bool {
+    let has_rate = load.request_rate.is_some();
+    let rates = load.request_rate.as_ref().map_or(1, |rates| rates.values().len());
+    let concurrencies = load.concurrency.as_ref().map_or(1, |all| all.values().len());
+    rates > 1 || (!has_rate && concurrencies > 1)
+}
+
+fn limits() -> LimitsFile {
+    let limits = Limits::default();
+    LimitsFile {
+        connect: Some(Period(limits.connect)),
+        headers: Some(Period(limits.headers)),
+        first_token: Some(Period(limits.first_token)),
+        idle: Some(Period(limits.idle)),
+        total: limits.total.map(Period),
+    }
+}

@@ -1,0 +1,49 @@
+//! Plans: what to measure, as files, flags and defaults say it together.
+//!
+//! ```text
+//! plan.yaml ─► read ─► Document ─┐
+//! flags ─────────────► Node ─────┼─► layer ─► Layered ─► resolve ─► Settings
+//! environment ───────────────────┘             │ one tree, each value with its Origin
+//!                                              └─ Problems: everything that is wrong, with its line
+//! ```
+//!
+//! A plan is a tree whose values know where they came from; [`PlanFile`] is its typed form, and the source
+//! of the [`schema`]. Variables of the environment are put in between the two, so that what is recorded
+//! keeps their names.
+
+mod checks;
+mod defaults;
+mod document;
+mod file;
+mod labels;
+mod layers;
+mod matrix;
+mod node;
+mod problems;
+mod recordings;
+mod resolve;
+mod substitute;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod typed;
+mod values;
+
+pub use document::{Document, Format, read};
+pub use file::{
+    ArrivalPattern, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType, ExportName,
+    GateFile, GoalsFile, LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile,
+    PlanFile, RateRampFile, Shape, TargetFile, VERSION, WorkloadFile, schema,
+};
+pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
+pub use layers::{Layered, document_of, layer};
+pub use matrix::{Category, Cell, cells};
+pub use node::{Content, Entry, Node, Origin};
+pub use problems::{Problem, Problems};
+pub use resolve::resolve;
+pub use substitute::{Environment, names_variable};
+pub use sweep::Sweep;
+pub use values::{
+    Address, Auto, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Time, Tokens,
+    Value,
+};

@@ -1,0 +1,418 @@
+//! From a plan with everything in it to settings: files are read, texts get their types.
+
+use std::{
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use bench_core::{
+    Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Quantity, Ramp, RampShape, Rate,
+    RateCurve, RateSeries, Smoothness, Trace,
+};
+use bench_providers::{Secret, openai::Api};
+use bench_workloads::Length;
+
+use super::{
+    ArrivalPattern, ConcurrencyCounts, EndpointType, ExportName, Layered, LoadFile, OrderName,
+    PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate, Sweep,
+    TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, recordings,
+};
+use crate::{
+    Converge, Export, GateSettings, Goals, LoadSettings, Order, Repeats, Server, Settings,
+    TargetSettings, WorkloadSettings, simulator_config,
+};
+
+/// What `layered` comes to. Reads the files that it names, and nothing else.
+///
+/// # Errors
+///
+/// Everything that is wrong with them.
+pub fn resolve(layered: &Layered) -> Result<Settings, Problems> {
+    let mut resolver = Resolver { layered, problems: Vec::new() };
+    let settings = resolver.settings(layered.plan());
+    Problems::none_or(resolver.problems, settings)
+}
+
+struct Resolver<'l> {
+    layered: &'l Layered,
+    problems: Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    fn settings(&mut self, plan: &PlanFile) -> Settings {
+        let load = &plan.load;
+        let defaults = Settings::new();
+        let targets = plan.targets.iter().enumerate();
+        let targets = targets.flat_map(|(index, target)| self.targets(index, target)).collect();
+        let settings = Settings {
+            name: plan.name.clone().unwrap_or(defaults.name),
+            seed: plan.seed.unwrap_or(defaults.seed),
+            threads: self.optional("threads", plan.threads),
+            targets,
+            workloads: self.workloads(&plan.workload),
+            loads: self.loads(load),
+            repeats: self.repeats(load),
+            order: match load.order {
+                Some(OrderName::InOrder) => Order::InOrder,
+                Some(OrderName::Interleaved) | None => Order::Interleaved,
+            },
+            cool_down: time(load.cooldown),
+            requests: load.requests.and_then(|n| n.value()).map(|n| n.0.get()),
+            duration: load.duration.map(|d| d.0),
+            grace: time(load.grace),
+            warm_up: load.warmup.and_then(|n| n.value()).map(|n| n.0),
+            warm_up_duration: load.warmup_duration.map(|d| d.0),
+            cancel: self.cancel(load),
+            tokenizer: plan.workload.tokenizer.as_ref().map(PathBuf::from),
+            limits: limits(plan),
+            goals: self.goals(plan),
+            gate: GateSettings {
+                baseline: plan.gate.baseline.clone(),
+                fail_if: self.fail_if(plan),
+                noise: plan.gate.noise.map_or(0.0, |noise| noise.ratio()),
+            },
+            artifacts: plan.output.artifact_dir.as_ref().map_or(defaults.artifacts, PathBuf::from),
+            exports: plan.output.export.iter().map(|export| export.of_settings()).collect(),
+            plan: self.layered.to_json(),
+            ..Settings::new()
+        };
+        self.bound_points(&settings);
+        settings
+    }
+
+    fn bound_points(&mut self, settings: &Settings) {
+        let points = settings.targets.len() as u128
+            * settings.workloads.len() as u128
+            * settings.loads.len() as u128
+            * u128::from(settings.repeats.most.get());
+        if points > MOST_POINTS as u128 {
+            self.wrong(
+                "load",
+                format!("{points} points to measure are too many: at most {MOST_POINTS}"),
+            );
+        }
+    }
+
+    fn wrong(&mut self, path: &str, what: impl Into<String>) {
+        self.problems.push(self.layered.problem(path, what));
+    }
+
+    /// The value, or a problem at `path`.
+    fn valid<T, E: ToString>(&mut self, path: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.wrong(path, error.to_string())).ok()
+    }
+
+    /// A number as another type, if it fits.
+    fn optional<T: TryFrom<NonZeroU64>>(
+        &mut self,
+        path: &str,
+        number: Option<Positive>,
+    ) -> Option<T> {
+        let number = number?.0;
+        let fits = T::try_from(number).map_err(|_| format!("{number} is too many"));
+        self.valid(path, fits)
+    }
+
+    fn number(&mut self, path: &str, number: Option<Positive>) -> Option<u32> {
+        self.optional(path, number).map(NonZeroU32::get)
+    }
+
+    /// A target, or its passes.
+    fn targets(&mut self, index: usize, target: &TargetFile) -> Vec<TargetSettings> {
+        let path = format!("targets[{index}]");
+        let whole = self.target(&path, target);
+        if target.passes.is_empty() {
+            return vec![whole];
+        }
+        target.passes.iter().map(|pass| with_pass(whole.clone(), pass)).collect()
+    }
+
+    fn target(&mut self, path: &str, target: &TargetFile) -> TargetSettings {
+        TargetSettings {
+            name: target.name.clone(),
+            pass: None,
+            labels: target.labels.0.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
+            server: self.server(path, target),
+            model: target.model.clone(),
+            api: match target.endpoint_type {
+                Some(EndpointType::Completions) => Api::Completions,
+                Some(EndpointType::Chat) | None => Api::Chat,
+            },
+            path: target.endpoint.clone(),
+            streaming: target.streaming.unwrap_or(true),
+            force_osl: target.force_osl,
+            extra_body: target.extra_inputs.clone(),
+            headers: target.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            api_key: self.api_key(path, target),
+            wait_ready: time(target.wait_ready),
+            context_length: self.number(&format!("{path}.context_length"), target.context_length),
+            server_log: target.server_log.as_ref().map(PathBuf::from),
+            gpus: self.number(&format!("{path}.gpus"), target.gpus),
+        }
+    }
+
+    fn server(&mut self, path: &str, target: &TargetFile) -> Server {
+        match (&target.url, &target.simulate) {
+            (Some(url), _) => Server::At(url.endpoint().clone()),
+            (None, Some(Simulate::Plain(true))) => Server::Simulator(simulator_config()),
+            (None, Some(Simulate::As(how))) => {
+                let path = format!("{path}.simulate");
+                let mut config = simulator_config();
+                config.ttft = how.ttft.map_or(config.ttft, |ttft| ttft.0);
+                config.itl = how.itl.map_or(config.itl, |itl| itl.0);
+                config.jitter = how.jitter.map_or(config.jitter, |jitter| jitter.ratio());
+                config.seed = how.seed.unwrap_or(config.seed);
+                config.model = how.model.clone().unwrap_or(config.model);
+                let mut number = |key: &str, number, default| {
+                    self.number(&format!("{path}.{key}"), number).unwrap_or(default)
+                };
+                config.context_length =
+                    number("context_length", how.context_length, config.context_length);
+                config.tokens_per_chunk =
+                    number("tokens_per_chunk", how.tokens_per_chunk, config.tokens_per_chunk);
+                config.events_per_write =
+                    number("events_per_write", how.events_per_write, config.events_per_write);
+                let threads = self.optional(&format!("{path}.threads"), how.threads);
+                config.threads = threads.map_or(config.threads, NonZeroUsize::get);
+                Server::Simulator(config)
+            }
+            (None, Some(Simulate::Plain(false)) | None) => Server::Find,
+        }
+    }
+
+    /// The key, and where it came from.
+    fn api_key(&mut self, path: &str, target: &TargetFile) -> Option<(Secret, String)> {
+        let (key, source) = match (&target.api_key_file, &target.api_key_env) {
+            (Some(file), _) => {
+                let text = std::fs::read_to_string(file)
+                    .map_err(|error| format!("the key file {file} cannot be read: {error}"));
+                (self.valid(&format!("{path}.api_key_file"), text)?, file)
+            }
+            (None, Some(name)) => {
+                let text = std::env::var(name).map_err(|_| {
+                    format!("the variable {name}, which is to hold the key, is not set")
+                });
+                (self.valid(&format!("{path}.api_key_env"), text)?, name)
+            }
+            (None, None) => return None,
+        };
+        Some((Secret::new(&key), source.clone())).filter(|(key, _)| !key.is_empty())
+    }
+
+    fn workloads(&mut self, workload: &WorkloadFile) -> Vec<WorkloadSettings> {
+        if let Some(matrix) = workload.matrix {
+            let cells = cells(matrix);
+            return cells.iter().filter_map(|cell| self.cell(cell)).collect();
+        }
+        let deviation = |d: Option<super::Deviation>| d.map_or(0.0, |deviation| deviation.0);
+        let (isl_stddev, osl_stddev) =
+            (deviation(workload.isl_stddev), deviation(workload.osl_stddev));
+        let pairs: Vec<(Tokens, Tokens)> = if workload.pairs.is_empty() {
+            let lengths = |sweep: &Option<Sweep<Tokens>>| {
+                sweep.as_ref().map(Sweep::values).unwrap_or_default()
+            };
+            let osls = lengths(&workload.osl);
+            let isls = lengths(&workload.isl);
+            isls.iter().flat_map(|isl| osls.iter().map(move |osl| (*isl, *osl))).collect()
+        } else {
+            workload.pairs.iter().map(|pair| (pair.isl, pair.osl)).collect()
+        };
+        let mut workloads = Vec::new();
+        for (isl, osl) in pairs {
+            let isl = self.valid("workload.isl_stddev", isl.length(isl_stddev));
+            let osl = self.valid("workload.osl_stddev", osl.length(osl_stddev));
+            if let (Some(isl), Some(osl)) = (isl, osl) {
+                workloads.push(WorkloadSettings { label: None, category: None, isl, osl });
+            }
+        }
+        workloads
+    }
+
+    fn cell(&mut self, cell: &super::Cell) -> Option<WorkloadSettings> {
+        Some(WorkloadSettings {
+            label: Some(cell.label.to_owned()),
+            category: Some(cell.category.name().to_owned()),
+            isl: self.valid("workload.matrix", Length::fixed(cell.isl))?,
+            osl: self.valid("workload.matrix", Length::fixed(cell.osl))?,
+        })
+    }
+
+    fn loads(&mut self, load: &LoadFile) -> Vec<LoadSettings> {
+        let cap = load.max_in_flight.or_else(|| load.concurrency.as_ref()?.values().pop());
+        if let Some(rates) = &load.request_rate {
+            let rates = rates.values();
+            return rates.iter().filter_map(|rate| self.at_rate(load, *rate, cap)).collect();
+        }
+        if let Some(file) = &load.rate_series {
+            let series = recordings::text(file)
+                .and_then(|text| text.parse::<RateSeries>().map_err(|e| format!("{file}: {e}")));
+            let series = self.valid("load.rate_series", series);
+            return series
+                .and_then(|s| self.open(load, RateCurve::Series(s), cap))
+                .into_iter()
+                .collect();
+        }
+        if let Some(file) = &load.trace {
+            return self.trace(load, file, cap).into_iter().collect();
+        }
+        let concurrencies = load.concurrency.as_ref().map(Sweep::values).unwrap_or_default();
+        concurrencies.iter().filter_map(|n| self.closed(load, *n)).collect()
+    }
+
+    fn closed(&mut self, load: &LoadFile, concurrency: Positive) -> Option<LoadSettings> {
+        let ramp = &load.concurrency_ramp;
+        Some(LoadSettings::Closed {
+            concurrency: self.optional("load.concurrency", Some(concurrency))?,
+            counts: match load.concurrency_counts {
+                Some(ConcurrencyCounts::Sessions) => Counts::Sessions,
+                Some(ConcurrencyCounts::Requests) | None => Counts::Requests,
+            },
+            ramp: ramp.over.map(|over| ConcurrencyRamp { over: over.0, shape: shape(ramp.shape) }),
+        })
+    }
+
+    fn at_rate(
+        &mut self,
+        load: &LoadFile,
+        rate: PerSecond,
+        cap: Option<Positive>,
+    ) -> Option<LoadSettings> {
+        let to = self.valid("load.request_rate", Rate::per_second(rate.0))?;
+        let ramp = &load.rate_ramp;
+        let curve = match (ramp.over, ramp.from) {
+            (Some(over), Some(from)) => {
+                let from = self.valid("load.rate_ramp.from", Rate::per_second(from.0))?;
+                RateCurve::Ramp(Ramp { from, to, over: over.0, shape: shape(ramp.shape) })
+            }
+            _ => RateCurve::Constant(to),
+        };
+        self.open(load, curve, cap)
+    }
+
+    fn open(
+        &mut self,
+        load: &LoadFile,
+        curve: RateCurve,
+        cap: Option<Positive>,
+    ) -> Option<LoadSettings> {
+        let arrivals = match load.arrival_pattern {
+            Some(ArrivalPattern::Constant) => Arrivals::Constant,
+            Some(ArrivalPattern::Gamma) => {
+                let smoothness = Smoothness::new(load.smoothness.unwrap_or(1.0));
+                Arrivals::Gamma { smoothness: self.valid("load.smoothness", smoothness)? }
+            }
+            Some(ArrivalPattern::Burst) => {
+                Arrivals::Burst { size: self.optional("load.burst_size", load.burst_size)? }
+            }
+            Some(ArrivalPattern::Poisson) | None => Arrivals::Poisson,
+        };
+        let max_in_flight = self.cap(cap);
+        Some(LoadSettings::Open { curve, arrivals, max_in_flight })
+    }
+
+    fn cap(&mut self, cap: Option<Positive>) -> Option<NonZeroUsize> {
+        self.optional("load.max_in_flight", cap)
+    }
+
+    fn trace(
+        &mut self,
+        load: &LoadFile,
+        file: &str,
+        cap: Option<Positive>,
+    ) -> Option<LoadSettings> {
+        let speed_up = load.speed_up.unwrap_or(1.0);
+        let timestamps = recordings::text(file).and_then(|text| {
+            let timestamps =
+                recordings::timestamps(&text).map_err(|error| format!("{file}: {error}"))?;
+            Trace::new(&timestamps, speed_up).map_err(|error| format!("{file}: {error}"))?;
+            Ok(timestamps)
+        });
+        let timestamps = self.valid("load.trace", timestamps)?;
+        let max_in_flight = self.cap(cap);
+        Some(LoadSettings::Trace { timestamps, speed_up, max_in_flight })
+    }
+
+    fn repeats(&mut self, load: &LoadFile) -> Repeats {
+        Repeats {
+            most: self.optional("load.repeat", load.repeat).unwrap_or(NonZeroU32::MIN),
+            converge: load.converge.and_then(|ratio| {
+                let metric = load.converge_on.as_deref().unwrap_or_default();
+                let quantity = self.valid("load.converge_on", metric.parse())?;
+                Some(Converge { quantity, ratio: ratio.ratio() })
+            }),
+        }
+    }
+
+    fn fail_if(&mut self, plan: &PlanFile) -> Vec<(Quantity, f64)> {
+        let changes = plan.gate.fail_if.iter().filter_map(|(metric, change)| {
+            let quantity = self.valid(&format!("gate.fail_if.{metric}"), metric.parse())?;
+            Some((quantity, change.ratio()))
+        });
+        changes.collect()
+    }
+
+    fn cancel(&mut self, load: &LoadFile) -> Option<Cancellation> {
+        let ratio = load.cancel.ratio?.ratio();
+        self.valid("load.cancel.ratio", Cancellation::new(ratio, time(load.cancel.after)))
+    }
+
+    fn goals(&mut self, plan: &PlanFile) -> Goals {
+        let goals = &plan.goals;
+        let slo = goals.slo.iter().enumerate().filter_map(|(index, goal)| {
+            self.valid(&format!("goals.slo[{index}]"), goal.0.parse::<Goal>())
+        });
+        let slo = slo.collect();
+        let goodput = goals
+            .goodput
+            .as_ref()
+            .and_then(|limits| self.valid("goals.goodput", limits.to_string().parse()));
+        let stop_on_saturation = goals.stop_on_saturation.unwrap_or(false);
+        Goals { slo, goodput, abort: goals.slo_abort.map(|abort| abort.0), stop_on_saturation }
+    }
+}
+
+fn with_pass(mut target: TargetSettings, pass: &PassFile) -> TargetSettings {
+    if let Some(url) = &pass.url {
+        target.server = Server::At(url.endpoint().clone());
+    }
+    target.model = pass.model.clone().or(target.model);
+    target.server_log = pass.server_log.as_ref().map(PathBuf::from).or(target.server_log);
+    target.extra_body.extend(pass.extra_inputs.clone());
+    let words: Vec<String> = pass.labels.0.iter().map(|(k, v)| format!("{k} {}", v.0)).collect();
+    target.pass = Some(words.join(", "));
+    target.labels.extend(pass.labels.0.iter().map(|(k, v)| (k.clone(), v.0.clone())));
+    target
+}
+
+fn time(time: Option<Time>) -> Duration {
+    time.map(|time| time.0).unwrap_or_default()
+}
+
+fn shape(shape: Option<Shape>) -> RampShape {
+    match shape {
+        Some(Shape::Exponential) => RampShape::Exponential,
+        Some(Shape::Linear) | None => RampShape::Linear,
+    }
+}
+
+fn limits(plan: &PlanFile) -> Limits {
+    let (limits, defaults) = (&plan.limits, Limits::default());
+    let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
+    Limits {
+        connect: or(limits.connect, defaults.connect),
+        headers: or(limits.headers, defaults.headers),
+        first_token: or(limits.first_token, defaults.first_token),
+        idle: or(limits.idle, defaults.idle),
+        total: limits.total.map(|total| total.0),
+    }
+}
+
+impl ExportName {
+    fn of_settings(self) -> Export {
+        match self {
+            Self::GenaiPerf => Export::GenaiPerf,
+            Self::Csv => Export::Csv,
+        }
+    }
+}
