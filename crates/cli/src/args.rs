@@ -33,6 +33,10 @@ pub(crate) enum Command {
     /// Measure a server
     #[command(visible_alias = "profile")]
     Run(Box<RunArgs>),
+    /// Find the highest load that meets every goal
+    Find(Box<FindArgs>),
+    /// Go on with a run that was broken off, at the first point that was not measured
+    Resume(Box<ResumeArgs>),
     /// Check, complete and convert plan files
     Plan(PlanArgs),
     /// Serve as a simulated inference server until interrupted
@@ -56,6 +60,37 @@ pub(crate) struct RunArgs {
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "plan_file")]
     pub(crate) config: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArgs {
+    /// What is to be met, such as 'p95(ttft)<500ms'; -c 1..512 or -r 1..100 says among which loads
+    #[arg(value_name = "GOAL", required = true)]
+    pub(crate) goals: Vec<String>,
+
+    /// A plan file, YAML or TOML; flags go before what it says
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run: @last, an id or a path
+    #[arg(value_name = "RUN", default_value = "@last")]
+    pub(crate) run: String,
+
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+}
+
+/// What all have that measure.
+#[derive(Debug, Args)]
+pub(crate) struct MeasureArgs {
     #[command(flatten)]
     pub(crate) plan: PlanFlags,
 
@@ -470,7 +505,7 @@ mod tests {
             let cli =
                 Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|e| panic!("{e}"));
             let Command::Run(args) = cli.command else { panic!("`{line}` measures") };
-            let typed = |path: &str| args.plan.typed.find(path).map(ToString::to_string);
+            let typed = |path: &str| args.measure.plan.typed.find(path).map(ToString::to_string);
             for (path, value) in
                 [("load.requests", "40"), ("workload.isl", "128"), ("workload.osl", "64")]
             {

@@ -4,12 +4,15 @@
 
 mod args;
 mod doctor;
+mod estimate;
 mod explain;
 mod flags;
 mod foreign;
+mod measure;
 mod output;
 mod plan;
 mod progress;
+mod reference;
 mod run;
 #[cfg(feature = "history")]
 mod runs;
@@ -43,6 +46,8 @@ fn main() -> ExitCode {
 fn execute(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Find(args) => run::find(&args),
+        Command::Resume(args) => run::resume(&args),
         Command::Plan(args) => plan::plan(&args.command),
         Command::Sim(args) => simulate::simulate(&args),
         Command::Doctor(args) => doctor::doctor(&args),

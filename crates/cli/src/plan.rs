@@ -27,20 +27,28 @@ pub(crate) fn plan(command: &PlanCommand) -> Result<Exit, Failure> {
 
 /// What a command says, with everything that it leaves out.
 pub(crate) fn layered(file: Option<&Path>, flags: &PlanFlags) -> Result<Layered, Failure> {
+    over(file.map(plan::read).transpose()?, flags)
+}
+
+/// The flags over a document, over the defaults.
+pub(crate) fn over(document: Option<Document>, flags: &PlanFlags) -> Result<Layered, Failure> {
     check_address(&flags.typed)?;
-    let document = file.map(plan::read).transpose()?;
     Ok(plan::layer(document, flags.typed.clone(), &environment)?)
 }
 
 /// Writes what was typed where `--save-plan` says.
-pub(crate) fn save(args: &RunArgs) -> Result<(), Failure> {
-    let Some(path) = &args.save_plan else { return Ok(()) };
+pub(crate) fn save(
+    file: Option<&Path>,
+    flags: &PlanFlags,
+    path: Option<&Path>,
+) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
     let is_toml = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("toml"));
     let format = if is_toml { Format::Toml } else { Format::Yaml };
-    let text = match args.file() {
-        None => text_of(&to_be_kept(&args.plan)?, format)?,
+    let text = match file {
+        None => text_of(&to_be_kept(flags)?, format)?,
         // With a file beneath, what is saved is both together.
-        Some(_) => layered(args.file(), &args.plan)?.to_text(format).map_err(unwritable)?,
+        Some(_) => layered(file, flags)?.to_text(format).map_err(unwritable)?,
     };
     fs::write(path, text).map_err(|error| {
         let what = format!("the plan cannot be written to {}", path.display());
@@ -149,7 +157,7 @@ fn from_flags(args: &FromFlagsArgs) -> Result<(), Failure> {
         let what = error.lines().next().unwrap_or_default();
         Failure::new(Code::Setting, what.trim_start_matches("error: "))
     })?;
-    let document = to_be_kept(&run.plan)?;
+    let document = to_be_kept(&run.measure.plan)?;
     let text = match form(args.form) {
         Some(format) => text_of(&document, format)?,
         None => pretty(&serde_json::to_value(&document.root).unwrap_or_default())?,

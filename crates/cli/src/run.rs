@@ -1,69 +1,117 @@
-//! `inferbench run`: from arguments to settings, and from what came of it to the screen.
+//! `inferbench run`, `find` and `resume`: from arguments to an experiment.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
 
-use bench_core::{
-    MetricSink, Phase, PointOutcome, RunEvent, Sample, ServerInfo, SinkError, Stop, metric,
-};
 use bench_harness::{
-    Exit, Experiment, Failure, Finished, Settings, Target,
-    plan::{Layered, resolve},
-    prepare, redacted,
+    Code, Exit, Failure, Settings,
+    plan::{Content, Document, Format, Layered, Node, Origin, resolve},
+    prepare, redacted, resume as resumed,
 };
 use bench_providers::Stamping;
-use bench_report::{
-    console::{self, Histograms, LogHistogram, Report},
-    json,
-};
+use bench_store::RunDirectory;
 
 use crate::{
-    args::{RunArgs, Stamps, Ui},
-    output, plan,
-    progress::ProgressView,
-    signals::Signals,
+    args::{FindArgs, MeasureArgs, ResumeArgs, RunArgs, Stamps},
+    estimate,
+    flags::PlanFlags,
+    measure::measure,
+    output, plan, reference,
 };
 
+/// Measures what plan and flags say.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let layered = plan::layered(args.file(), &args.plan)?;
+    start(args.file(), &args.measure.plan, &args.measure)
+}
+
+/// Measures loads until the highest is known that meets every goal.
+pub(crate) fn find(args: &FindArgs) -> Result<Exit, Failure> {
+    let mut flags = args.measure.plan.clone();
+    let text = |goal: &String| Node::text(Origin::Flag("find".to_owned()), goal);
+    let mut goals: Vec<Node> = args.goals.iter().map(text).collect();
+    let slo = flags.typed.at_path(&["goals", "slo"]);
+    goals.extend(slo.items().iter().cloned());
+    *slo = Node::new(Origin::Flag("find".to_owned()), Content::List(goals));
+    let probes = flags.typed.at_path(&["find", "probes"]);
+    if probes.content == Content::default() {
+        *probes = Node::new(Origin::Flag("find".to_owned()), Content::Int(PROBES));
+    }
+    start(args.config.as_deref(), &flags, &args.measure)
+}
+
+/// Probes of a load on which the answer rests, if nobody says: one in eight goes wrong at an edge where
+/// each is a toss of a coin.
+const PROBES: i128 = 3;
+
+fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<Exit, Failure> {
+    let layered = plan::layered(file, flags)?;
     let settings = settings(args, &layered)?;
-    plan::save(args)?;
+    plan::save(file, flags, args.save_plan.as_deref())?;
     if args.dry_run {
+        output::result(&estimate::render(&settings))?;
         output::result(&plan::origins(&layered))?;
         return Ok(Exit::Ok);
     }
-    let experiment = prepare(settings)?;
-    let stop = Stop::new();
-    let signals = Signals::stop(&stop);
-    if args.ui != Ui::None {
-        for note in experiment.notes() {
-            output::say(&output::visible(&note));
-        }
-        output::say(&introduction(&experiment));
-    }
-    let histograms = TimeHistograms::default();
-    let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(histograms.clone())];
-    if args.ui != Ui::None {
-        sinks.push(Box::new(ProgressView::new()));
-    }
-    let finished = experiment.run(sinks, &stop)?;
-    report(args, &finished, &histograms)?;
-    Ok(signals.exit().unwrap_or_else(|| finished.exit()))
+    measure(prepare(settings)?, args)
 }
 
-/// What will be measured, in a line.
-fn introduction(experiment: &Experiment) -> String {
-    let targets = experiment.targets().map(|target| target.endpoint.to_string());
-    let targets: Vec<String> = targets.collect();
-    let what = match &experiment.plan().points[..] {
-        [only] => only.workload.clone(),
-        points => format!("{} points", points.len()),
-    };
-    format!("measuring {}: {what}, {}", targets.join(" "), experiment.tokens_by())
+/// Goes on with a run by the plan that it keeps.
+pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
+    let MeasureArgs { plan: flags, .. } = &args.measure;
+    let directory = reference::directory(&args.run, &artifacts(flags))?;
+    let settings = settings_of(&directory, flags, &args.measure)?;
+    if args.measure.dry_run {
+        output::result(&estimate::render(&settings))?;
+        return Ok(Exit::Ok);
+    }
+    measure(resumed(directory, settings)?, &args.measure)
+}
+
+/// Flags that may be given when a run goes on: what is not kept, and where its server is by now.
+const MAY_CHANGE: [&str; 6] = [
+    "target.headers",
+    "target.api_key_file",
+    "target.api_key_env",
+    "target.wait_ready",
+    "target.url",
+    "output.artifact_dir",
+];
+
+fn settings_of(
+    directory: &RunDirectory,
+    flags: &PlanFlags,
+    args: &MeasureArgs,
+) -> Result<Settings, Failure> {
+    let run = directory.read_run().map_err(|error| {
+        Failure::new(Code::RunFiles, "the run cannot be read").said(error.to_string())
+    })?;
+    if run.plan.is_null() {
+        let what = format!("run {} does not say what its plan was", run.id);
+        return Err(Failure::new(Code::RunFiles, what).fix("inferbench run measures anew"));
+    }
+    let typed = flags.typed.leaves();
+    let other = typed.iter().find(|(path, _)| !MAY_CHANGE.iter().any(|may| path.starts_with(may)));
+    if let Some((path, node)) = other {
+        let what = format!("{}: a run goes on as it began, {path} included", node.at);
+        return Err(Failure::new(Code::Setting, what).fix("inferbench run measures anew"));
+    }
+    let name = directory.run_path().display().to_string();
+    let document = Document::parse(&name, &run.plan.to_string(), Format::Yaml)?;
+    settings(args, &plan::over(Some(document), flags)?)
+}
+
+/// Where runs are looked for.
+fn artifacts(flags: &PlanFlags) -> std::path::PathBuf {
+    let typed = flags.typed.find("output.artifact_dir").map(ToString::to_string);
+    typed.unwrap_or_else(|| "artifacts".to_owned()).into()
 }
 
 /// What the arguments mean; nothing is looked up but the files that they name.
-fn settings(args: &RunArgs, layered: &Layered) -> Result<Settings, Failure> {
+fn settings(args: &MeasureArgs, layered: &Layered) -> Result<Settings, Failure> {
     let settings = resolve(layered)?;
+    if settings.find.is_some() && settings.goals.slo.is_empty() {
+        let what = "nothing says what the highest load is to meet";
+        return Err(Failure::new(Code::Plan, what).fix("inferbench find 'p95(ttft)<500ms'"));
+    }
     Ok(Settings {
         stamping: match args.stamps {
             Stamps::Kernel => Stamping::Kernel,
@@ -72,102 +120,4 @@ fn settings(args: &RunArgs, layered: &Layered) -> Result<Settings, Failure> {
         command: redacted(std::env::args()),
         ..settings
     })
-}
-
-fn report(args: &RunArgs, finished: &Finished, histograms: &TimeHistograms) -> Result<(), Failure> {
-    let summary = finished.summary()?;
-    if args.json {
-        if let Some(summary) = summary {
-            output::result(&json::render(&summary))?;
-        }
-        return Ok(());
-    }
-    for outcome in &finished.outcome.points {
-        output::result(&page(args, finished, outcome, histograms))?;
-    }
-    if finished.outcome.points.is_empty() {
-        output::say("stopped before anything was measured");
-    }
-    Ok(())
-}
-
-fn page(
-    args: &RunArgs,
-    finished: &Finished,
-    outcome: &PointOutcome,
-    histograms: &TimeHistograms,
-) -> String {
-    let point = &outcome.point;
-    let target = finished.targets.iter().find(|target| target.name == point.target);
-    let host = target.map_or(String::new(), |target| {
-        format!("{}:{}", target.endpoint.host(), target.endpoint.port())
-    });
-    let unknown = ServerInfo::default();
-    let mut saved = vec![
-        finished.directory.path().display().to_string(),
-        "json".to_owned(),
-        "jsonl".to_owned(),
-    ];
-    saved.extend(finished.exported.iter().cloned());
-    let next = next_commands(point, outcome);
-    let shown = histograms.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let report = Report {
-        version: env!("CARGO_PKG_VERSION"),
-        plan: &finished.plan,
-        point,
-        outcome,
-        target: console::Target {
-            server: target.map_or(&unknown, |target| &target.info),
-            host: &host,
-            model: target.map_or("", |target| &target.model),
-            simulated: target.is_some_and(Target::is_simulated),
-        },
-        histograms: Histograms { ttft: Some(&shown.ttft), gaps: Some(&shown.gaps) },
-        saved: &saved,
-        next: &next,
-    };
-    console::render(&report, output::width(), output::style(args.color, args.ascii))
-}
-
-/// Commands that may come next, all of which exist.
-fn next_commands(point: &bench_core::Point, outcome: &PointOutcome) -> Vec<String> {
-    let streams = match &point.load {
-        bench_core::Load::Closed { concurrency, .. } => concurrency.get().max(1),
-        bench_core::Load::Open { .. } => 100,
-    };
-    let mut next = vec![format!("inferbench doctor --self-test -c {streams}")];
-    if outcome.summary.succeeded() > 0 {
-        next.push("inferbench explain ttft_ms".to_owned());
-    }
-    next
-}
-
-/// How times of the measured phase are distributed.
-#[derive(Clone, Default)]
-struct TimeHistograms(Arc<Mutex<Shown>>);
-
-#[derive(Default)]
-struct Shown {
-    ttft: LogHistogram,
-    gaps: LogHistogram,
-}
-
-impl MetricSink for TimeHistograms {
-    fn event(&mut self, event: &RunEvent) -> Result<(), SinkError> {
-        if let RunEvent::Sample(sample) = event
-            && sample.phase == Phase::Measure
-            && sample.outcome.is_ok()
-        {
-            let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            shown.ttft.extend(metric("ttft_ms").and_then(|ttft| ttft.of(sample)));
-            shown.gaps.extend(gaps_ms(sample));
-        }
-        Ok(())
-    }
-}
-
-/// Gaps between events whose own moments are known.
-fn gaps_ms(sample: &Sample) -> impl Iterator<Item = f64> {
-    let pairs = sample.generated().zip(sample.generated().skip(1));
-    pairs.filter(|(_, b)| !b.coalesced).map(|(a, b)| b.at.ms_since(a.at))
 }

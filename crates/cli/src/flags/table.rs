@@ -400,6 +400,11 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Stop when a goal has been missed for so long, 20s if it is not said"),
     goal("goals.stop_on_saturation", "stop-on-saturation", "BOOL", Kind::Or("true", bool),
         "Stop a sweep when more load brings no more throughput [default: true where the load is swept]"),
+    goal("find.probes", "probes", "N", Kind::Text(value::<Positive>),
+        "Seek the highest load that meets every goal: how often the loads are measured on which the answer \
+         rests [default: 3 with `find`]"),
+    goal("find.precision", "precision", "PERCENT", Kind::Percent(value::<Percent>),
+        "Seek it: by how much loads differ that are told apart [default: 5%]"),
     goal("gate.baseline", "baseline", "RUN", Kind::Text(any),
         "The run to compare with: an id, a tag, @baseline"),
     goal("gate.fail_if", "fail-if", "METRIC=CHANGE", Kind::Entry(change, split_label),

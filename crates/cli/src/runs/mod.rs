@@ -39,7 +39,7 @@ fn open(root: &Path) -> Result<History, Failure> {
     History::open(root).map_err(|error| unreadable(&error))
 }
 
-fn named(root: &Path, reference: &str) -> Result<Entry, Failure> {
+pub(crate) fn named(root: &Path, reference: &str) -> Result<Entry, Failure> {
     resolve(&open(root)?, reference)
 }
 

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::{
     ArrivalPattern, Auto, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, Count, Deviation,
-    EndpointType, GateFile, GoalsFile, LimitsFile, LoadFile, OrderName, OutputFile, PerSecond,
-    Percent, Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time, Tokens,
-    VERSION, Value, WorkloadFile,
+    EndpointType, FindFile, GateFile, GoalsFile, LimitsFile, LoadFile, OrderName, OutputFile,
+    PerSecond, Percent, Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time,
+    Tokens, VERSION, Value, WorkloadFile,
 };
 
 /// The defaults that go with `plan`: those of a load at a rate are other ones than those of so many in
@@ -23,10 +23,24 @@ pub(super) fn defaults(plan: &PlanFile) -> PlanFile {
         targets: plan.targets.iter().map(|_| target(plan)).collect(),
         workload: workload(&plan.workload),
         load: load(plan),
-        goals: GoalsFile { stop_on_saturation: Some(is_swept(&plan.load)), ..GoalsFile::default() },
+        goals: goals(plan),
+        find: plan
+            .find
+            .as_ref()
+            .map(|_| FindFile { probes: positive("3"), precision: Some(Percent(5.0)) }),
         limits: limits(),
         gate: GateFile { noise: Some(Percent(2.0)), ..GateFile::default() },
         output: OutputFile { artifact_dir: Some("artifacts".to_owned()), ..OutputFile::default() },
+    }
+}
+
+/// A search measures loads that are too much: no longer than it takes to see that.
+fn goals(plan: &PlanFile) -> GoalsFile {
+    let is_search = plan.find.is_some();
+    GoalsFile {
+        slo_abort: is_search.then(|| Period(Duration::from_secs(10))),
+        stop_on_saturation: Some(is_search || is_swept(&plan.load)),
+        ..GoalsFile::default()
     }
 }
 
@@ -78,7 +92,7 @@ fn load(plan: &PlanFile) -> LoadFile {
     let requests = if is_matrix { positive("3").map(Auto::Exactly) } else { Some(Auto::Auto) };
     let warmup = if is_matrix { Auto::Exactly(Count(2)) } else { Auto::Auto };
     LoadFile {
-        concurrency: positive("1").map(Sweep::One).filter(|_| is_closed),
+        concurrency: concurrency(plan).filter(|_| is_closed),
         concurrency_counts: Some(ConcurrencyCounts::Requests).filter(|_| is_closed),
         concurrency_ramp: ConcurrencyRampFile {
             over: None,
@@ -103,6 +117,11 @@ fn load(plan: &PlanFile) -> LoadFile {
         cancel: CancelFile { ratio: None, after: load.cancel.ratio.map(|_| Time(Duration::ZERO)) },
         ..LoadFile::default()
     }
+}
+
+fn concurrency(plan: &PlanFile) -> Option<Sweep<Positive>> {
+    let default = if plan.find.is_some() { "1..512" } else { "1" };
+    Sweep::parse(default).ok()
 }
 
 fn positive(text: &str) -> Option<Positive> {

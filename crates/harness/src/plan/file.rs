@@ -46,6 +46,9 @@ pub struct PlanFile {
     /// What is to be reached.
     #[serde(skip_serializing_if = "is_default")]
     pub goals: GoalsFile,
+    /// Seek the highest load of the range that meets every goal, rather than measure each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub find: Option<FindFile>,
     /// What a request may take.
     #[serde(skip_serializing_if = "is_default")]
     pub limits: LimitsFile,
@@ -399,6 +402,18 @@ pub struct GoalsFile {
     pub stop_on_saturation: Option<bool>,
 }
 
+/// How the highest load is sought: between the least and the most concurrency or rate of `load`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FindFile {
+    /// How often the loads are measured on which the answer rests. 3 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probes: Option<Positive>,
+    /// By how much loads differ that are told apart. 5% by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Percent>,
+}
+
 /// What a request may take; beyond, it fails.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -475,6 +490,7 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
         ("workload.", "WorkloadFile"),
         ("load.", "LoadFile"),
         ("goals.", "GoalsFile"),
+        ("find.", "FindFile"),
         ("limits.", "LimitsFile"),
         ("gate.", "GateFile"),
         ("output.", "OutputFile"),

@@ -14,13 +14,13 @@ use bench_providers::{Secret, openai::Api};
 use bench_workloads::Length;
 
 use super::{
-    ArrivalPattern, ConcurrencyCounts, EndpointType, ExportName, Layered, LoadFile, OrderName,
-    PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate, Sweep,
-    TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, recordings,
+    ArrivalPattern, ConcurrencyCounts, EndpointType, ExportName, FindFile, Layered, LoadFile,
+    OrderName, PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate,
+    Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, recordings,
 };
 use crate::{
-    Converge, Export, GateSettings, Goals, LoadSettings, Order, Repeats, Server, Settings,
-    TargetSettings, WorkloadSettings, simulator_config,
+    Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
+    Settings, TargetSettings, WorkloadSettings, simulator_config,
 };
 
 /// What `layered` comes to. Reads the files that it names, and nothing else.
@@ -51,7 +51,13 @@ impl Resolver<'_> {
             threads: self.optional("threads", plan.threads),
             targets,
             workloads: self.workloads(&plan.workload),
-            loads: self.loads(load),
+            loads: match &plan.find {
+                Some(find) => candidates(&self.loads(load), find),
+                None => self.loads(load),
+            },
+            find: plan.find.as_ref().map(|find| FindSettings {
+                probes: self.optional("find.probes", find.probes).unwrap_or(NonZeroU32::MIN),
+            }),
             repeats: self.repeats(load),
             order: match load.order {
                 Some(OrderName::InOrder) => Order::InOrder,
@@ -370,6 +376,50 @@ impl Resolver<'_> {
         let stop_on_saturation = goals.stop_on_saturation.unwrap_or(false);
         Goals { slo, goodput, abort: goals.slo_abort.map(|abort| abort.0), stop_on_saturation }
     }
+}
+
+/// The loads among which the highest is sought: between the least and the most of `loads`.
+fn candidates(loads: &[LoadSettings], find: &FindFile) -> Vec<LoadSettings> {
+    let precision = find.precision.map_or(0.05, |precision| precision.ratio());
+    match (loads.iter().min_by(by_size), loads.iter().max_by(by_size)) {
+        (
+            Some(LoadSettings::Closed { concurrency: from, counts, ramp }),
+            Some(LoadSettings::Closed { concurrency: to, .. }),
+        ) => {
+            let (from, to) = (from.get() as f64, to.get() as f64);
+            let loads = crate::candidates(from, to, precision, true).into_iter();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole numbers between two that are of this type"
+            )]
+            let loads = loads.filter_map(|n| NonZeroUsize::new(n as usize));
+            let (counts, ramp) = (*counts, *ramp);
+            loads.map(|concurrency| LoadSettings::Closed { concurrency, counts, ramp }).collect()
+        }
+        (
+            Some(LoadSettings::Open { curve: from, arrivals, max_in_flight }),
+            Some(LoadSettings::Open { curve: to, .. }),
+        ) => {
+            let (from, to) = (from.peak().as_f64(), to.peak().as_f64());
+            let rates = crate::candidates(from, to, precision, false).into_iter();
+            let rates = rates.filter_map(|rate| Rate::per_second(rate).ok());
+            let (arrivals, max_in_flight) = (*arrivals, *max_in_flight);
+            rates
+                .map(|rate| LoadSettings::Open { curve: rate.into(), arrivals, max_in_flight })
+                .collect()
+        }
+        _ => loads.to_vec(),
+    }
+}
+
+fn by_size(a: &&LoadSettings, b: &&LoadSettings) -> std::cmp::Ordering {
+    let size = |load: &LoadSettings| match load {
+        LoadSettings::Closed { concurrency, .. } => concurrency.get() as f64,
+        LoadSettings::Open { curve, .. } => curve.peak().as_f64(),
+        LoadSettings::Trace { .. } => 0.0,
+    };
+    size(a).total_cmp(&size(b))
 }
 
 fn with_pass(mut target: TargetSettings, pass: &PassFile) -> TargetSettings {

@@ -1,0 +1,172 @@
+//! Measuring: what is shown meanwhile, and what is said of what came of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bench_core::{
+    MetricSink, Phase, PointOutcome, RunEvent, Sample, ServerInfo, SinkError, Stop, metric,
+};
+use bench_harness::{Exit, Experiment, Failure, Finished, Target};
+use bench_report::{
+    console::{self, Histograms, LogHistogram, Report},
+    json,
+};
+use bench_store::SummaryFile;
+
+use crate::{
+    args::{MeasureArgs, Ui},
+    output,
+    progress::ProgressView,
+    signals::Signals,
+};
+
+/// Runs `experiment` to its end, or until the user stops it, and says what came of it.
+pub(crate) fn measure(experiment: Experiment, args: &MeasureArgs) -> Result<Exit, Failure> {
+    let stop = Stop::new();
+    let signals = Signals::stop(&stop);
+    if args.ui != Ui::None {
+        for note in experiment.notes() {
+            output::say(&output::visible(&note));
+        }
+        output::say(&output::visible(&introduction(&experiment)));
+    }
+    let histograms = TimeHistograms::default();
+    let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(histograms.clone())];
+    if args.ui != Ui::None {
+        sinks.push(Box::new(ProgressView::new()));
+    }
+    let finished = experiment.run(sinks, &stop)?;
+    report(args, &finished, &histograms)?;
+    Ok(signals.exit().unwrap_or_else(|| finished.exit()))
+}
+
+/// What will be measured, in a line.
+fn introduction(experiment: &Experiment) -> String {
+    let targets = experiment.targets().map(|target| target.endpoint.to_string());
+    let targets: Vec<String> = targets.collect();
+    let what = match &experiment.plan().points[..] {
+        [] => "the highest load that meets every goal".to_owned(),
+        [only] => only.workload.clone(),
+        points => format!("{} points", points.len()),
+    };
+    format!("measuring {}: {what}, {}", targets.join(" "), experiment.tokens_by())
+}
+
+fn report(
+    args: &MeasureArgs,
+    finished: &Finished,
+    histograms: &TimeHistograms,
+) -> Result<(), Failure> {
+    let summary = finished.summary()?;
+    if args.json {
+        return summary.map_or(Ok(()), |summary| output::result(&as_json(&summary, finished)));
+    }
+    for found in &finished.found {
+        output::result(&output::visible(&format!("{}: {found}", found.target)))?;
+    }
+    match &finished.outcome.points[..] {
+        [] => output::say("stopped before anything was measured"),
+        [outcome] if finished.found.is_empty() => {
+            output::result(&page(args, finished, outcome, histograms))?;
+        }
+        points => {
+            for outcome in points {
+                output::result(&page(args, finished, outcome, histograms))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The summary, and what was found where something was sought.
+fn as_json(summary: &SummaryFile, finished: &Finished) -> String {
+    if finished.found.is_empty() {
+        return json::render(summary);
+    }
+    let mut object = serde_json::json!(summary);
+    object["found"] = serde_json::json!(finished.found);
+    format!("{object:#}")
+}
+
+fn page(
+    args: &MeasureArgs,
+    finished: &Finished,
+    outcome: &PointOutcome,
+    histograms: &TimeHistograms,
+) -> String {
+    let point = &outcome.point;
+    let target = finished.targets.iter().find(|target| target.name == point.target);
+    let host = target.map_or(String::new(), |target| {
+        format!("{}:{}", target.endpoint.host(), target.endpoint.port())
+    });
+    let unknown = ServerInfo::default();
+    let mut saved = vec![
+        finished.directory.path().display().to_string(),
+        "json".to_owned(),
+        "jsonl".to_owned(),
+    ];
+    saved.extend(finished.exported.iter().cloned());
+    let next = next_commands(point, outcome);
+    let shown = histograms.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        plan: &finished.plan,
+        point,
+        outcome,
+        target: console::Target {
+            server: target.map_or(&unknown, |target| &target.info),
+            host: &host,
+            model: target.map_or("", |target| &target.model),
+            simulated: target.is_some_and(Target::is_simulated),
+        },
+        histograms: Histograms { ttft: Some(&shown.ttft), gaps: Some(&shown.gaps) },
+        saved: &saved,
+        next: &next,
+    };
+    console::render(&report, output::width(), output::style(args.color, args.ascii))
+}
+
+/// Commands that may come next, all of which exist.
+fn next_commands(point: &bench_core::Point, outcome: &PointOutcome) -> Vec<String> {
+    let streams = match &point.load {
+        bench_core::Load::Closed { concurrency, .. } => concurrency.get().max(1),
+        bench_core::Load::Open { .. } => 100,
+    };
+    let mut next = vec![format!("inferbench doctor --self-test -c {streams}")];
+    if outcome.summary.succeeded() > 0 {
+        next.push("inferbench explain ttft_ms".to_owned());
+    }
+    next
+}
+
+/// How times of the measured phase are distributed.
+#[derive(Clone, Default)]
+struct TimeHistograms(Arc<Mutex<Shown>>);
+
+#[derive(Default)]
+struct Shown {
+    ttft: LogHistogram,
+    gaps: LogHistogram,
+}
+
+impl MetricSink for TimeHistograms {
+    fn event(&mut self, event: &RunEvent) -> Result<(), SinkError> {
+        if let RunEvent::PointBegan { .. } = event {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Shown::default();
+        }
+        if let RunEvent::Sample(sample) = event
+            && sample.phase == Phase::Measure
+            && sample.outcome.is_ok()
+        {
+            let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.ttft.extend(metric("ttft_ms").and_then(|ttft| ttft.of(sample)));
+            shown.gaps.extend(gaps_ms(sample));
+        }
+        Ok(())
+    }
+}
+
+/// Gaps between events whose own moments are known.
+fn gaps_ms(sample: &Sample) -> impl Iterator<Item = f64> {
+    let pairs = sample.generated().zip(sample.generated().skip(1));
+    pairs.filter(|(_, b)| !b.coalesced).map(|(a, b)| b.at.ms_since(a.at))
+}
