@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench_core::Until;
 
-use crate::{LoadSettings, Settings, loads, points};
+use crate::{LoadSettings, Server, Settings, loads, points};
 
 /// What an experiment will take. Numbers are those of the whole plan: what is skipped or found to be
 /// pointless while it runs is in them.
@@ -89,7 +89,12 @@ fn point(settings: &Settings, cell: points::Cell, repeat: u32) -> (PointEstimate
     let (warm, _) = warm_up
         .map_or((Duration::ZERO, false), |until| phase(&concurrency, until, until.requests, lasts));
     let asked = &settings.targets[cell.target];
-    let name = asked.name.clone().or_else(|| asked.model.clone()).unwrap_or("(found)".to_owned());
+    let by_server = || match &asked.server {
+        Server::Simulator(_) => "simulator".to_owned(),
+        Server::At(endpoint) => endpoint.to_string(),
+        Server::Find => "what is found".to_owned(),
+    };
+    let name = asked.name.clone().or_else(|| asked.model.clone()).unwrap_or_else(by_server);
     let estimate = PointEstimate {
         target: match &asked.pass {
             Some(pass) => format!("{name} ({pass})"),
@@ -140,7 +145,7 @@ mod tests {
     use std::num::{NonZeroU32, NonZeroUsize};
 
     use super::*;
-    use crate::{Repeats, Server, TargetSettings};
+    use crate::{Repeats, TargetSettings};
 
     fn concurrency(n: usize) -> LoadSettings {
         LoadSettings::concurrency(NonZeroUsize::new(n).unwrap())

@@ -8,11 +8,11 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fmt};
 
-use bench_core::{Course, Point, PointOutcome, Rate, Trust};
+use bench_core::{Course, Point, PointOutcome, Trust};
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use crate::{LoadSettings, Settings, lab::Lab, points::Cell, sweep::is_failed};
+use crate::{LoadSettings, Settings, lab::Lab, loads, points::Cell, sweep::is_failed};
 
 /// Loads to try, in rising order: from `from` to `to`, each more than the one before by a share of
 /// `precision`, and whole numbers by one at least.
@@ -176,15 +176,10 @@ pub(crate) struct Map {
 
 impl Map {
     pub(crate) fn new(settings: &Settings, cells: &[Cell]) -> Self {
-        let load = |load: &LoadSettings| match load {
-            LoadSettings::Closed { concurrency, .. } => concurrency.get() as f64,
-            LoadSettings::Open { curve, .. } => Rate::as_f64(curve.peak()),
-            LoadSettings::Trace { speed_up, .. } => *speed_up,
-        };
         let is_closed = matches!(settings.loads.first(), Some(LoadSettings::Closed { .. }));
         Self {
             cells: cells.to_vec(),
-            loads: settings.loads.iter().map(load).collect(),
+            loads: settings.loads.iter().map(loads::size).collect(),
             of: if is_closed { "concurrency" } else { "requests_per_s" },
             enough: settings.find.as_ref().map_or(1, |find| find.probes.get()),
             settings: settings.clone(),

@@ -57,6 +57,15 @@ pub(crate) fn width(load: &LoadSettings) -> NonZeroUsize {
     }
 }
 
+/// How much a load is: users or requests per second at its peak.
+pub(crate) fn size(load: &LoadSettings) -> f64 {
+    match load {
+        LoadSettings::Closed { concurrency, .. } => concurrency.get() as f64,
+        LoadSettings::Open { curve, .. } => curve.peak().as_f64(),
+        LoadSettings::Trace { speed_up, .. } => *speed_up,
+    }
+}
+
 /// A load in a few words.
 pub(crate) fn describe(load: &LoadSettings) -> String {
     match load {

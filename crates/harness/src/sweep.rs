@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bench_core::{Course, EarlyEnd, Point, PointOutcome, Trust, stats};
 
-use crate::{Settings, points::Cell};
+use crate::{Settings, loads, points::Cell};
 
 /// The points of a sweep, in order, less those that have become pointless: repeats of a cell that is known
 /// well enough, loads beyond one that was too much, points of a target that is lost.
@@ -56,8 +56,8 @@ impl Sweep {
         measured.iter().any(|done| {
             self.cell(&done.point).is_some_and(|cell| {
                 (cell.target, cell.workload) == (this.target, this.workload)
-                    && self.is_less(cell.load, this.load)
-                    && self.is_too_much(done)
+                    && self.size(cell.load) < self.size(this.load)
+                    && self.is_too_much(done, measured)
             })
         })
     }
@@ -66,22 +66,39 @@ impl Sweep {
         self.cells.get(usize::try_from(point.cell).ok()?).copied()
     }
 
-    /// Whether one load is less than another of its kind.
-    fn is_less(&self, a: usize, b: usize) -> bool {
-        use crate::LoadSettings::{Closed, Open};
-        match (&self.settings.loads[a], &self.settings.loads[b]) {
-            (Closed { concurrency: a, .. }, Closed { concurrency: b, .. }) => a < b,
-            (Open { curve: a, .. }, Open { curve: b, .. }) => a.peak() < b.peak(),
-            _ => false,
-        }
+    /// How much a load is. All loads of a sweep are of one kind.
+    fn size(&self, load: usize) -> f64 {
+        loads::size(&self.settings.loads[load])
     }
 
-    fn is_too_much(&self, done: &PointOutcome) -> bool {
-        let goals = &self.settings.goals.slo;
-        let missed = || goals.iter().filter_map(|goal| goal.check(&done.summary)).any(|r| !r.met);
-        matches!(done.summary.facts.early_end, Some(EarlyEnd::Saturated | EarlyEnd::GoalMissed))
-            || missed()
+    /// Whether a point was ended as too much, or brought no more throughput than half its load, and twice
+    /// the time to first token.
+    fn is_too_much(&self, done: &PointOutcome, measured: &[PointOutcome]) -> bool {
+        let ended = matches!(
+            done.summary.facts.early_end,
+            Some(EarlyEnd::Saturated | EarlyEnd::GoalMissed)
+        );
+        let is_less = |less: &PointOutcome| {
+            let cells = self.cell(&less.point).zip(self.cell(&done.point));
+            less.point.repeat == done.point.repeat
+                && cells.is_some_and(|(less, done)| {
+                    (less.target, less.workload) == (done.target, done.workload)
+                        && self.size(less.load) * 2.0 <= self.size(done.load)
+                })
+        };
+        ended || measured.iter().any(|less| is_less(less) && is_plateau(less, done))
     }
+}
+
+/// Whether `more` load brings no more tokens than `less`, and twice the wait for the first one.
+fn is_plateau(less: &PointOutcome, more: &PointOutcome) -> bool {
+    const LEAST_GAIN: f64 = 1.02;
+    const WAIT: f64 = 2.0;
+    let tps = |point: &PointOutcome| point.summary.value("output_tps");
+    let ttft = |point: &PointOutcome| point.summary.distribution("ttft_ms")?.percentile(95.0);
+    let both = |of: &dyn Fn(&PointOutcome) -> Option<f64>| of(less).zip(of(more));
+    both(&tps).is_some_and(|(less, more)| more < less * LEAST_GAIN)
+        && both(&ttft).is_some_and(|(less, more)| more > less * WAIT)
 }
 
 /// Whether a point shows that its target is lost.

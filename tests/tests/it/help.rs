@@ -13,12 +13,12 @@ fn says(words: &str) -> String {
 #[test]
 fn help_names_the_commands_and_the_groups_of_flags() {
     let help = says("--help");
-    for command in ["run", "sim", "doctor", "explain"] {
+    for command in ["run", "plan", "sim", "doctor", "explain"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         assert!(says(&format!("{command} --help")).contains("Usage: inferbench "));
     }
     let help = says("run --help");
-    for group in ["Server", "Load", "Workload", "Output"] {
+    for group in ["Server", "Load", "Workload", "Goals", "Output"] {
         assert!(help.contains(&format!("\n{group}:\n")), "{group}: {help}");
     }
     assert!(!help.contains("--api-key "), "keys are not for command lines");

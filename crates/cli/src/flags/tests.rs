@@ -222,4 +222,13 @@ proptest! {
         let again = plan(&words).unwrap_or_else(|e| panic!("{}: {e}", quoted(&words)));
         prop_assert_eq!(&again, &expected, "{}", quoted(&words));
     }
+
+    #[test]
+    fn no_words_are_a_panic(flag in 0..FLAGS.len(), text in "\\PC{0,20}|[a-z=,.\"{}:\\[\\]$<>()0-9]{0,24}") {
+        let words = [format!("--{}={text}", FLAGS[flag].long)];
+        if let Ok(typed) = parse(&words) {
+            let _ = document_of(typed.clone()).map(|document| of_tree(&document.root));
+            let _ = layer(None, typed, &|_| None).map(|layered| layered.to_json());
+        }
+    }
 }

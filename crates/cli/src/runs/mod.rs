@@ -29,7 +29,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<Exit, Failure> {
         RunsCommand::Rm(args) => change::rm(open(root)?, args)?,
         RunsCommand::Prune(args) => change::prune(open(root)?, args)?,
         RunsCommand::Pack(args) => travel::pack(&named(root, &args.run)?, args.output.as_deref())?,
-        RunsCommand::Import(args) => travel::import(&args.paths, root)?,
+        RunsCommand::Import(args) => travel::take_in(&args.paths, root)?,
         RunsCommand::Repair(args) => change::repair(&named(root, &args.run)?)?,
     }
     Ok(Exit::Ok)

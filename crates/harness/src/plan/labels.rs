@@ -114,6 +114,15 @@ pub struct SimulateFile {
     /// Threads. 1 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<Positive>,
+    /// Requests served at once; further ones wait in line. Any number by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<Positive>,
+    /// How much longer a token takes for each further request that is served, as a share. 0 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slowdown: Option<Percent>,
+    /// How much faster all of it is: 1.03 is 3 % faster. 1 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed: Option<Percent>,
 }
 
 impl<'de> Deserialize<'de> for Simulate {

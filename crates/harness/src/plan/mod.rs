@@ -19,6 +19,7 @@ mod labels;
 mod layers;
 mod matrix;
 mod node;
+mod overlay;
 mod problems;
 mod recordings;
 mod resolve;
@@ -26,6 +27,7 @@ mod substitute;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod typed;
 mod values;
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
-    Settings, TargetSettings, WorkloadSettings, simulator_config,
+    Settings, TargetSettings, WorkloadSettings, loads, simulator_config,
 };
 
 /// What `layered` comes to. Reads the files that it names, and nothing else.
@@ -181,6 +181,9 @@ impl Resolver<'_> {
                     number("events_per_write", how.events_per_write, config.events_per_write);
                 let threads = self.optional(&format!("{path}.threads"), how.threads);
                 config.threads = threads.map_or(config.threads, NonZeroUsize::get);
+                config.max_running = self.number(&format!("{path}.max_running"), how.max_running);
+                config.slowdown = how.slowdown.map_or(config.slowdown, |slowdown| slowdown.ratio());
+                config.speed = how.speed.map_or(config.speed, |speed| speed.ratio());
                 Server::Simulator(config)
             }
             (None, Some(Simulate::Plain(false)) | None) => Server::Find,
@@ -414,12 +417,7 @@ fn candidates(loads: &[LoadSettings], find: &FindFile) -> Vec<LoadSettings> {
 }
 
 fn by_size(a: &&LoadSettings, b: &&LoadSettings) -> std::cmp::Ordering {
-    let size = |load: &LoadSettings| match load {
-        LoadSettings::Closed { concurrency, .. } => concurrency.get() as f64,
-        LoadSettings::Open { curve, .. } => curve.peak().as_f64(),
-        LoadSettings::Trace { .. } => 0.0,
-    };
-    size(a).total_cmp(&size(b))
+    loads::size(a).total_cmp(&loads::size(b))
 }
 
 fn with_pass(mut target: TargetSettings, pass: &PassFile) -> TargetSettings {

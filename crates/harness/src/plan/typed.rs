@@ -16,6 +16,7 @@ use super::{Content, Entry, Node, Origin, Problem, problems::nearest};
 /// What `root` says, less what is wrong in it, which is added to `problems`.
 pub(crate) fn read<T: DeserializeOwned + Default>(root: &Node, problems: &mut Vec<Problem>) -> T {
     let mut struck = HashSet::new();
+    strike_repeated(root, "", &mut struck, problems);
     for _ in 0..=super::Problems::MOST {
         let wrong = match T::deserialize(Cursor { node: root, struck: &struck }) {
             Ok(value) => return value,
@@ -36,6 +37,29 @@ pub(crate) fn read<T: DeserializeOwned + Default>(root: &Node, problems: &mut Ve
         }
     }
     T::default()
+}
+
+/// Strikes out what is given a second time: files refuse it, flags do not.
+fn strike_repeated(
+    node: &Node,
+    path: &str,
+    struck: &mut HashSet<*const Node>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut keys = HashSet::new();
+    for entry in node.entries() {
+        let dot = if path.is_empty() { "" } else { "." };
+        let path = format!("{path}{dot}{}", entry.key);
+        if keys.insert(&entry.key) {
+            strike_repeated(&entry.node, &path, struck, problems);
+        } else {
+            struck.insert(ptr::from_ref(&entry.node));
+            problems.push(Problem::new(entry.at.clone(), path, "is given twice"));
+        }
+    }
+    for (index, item) in node.items().iter().enumerate() {
+        strike_repeated(item, &format!("{path}[{index}]"), struck, problems);
+    }
 }
 
 /// A value from the environment may be a secret: no mistake repeats it.
@@ -220,12 +244,6 @@ impl<'de> Deserializer<'de> for Cursor<'_> {
             Content::Text(text) => visitor.visit_str(text),
             Content::List(items) => visitor.visit_seq(Items { cursor: self, items, next: 0 }),
             Content::Map(entries) => {
-                let mut keys = HashSet::new();
-                if let Some(twice) = entries.iter().find(|entry| !keys.insert(&entry.key))
-                    && !self.is_struck(&twice.node)
-                {
-                    return Err(Wrong::new("is given twice".to_owned()).of_key(twice));
-                }
                 visitor.visit_map(Entries { cursor: self, entries, value: None })
             }
         }

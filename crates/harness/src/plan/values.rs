@@ -1,15 +1,20 @@
 //! Values as people write them: `10k`, `500ms`, `2%`, `1..64`, `128/128`. Each is read from a text or a
 //! number, and written in one way.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, num::NonZeroU64, time::Duration};
+use std::{borrow::Cow, fmt, marker::PhantomData, num::NonZeroU64};
 
 use bench_core::Rate;
 use bench_providers::Endpoint;
-use bench_workloads::Length;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::typed::shown;
+
+mod time;
+mod tokens;
+
+pub use time::{Period, Time};
+pub use tokens::{Deviation, Pair, Tokens};
 
 /// A value that has one text, and is read from it.
 pub trait Value: Sized + fmt::Display {
@@ -171,117 +176,6 @@ impl Value for Positive {
     }
 }
 
-/// A length of time: `500ms`, `20s`, `1.5m`, `2h`; without unit in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Time(pub Duration);
-
-/// Units of time, in nanoseconds.
-const UNITS: [(&str, f64); 9] = [
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("sec", 1e9),
-    ("m", 6e10),
-    ("min", 6e10),
-    ("h", 3.6e12),
-];
-
-fn time(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let split = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "" => 1e9,
-        unit => {
-            let known = UNITS.iter().find(|(name, _)| *name == unit);
-            let unknown =
-                || format!("`{}` has no unit that is known: us, ms, s, m, h", shown(text));
-            known.ok_or_else(unknown)?.1
-        }
-    };
-    let number: f64 = number
-        .trim()
-        .parse()
-        .map_err(|_| format!("`{}` is no time such as 500ms or 20s", shown(text)))?;
-    // Whole units stay exact, which seconds as a float would not be.
-    let nanoseconds = (number * factor).round();
-    if !(0.0..1.8e19).contains(&nanoseconds) {
-        return Err(format!("`{}` is no time from 0 to 500 years", shown(text)));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked just before"
-    )]
-    let nanoseconds = nanoseconds as u64;
-    Ok(Duration::from_nanos(nanoseconds))
-}
-
-fn write_time(f: &mut fmt::Formatter<'_>, time: Duration) -> fmt::Result {
-    let nanoseconds = time.as_nanos();
-    match nanoseconds {
-        n if n % 1_000_000_000 == 0 => write!(f, "{}s", n / 1_000_000_000),
-        n if n % 1_000_000 == 0 => write!(f, "{}ms", n / 1_000_000),
-        n if n % 1_000 == 0 => write!(f, "{}us", n / 1_000),
-        n => write!(f, "{n}ns"),
-    }
-}
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_time(f, self.0)
-    }
-}
-
-impl Value for Time {
-    const NAME: &'static str = "Time";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        time(text).map(Self)
-    }
-
-    fn schema() -> Schema {
-        number_or(
-            &time_pattern(),
-            "A length of time: 500ms, 20s, 1.5m, 2h; without unit in seconds.",
-        )
-    }
-}
-
-fn time_pattern() -> String {
-    format!(r"^[0-9.]+ ?(ns|us|µs|ms|s|sec|m|min|h)?$|{OR_VARIABLE}")
-}
-
-/// A length of time above zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Period(pub Duration);
-
-impl fmt::Display for Period {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_time(f, self.0)
-    }
-}
-
-impl Value for Period {
-    const NAME: &'static str = "Period";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match time(text)? {
-            Duration::ZERO => Err("it must be more than 0".to_owned()),
-            time => Ok(Self(time)),
-        }
-    }
-
-    fn schema() -> Schema {
-        number_or(
-            &time_pattern(),
-            "A length of time above 0: 500ms, 20s, 1.5m, 2h; without unit in seconds.",
-        )
-    }
-}
-
 /// A share, `2%`, or a change, `-3%`; as a bare number a ratio, 0.02.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Percent(pub f64);
@@ -342,117 +236,6 @@ impl Value for PerSecond {
 
     fn schema() -> Schema {
         number_or(&format!(r"^[0-9.]+$|{OR_VARIABLE}"), "Requests per second, above 0.")
-    }
-}
-
-/// A number of tokens, `1024`, or a mean and a standard deviation, `1024±100`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tokens {
-    /// Tokens, or their mean.
-    pub mean: u64,
-    /// Their standard deviation, if it is given here.
-    pub deviation: Option<f64>,
-}
-
-impl Tokens {
-    /// As a length; `deviation` holds where it gives none itself.
-    pub(crate) fn length(self, deviation: f64) -> Result<Length, String> {
-        let length = match (u32::try_from(self.mean), self.deviation.unwrap_or(deviation)) {
-            (Ok(tokens), 0.0) => Length::fixed(tokens),
-            (_, deviation) => Length::normal(self.mean as f64, deviation),
-        };
-        length.map_err(|error| error.to_string())
-    }
-}
-
-impl fmt::Display for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.deviation {
-            None => self.mean.fmt(f),
-            Some(deviation) => write!(f, "{}±{deviation}", self.mean),
-        }
-    }
-}
-
-impl Value for Tokens {
-    const NAME: &'static str = "Tokens";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let text = text.replace("+-", "±");
-        let (mean, deviation) = match text.split_once('±') {
-            None => (text.as_str(), None),
-            Some((mean, deviation)) => {
-                let none = |_| format!("`{}` is no standard deviation", shown(deviation));
-                (mean, Some(deviation.trim().parse::<f64>().map_err(none)?))
-            }
-        };
-        let tokens = Self { mean: Positive::parse(mean)?.0.get(), deviation };
-        tokens.length(0.0)?;
-        Ok(tokens)
-    }
-
-    fn schema() -> Schema {
-        let pattern = format!(r"^[0-9.]+[kKmM]?( ?(±|\+-) ?[0-9.]+)?$|{OR_VARIABLE}");
-        number_or(&pattern, "Tokens: 1024, 8k, or a mean and its standard deviation, 1024±100.")
-    }
-}
-
-/// A standard deviation in tokens, 0 or more.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Deviation(pub f64);
-
-impl fmt::Display for Deviation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Value for Deviation {
-    const NAME: &'static str = "Deviation";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let none = |_| format!("`{}` is no number of tokens", shown(text));
-        let deviation: f64 = text.trim().parse().map_err(none)?;
-        Length::normal(1.0, deviation).map_err(|error| error.to_string())?;
-        Ok(Self(deviation))
-    }
-
-    fn schema() -> Schema {
-        number_or(
-            &format!(r"^[0-9.]+$|{OR_VARIABLE}"),
-            "A standard deviation in tokens, 0 or more.",
-        )
-    }
-}
-
-/// Input and output tokens, `128/1024`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pair {
-    /// Input tokens.
-    pub isl: Tokens,
-    /// Output tokens.
-    pub osl: Tokens,
-}
-
-impl fmt::Display for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.isl, self.osl)
-    }
-}
-
-impl Value for Pair {
-    const NAME: &'static str = "Pair";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let none =
-            || format!("`{}` is no pair of input/output tokens such as 1024/128", shown(text));
-        let (isl, osl) = text.split_once('/').ok_or_else(none)?;
-        Ok(Self { isl: Tokens::parse(isl)?, osl: Tokens::parse(osl)? })
-    }
-
-    fn schema() -> Schema {
-        let description = "Input and output tokens: 1024/128.";
-        json_schema!({"description": description, "type": "string", "pattern": format!(r"^[^/]+/[^/]+$|{OR_VARIABLE}")})
     }
 }
 

@@ -290,12 +290,12 @@ fn loads(points: &[PointLine]) -> String {
     }
 }
 
-/// Whoever takes a run in writes `imported` into its environment, with the `format` that it had.
+/// Whoever takes a run in writes `imported` into its environment, with the `tool` that measured it.
 fn imported(environment: &Value) -> Option<String> {
     match environment.get("imported")? {
         Value::Null | Value::Bool(false) => None,
         Value::String(format) => Some(format.clone()),
-        other => Some(other["format"].as_str().unwrap_or("unknown").to_owned()),
+        other => Some(other["tool"].as_str().unwrap_or("unknown").to_owned()),
     }
 }
 

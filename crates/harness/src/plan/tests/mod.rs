@@ -209,6 +209,7 @@ fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{1,12}".prop_filter("a variable", |text| !text.contains('$')),
         proptest::sample::select(odd.to_vec()).prop_map(str::to_owned),
+        any::<String>().prop_filter("a variable", |text| !text.contains('$')),
     ]
 }
 

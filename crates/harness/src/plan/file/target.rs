@@ -1,0 +1,139 @@
+//! The section of a plan for each target.
+
+use std::{collections::BTreeMap, fmt};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value as Json};
+
+use super::super::{
+    labels::{Label, Labels, Simulate},
+    values::{Address, Positive, Time},
+};
+
+/// A server under test.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetFile {
+    /// What results call it. Its model by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its address. Without one, this machine's well-known ports are looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Address>,
+    /// Measure the built-in simulator: `true`, or how it behaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulate: Option<Simulate>,
+    /// The model to ask for. The only one that the server offers by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Which API of the server. `chat` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_type: Option<EndpointType>,
+    /// Another path for that API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Whether answers are streamed; without, there is no time to first token. Yes by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streaming: Option<bool>,
+    /// Have answers as long as asked for, by `ignore_eos`. By default where the engine is known to do so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force_osl: Option<bool>,
+    /// More fields of the request; null takes one away.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra_inputs: Map<String, Json>,
+    /// Headers to send. Secrets by name alone: `${TOKEN}`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The variable of the environment that holds the API key. By default INFERBENCH_API_KEY,
+    /// OPENAI_API_KEY or NGC_API_KEY, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// A file that holds the API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<String>,
+    /// How long to wait for a server that is not ready. 0s by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_ready: Option<Time>,
+    /// The most tokens of prompt and answer together. By default what the server says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_length: Option<Positive>,
+    /// The server's log file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_log: Option<String>,
+    /// The GPUs that it uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<Positive>,
+    /// What else is known of it, for tables and charts.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// The same target several times over, each with labels of its own, and perhaps another address or
+    /// model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<PassFile>,
+}
+
+/// A variant of a target: what is different, and labels, such as `quantization: nvfp4`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct PassFile {
+    /// Another address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Address>,
+    /// Another model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Another log file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_log: Option<String>,
+    /// More fields of the request.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra_inputs: Map<String, Json>,
+    /// Any other key is a label.
+    #[serde(flatten)]
+    pub labels: Labels,
+}
+
+impl<'de> Deserialize<'de> for PassFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PassVisitor)
+    }
+}
+
+/// By hand: a flattened map would forget where its values stand.
+struct PassVisitor;
+
+impl<'de> de::Visitor<'de> for PassVisitor {
+    type Value = PassFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a section of labels")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<PassFile, A::Error> {
+        let mut pass = PassFile::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "url" => pass.url = map.next_value()?,
+                "model" => pass.model = map.next_value()?,
+                "server_log" => pass.server_log = map.next_value()?,
+                "extra_inputs" => pass.extra_inputs = map.next_value()?,
+                _ => {
+                    let label: Label = map.next_value()?;
+                    pass.labels.0.insert(key, label);
+                }
+            }
+        }
+        Ok(pass)
+    }
+}
+
+/// Which API of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointType {
+    /// `/v1/chat/completions`.
+    Chat,
+    /// `/v1/completions`.
+    Completions,
+}

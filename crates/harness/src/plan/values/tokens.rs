@@ -1,0 +1,119 @@
+//! Numbers of tokens.
+
+use std::fmt;
+
+use bench_workloads::Length;
+use schemars::{Schema, json_schema};
+
+use super::{super::typed::shown, OR_VARIABLE, Positive, Value, number_or};
+
+/// A number of tokens, `1024`, or a mean and a standard deviation, `1024±100`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tokens {
+    /// Tokens, or their mean.
+    pub mean: u64,
+    /// Their standard deviation, if it is given here.
+    pub deviation: Option<f64>,
+}
+
+impl Tokens {
+    /// As a length; `deviation` holds where it gives none itself.
+    pub(crate) fn length(self, deviation: f64) -> Result<Length, String> {
+        let length = match (u32::try_from(self.mean), self.deviation.unwrap_or(deviation)) {
+            (Ok(tokens), 0.0) => Length::fixed(tokens),
+            (_, deviation) => Length::normal(self.mean as f64, deviation),
+        };
+        length.map_err(|error| error.to_string())
+    }
+}
+
+impl fmt::Display for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.deviation {
+            None => self.mean.fmt(f),
+            Some(deviation) => write!(f, "{}±{deviation}", self.mean),
+        }
+    }
+}
+
+impl Value for Tokens {
+    const NAME: &'static str = "Tokens";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let text = text.replace("+-", "±");
+        let (mean, deviation) = match text.split_once('±') {
+            None => (text.as_str(), None),
+            Some((mean, deviation)) => {
+                let none = |_| format!("`{}` is no standard deviation", shown(deviation));
+                (mean, Some(deviation.trim().parse::<f64>().map_err(none)?))
+            }
+        };
+        let tokens = Self { mean: Positive::parse(mean)?.0.get(), deviation };
+        tokens.length(0.0)?;
+        Ok(tokens)
+    }
+
+    fn schema() -> Schema {
+        let pattern = format!(r"^[0-9.]+[kKmM]?( ?(±|\+-) ?[0-9.]+)?$|{OR_VARIABLE}");
+        number_or(&pattern, "Tokens: 1024, 8k, or a mean and its standard deviation, 1024±100.")
+    }
+}
+
+/// A standard deviation in tokens, 0 or more.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Deviation(pub f64);
+
+impl fmt::Display for Deviation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Value for Deviation {
+    const NAME: &'static str = "Deviation";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let none = |_| format!("`{}` is no number of tokens", shown(text));
+        let deviation: f64 = text.trim().parse().map_err(none)?;
+        Length::normal(1.0, deviation).map_err(|error| error.to_string())?;
+        Ok(Self(deviation))
+    }
+
+    fn schema() -> Schema {
+        number_or(
+            &format!(r"^[0-9.]+$|{OR_VARIABLE}"),
+            "A standard deviation in tokens, 0 or more.",
+        )
+    }
+}
+
+/// Input and output tokens, `128/1024`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// Input tokens.
+    pub isl: Tokens,
+    /// Output tokens.
+    pub osl: Tokens,
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.isl, self.osl)
+    }
+}
+
+impl Value for Pair {
+    const NAME: &'static str = "Pair";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let none =
+            || format!("`{}` is no pair of input/output tokens such as 1024/128", shown(text));
+        let (isl, osl) = text.split_once('/').ok_or_else(none)?;
+        Ok(Self { isl: Tokens::parse(isl)?, osl: Tokens::parse(osl)? })
+    }
+
+    fn schema() -> Schema {
+        let description = "Input and output tokens: 1024/128.";
+        json_schema!({"description": description, "type": "string", "pattern": format!(r"^[^/]+/[^/]+$|{OR_VARIABLE}")})
+    }
+}
