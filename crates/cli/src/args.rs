@@ -12,7 +12,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use crate::{flags::PlanFlags, values};
+use crate::{compare::CompareArgs, flags::PlanFlags, gate::GateArgs, values};
 
 /// Measures LLM inference servers and says whether the numbers can be trusted.
 #[derive(Debug, Parser)]
@@ -39,6 +39,10 @@ pub(crate) enum Command {
     Resume(Box<ResumeArgs>),
     /// Check, complete and convert plan files
     Plan(PlanArgs),
+    /// Say what changed from one run to another
+    Compare(CompareArgs),
+    /// Say whether a run is worse than a baseline: exit code 98 if it is
+    Gate(GateArgs),
     /// Serve as a simulated inference server until interrupted
     Sim(SimArgs),
     /// Find out how wrong this machine's measurements are

@@ -3,11 +3,13 @@
 //! Standard output carries the result and nothing else; progress, notes and errors go to standard error.
 
 mod args;
+mod compare;
 mod doctor;
 mod estimate;
 mod explain;
 mod flags;
 mod foreign;
+mod gate;
 mod measure;
 mod output;
 mod plan;
@@ -49,6 +51,8 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Find(args) => run::find(&args),
         Command::Resume(args) => run::resume(&args),
         Command::Plan(args) => plan::plan(&args.command),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Gate(args) => gate::gate(&args),
         Command::Sim(args) => simulate::simulate(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),

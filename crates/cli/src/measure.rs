@@ -5,22 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bench_core::{
     MetricSink, Phase, PointOutcome, RunEvent, Sample, ServerInfo, SinkError, Stop, metric,
 };
-use bench_harness::{Exit, Experiment, Failure, Finished, Target};
+use bench_harness::{Code, Exit, Experiment, Failure, Finished, Target};
 use bench_report::{
-    console::{self, Histograms, LogHistogram, Report},
+    console::{self, Histograms, LogHistogram, Report, matrix, sweep::SweepReport},
     json,
 };
 use bench_store::SummaryFile;
 
 use crate::{
     args::{MeasureArgs, Ui},
+    gate::Gate,
     output,
     progress::ProgressView,
     signals::Signals,
 };
 
 /// Runs `experiment` to its end, or until the user stops it, and says what came of it.
-pub(crate) fn measure(experiment: Experiment, args: &MeasureArgs) -> Result<Exit, Failure> {
+pub(crate) fn measure(
+    experiment: Experiment,
+    gate: Option<Gate>,
+    args: &MeasureArgs,
+) -> Result<Exit, Failure> {
     let stop = Stop::new();
     let signals = Signals::stop(&stop);
     if args.ui != Ui::None {
@@ -36,7 +41,19 @@ pub(crate) fn measure(experiment: Experiment, args: &MeasureArgs) -> Result<Exit
     }
     let finished = experiment.run(sinks, &stop)?;
     report(args, &finished, &histograms)?;
-    Ok(signals.exit().unwrap_or_else(|| finished.exit()))
+    if let Some(exit) = signals.exit() {
+        return Ok(exit);
+    }
+    // Nothing is compared that failed by itself.
+    match (finished.exit(), gate) {
+        (Exit::Ok | Exit::GoalMissed, Some(gate)) => {
+            let style = output::style(args.color, args.ascii);
+            let judged = gate.judge(&finished.directory, style, args.json)?;
+            // A goal missed comes before a regression.
+            Ok(if finished.exit() == Exit::Ok { judged } else { finished.exit() })
+        }
+        (exit, _) => Ok(exit),
+    }
 }
 
 /// What will be measured, in a line.
@@ -68,13 +85,43 @@ fn report(
         [outcome] if finished.found.is_empty() => {
             output::result(&page(args, finished, outcome, histograms))?;
         }
-        points => {
-            for outcome in points {
-                output::result(&page(args, finished, outcome, histograms))?;
-            }
+        _ => {
+            let text = summary.map(|summary| sweep(args, finished, &summary));
+            text.map_or(Ok(()), |text| output::result(&text?))?;
         }
     }
     Ok(())
+}
+
+/// A run of several points, from what was written of it.
+fn sweep(
+    args: &MeasureArgs,
+    finished: &Finished,
+    summary: &SummaryFile,
+) -> Result<String, Failure> {
+    let run = finished.directory.read_run().map_err(|error| {
+        Failure::new(Code::RunFiles, "the run cannot be read back").said(error.to_string())
+    })?;
+    let report = SweepReport {
+        version: env!("CARGO_PKG_VERSION"),
+        run: &run,
+        summary,
+        saved: &saved(finished),
+        next: &["inferbench compare @prev @last".to_owned()],
+    };
+    let (width, style) = (output::width(), output::style(args.color, args.ascii));
+    Ok(match matrix::applies(&run) {
+        true => matrix::render(&report, width, style),
+        false => console::sweep::render(&report, width, style),
+    })
+}
+
+/// What was written where.
+fn saved(finished: &Finished) -> Vec<String> {
+    let directory = finished.directory.path().display().to_string();
+    let mut saved = vec![directory, "json".to_owned(), "jsonl".to_owned()];
+    saved.extend(finished.exported.iter().cloned());
+    saved
 }
 
 /// The summary, and what was found where something was sought.
@@ -99,12 +146,7 @@ fn page(
         format!("{}:{}", target.endpoint.host(), target.endpoint.port())
     });
     let unknown = ServerInfo::default();
-    let mut saved = vec![
-        finished.directory.path().display().to_string(),
-        "json".to_owned(),
-        "jsonl".to_owned(),
-    ];
-    saved.extend(finished.exported.iter().cloned());
+    let saved = saved(finished);
     let next = next_commands(point, outcome);
     let shown = histograms.0.lock().unwrap_or_else(PoisonError::into_inner);
     let report = Report {

@@ -5,16 +5,20 @@ use std::path::Path;
 use bench_harness::Failure;
 use bench_store::RunDirectory;
 
-/// The directory of the run that `reference` names: a path, and with the history also `@last`, an id, a tag
-/// and so on, of a run below `artifacts`.
+/// The directory of the run that `reference` names: a path, or `@last`, an id, a tag and so on of a run below
+/// `artifacts`.
 #[cfg(feature = "history")]
 pub(crate) fn directory(reference: &str, artifacts: &Path) -> Result<RunDirectory, Failure> {
     Ok(crate::runs::named(artifacts, reference)?.directory())
 }
 
-/// The directory of the run at the path `reference`.
+/// Without a history a run is named by its path, or by its directory's name below `artifacts`.
 #[cfg(not(feature = "history"))]
-pub(crate) fn directory(reference: &str, _artifacts: &Path) -> Result<RunDirectory, Failure> {
-    RunDirectory::open(reference)
-        .map_err(|error| Failure::new(bench_harness::Code::Reference, error.to_string()))
+pub(crate) fn directory(reference: &str, artifacts: &Path) -> Result<RunDirectory, Failure> {
+    let below = artifacts.join(reference);
+    let path = if below.is_dir() { below } else { reference.into() };
+    RunDirectory::open(path).map_err(|error| {
+        let what = format!("there is no run {}", crate::output::visible(reference));
+        Failure::new(bench_harness::Code::Reference, what).caused_by(&error)
+    })
 }

@@ -14,6 +14,7 @@ use crate::{
     args::{FindArgs, MeasureArgs, ResumeArgs, RunArgs, Stamps},
     estimate,
     flags::PlanFlags,
+    gate::Gate,
     measure::measure,
     output, plan, reference,
 };
@@ -51,7 +52,8 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
         output::result(&plan::origins(&layered))?;
         return Ok(Exit::Ok);
     }
-    measure(prepare(settings)?, args)
+    let gate = Gate::of(&settings)?;
+    measure(prepare(settings)?, gate, args)
 }
 
 /// Goes on with a run by the plan that it keeps.
@@ -63,7 +65,8 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
         output::result(&estimate::render(&settings))?;
         return Ok(Exit::Ok);
     }
-    measure(resumed(directory, settings)?, &args.measure)
+    let gate = Gate::of(&settings)?;
+    measure(resumed(directory, settings)?, gate, &args.measure)
 }
 
 /// Flags that may be given when a run goes on: what is not kept, and where its server is by now.

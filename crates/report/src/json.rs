@@ -1,9 +1,26 @@
 //! inferbench's own JSON: what `--json` prints, in the form of `summary.json`.
 
 use bench_store::SummaryFile;
+use serde::Serialize;
+
+use crate::{compare::CompareReport, gate::GateReport};
 
 /// `summary` as JSON text, indented, with a line break at its end.
 pub fn render(summary: &SummaryFile) -> String {
-    let text = serde_json::to_string_pretty(summary).expect("every key is a string");
+    text(summary)
+}
+
+/// A comparison as JSON text, indented, with a line break at its end.
+pub fn compare(report: &CompareReport) -> String {
+    text(report)
+}
+
+/// What a gate says as JSON text, indented, with a line break at its end.
+pub fn gate(report: &GateReport) -> String {
+    text(report)
+}
+
+fn text(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("every key is a string");
     text + "\n"
 }

@@ -1,22 +1,32 @@
-//! Shows results: console, CSV, JSON, and the files of other tools.
+//! Shows and compares results: console, Markdown, CSV, JSON, and the files of other tools.
 //!
 //! - [`console`] shows one point to a person: the verdict in a sentence, the metrics, what speaks
-//!   against them.
+//!   against them; [`console::sweep`] and [`console::matrix`] show a run of several points.
+//! - [`markdown`] makes a card of a run, for a pull request or a forum.
+//! - [`compare`] says what changed from one run to another, [`gate`] whether that may pass.
 //! - [`json`] and [`csv`] are inferbench's own formats, for programs and for tables.
 //! - [`genai_perf`] writes the files of NVIDIA's GenAI-Perf, for scripts that read those.
 //!
-//! The console is made from what was measured; the others are made from
-//! [`SummaryFile`](bench_store::SummaryFile), so that they can be made of a stored run as well. Nothing
-//! here measures, decides or prints: the caller does.
+//! The page of one point is made from what was measured; all else is made from what is stored, from
+//! [`RunFile`](bench_store::RunFile) and [`SummaryFile`](bench_store::SummaryFile), so that a run can be shown
+//! whenever and wherever. Nothing here measures or prints: the caller does.
 //!
 //! What a server says is not trusted. On the console it loses control characters and whatever else
 //! moves the cursor or hides text; in CSV a cell that a spreadsheet would run as a formula does not
 //! begin like one.
 
+mod cells;
+pub mod compare;
 pub mod console;
 pub mod csv;
+mod environment;
 mod export;
+pub mod gate;
 pub mod genai_perf;
+mod grid;
 pub mod json;
+pub mod markdown;
+mod matrix;
+mod sweep;
 
 pub use export::ExportError;

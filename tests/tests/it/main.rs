@@ -12,6 +12,7 @@ mod simulator;
 
 mod bad_input;
 mod capacity;
+mod comparing;
 mod faults;
 mod finding_the_server;
 mod help;

@@ -70,6 +70,7 @@ fn each_key_of_a_plan_has_a_flag() {
         ("workload.", &schema["$defs"]["WorkloadFile"]["properties"]),
         ("load.", &schema["$defs"]["LoadFile"]["properties"]),
         ("goals.", &schema["$defs"]["GoalsFile"]["properties"]),
+        ("find.", &schema["$defs"]["FindFile"]["properties"]),
         ("limits.", &schema["$defs"]["LimitsFile"]["properties"]),
         ("gate.", &schema["$defs"]["GateFile"]["properties"]),
         ("output.", &schema["$defs"]["OutputFile"]["properties"]),

@@ -39,6 +39,7 @@ fn open(root: &Path) -> Result<History, Failure> {
     History::open(root).map_err(|error| unreadable(&error))
 }
 
+/// The run below `root` that `reference` names.
 pub(crate) fn named(root: &Path, reference: &str) -> Result<Entry, Failure> {
     resolve(&open(root)?, reference)
 }

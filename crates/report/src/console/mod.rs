@@ -1,13 +1,19 @@
-//! One point, shown to a person on a terminal.
+//! One point, shown to a person on a terminal; [`sweep`] and [`matrix`] show several,
+//! [`compare`] and [`gate`] what changed.
 //!
 //! The verdict comes first, as a sentence; then the metrics as a table, the totals, how times are
 //! distributed, and what speaks for and against all of it. Columns that do not fit are left out from
 //! the right, and it says so: no line is wider than asked for, and no number is cut.
 
+pub mod compare;
+pub mod gate;
+mod grid;
 mod histogram;
-mod number;
+pub mod matrix;
+pub(crate) mod number;
 mod page;
 mod sentence;
+pub mod sweep;
 mod table;
 mod totals;
 mod trust;
@@ -16,7 +22,9 @@ use bench_core::{Plan, Point, PointOutcome, ServerInfo, Trust};
 use bench_store::LoadLine;
 
 pub use histogram::LogHistogram;
-use page::{Page, Paint, Span};
+use page::Page;
+pub(crate) use page::{Paint, Span, clean};
+pub use sweep::SweepReport;
 
 /// The least width: what is narrower is laid out as if it were so wide.
 pub const LEAST_WIDTH: usize = 32;

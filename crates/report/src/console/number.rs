@@ -3,7 +3,7 @@
 use super::Style;
 
 /// `value` with three significant digits, or all digits of its whole part; at most four decimals.
-pub(super) fn significant(value: f64, style: Style) -> String {
+pub(crate) fn significant(value: f64, style: Style) -> String {
     if !value.is_finite() {
         return dash(style).to_owned();
     }
@@ -16,8 +16,26 @@ pub(super) fn significant(value: f64, style: Style) -> String {
     format!("{}{decimals}", group(whole, style))
 }
 
+/// `spread` with as many decimals as `value` has, or the first digit of one that is smaller.
+pub(crate) fn spread(spread: f64, value: &str, style: Style) -> String {
+    if !spread.is_finite() {
+        return dash(style).to_owned();
+    }
+    let decimals = value.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let least = 0.5 * 0.1_f64.powi(i32::try_from(decimals).unwrap_or(i32::MAX));
+    if spread > 0.0 && spread < least {
+        let small = format!("{spread:.0e}");
+        let exponent = small.rsplit('e').next().and_then(|e| e.parse::<i32>().ok()).unwrap_or(0);
+        let decimals = usize::try_from((-exponent).clamp(0, 9)).unwrap_or(0);
+        return format!("{spread:.decimals$}");
+    }
+    let plain = format!("{spread:.decimals$}");
+    let (whole, decimals) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    format!("{}{decimals}", group(whole, style))
+}
+
 /// `value` without decimals where it has none, else with three significant digits.
-pub(super) fn whole_or_significant(value: f64, style: Style) -> String {
+pub(crate) fn whole_or_significant(value: f64, style: Style) -> String {
     if value.fract() == 0.0 {
         group(&format!("{value:.0}"), style)
     } else {
@@ -26,12 +44,12 @@ pub(super) fn whole_or_significant(value: f64, style: Style) -> String {
 }
 
 /// A count, with all its digits.
-pub(super) fn count(count: u64, style: Style) -> String {
+pub(crate) fn count(count: u64, style: Style) -> String {
     group(&count.to_string(), style)
 }
 
 /// A share, in per cent.
-pub(super) fn percent(ratio: f64) -> String {
+pub(crate) fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     if (percent - percent.round()).abs() < 0.05 {
         format!("{percent:.0} %")
@@ -41,7 +59,7 @@ pub(super) fn percent(ratio: f64) -> String {
 }
 
 /// For what is not known.
-fn dash(style: Style) -> &'static str {
+pub(crate) fn dash(style: Style) -> &'static str {
     if style.ascii { "-" } else { "–" }
 }
 
@@ -87,6 +105,22 @@ mod tests {
         assert_eq!(whole_or_significant(32.0, style), "32");
         assert_eq!(whole_or_significant(32.25, style), "32.2");
         assert_eq!(count(12_345, style), "12\u{2009}345");
+    }
+
+    #[test]
+    fn spreads_have_the_decimals_of_their_values() {
+        for (half, value, expected) in [
+            (0.909, "120", "1"),
+            (0.335, "44.1", "0.3"),
+            (0.06, "8.33", "0.06"),
+            (2_000.4, "1\u{2009}204", "2\u{2009}000"),
+            (0.004, "44.1", "0.004"),
+            (0.0, "44.1", "0.0"),
+            (1e-300, "1", "0.000000000"),
+            (f64::INFINITY, "1", "–"),
+        ] {
+            assert_eq!(spread(half, value, Style::default()), expected, "{half} of {value}");
+        }
     }
 
     #[test]

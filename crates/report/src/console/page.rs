@@ -12,7 +12,7 @@ const GAP: usize = 3;
 
 /// How text looks, where there is colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(crate) enum Paint {
     Plain,
     Bold,
     Dim,
@@ -37,17 +37,17 @@ impl Paint {
 
 /// A piece of text that looks the same throughout. Anything can be in it: the page cleans it.
 #[derive(Clone, Debug)]
-pub(super) struct Span {
-    pub(super) text: String,
-    pub(super) paint: Paint,
+pub(crate) struct Span {
+    pub(crate) text: String,
+    pub(crate) paint: Paint,
 }
 
 impl Span {
-    pub(super) fn new(text: impl Into<String>, paint: Paint) -> Self {
+    pub(crate) fn new(text: impl Into<String>, paint: Paint) -> Self {
         Self { text: text.into(), paint }
     }
 
-    pub(super) fn plain(text: impl Into<String>) -> Self {
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
         Self::new(text, Paint::Plain)
     }
 
@@ -206,7 +206,7 @@ impl Page {
 /// What of `text` may be shown: no control characters, no ANSI sequences, and nothing without a width,
 /// which is how text is reordered or hidden. The price: accents written as characters of their own go
 /// too. Line breaks and tabs become spaces; in ASCII, everything else becomes `?`.
-fn clean(text: &str, ascii: bool) -> impl Iterator<Item = char> {
+pub(crate) fn clean(text: &str, ascii: bool) -> impl Iterator<Item = char> {
     let mut rest = text.chars();
     std::iter::from_fn(move || {
         loop {

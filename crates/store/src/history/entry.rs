@@ -290,12 +290,16 @@ fn loads(points: &[PointLine]) -> String {
     }
 }
 
-/// Whoever takes a run in writes `imported` into its environment, with the `tool` that measured it.
+/// Whoever takes a run in writes `imported` into its environment, with the `tool` that measured it, or with
+/// the `format` that it was packed in.
 fn imported(environment: &Value) -> Option<String> {
     match environment.get("imported")? {
         Value::Null | Value::Bool(false) => None,
         Value::String(format) => Some(format.clone()),
-        other => Some(other["tool"].as_str().unwrap_or("unknown").to_owned()),
+        other => {
+            let of = other["tool"].as_str().or_else(|| other["format"].as_str());
+            Some(of.unwrap_or("unknown").to_owned())
+        }
     }
 }
 

@@ -1,0 +1,126 @@
+//! `inferbench gate`: whether a run is worse than a baseline.
+
+use std::path::Path;
+
+use bench_core::Quantity;
+use bench_harness::{Exit, Failure, GateSettings, Settings};
+use bench_report::{
+    compare::{Loaded, Options, compare},
+    console::{self, Style},
+    gate::{GateReport, GateVerdict, Limit, judge},
+    json, markdown,
+};
+use bench_store::RunDirectory;
+use clap::Args;
+
+use crate::{
+    compare::{Output, Shown, has_targets, open, share, unlike},
+    output,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct GateArgs {
+    /// The run: @last, an id, a tag or a path
+    pub(crate) run: String,
+
+    /// The run to compare it with
+    #[arg(long, value_name = "RUN")]
+    pub(crate) baseline: String,
+
+    /// The change of a metric that is too much, such as output_tps:-3%; repeatable
+    /// [default: output_tps:-5%, p95(ttft_ms):+10%, p50(tpot_ms):+5%, error_ratio:+1%]
+    #[arg(long = "limit", value_name = "METRIC:CHANGE", value_delimiter = ',')]
+    pub(crate) limits: Vec<Limit>,
+
+    /// Changes up to this are noise
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "2%")]
+    pub(crate) noise: f64,
+
+    /// Judge these targets only
+    #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
+    pub(crate) targets: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+pub(crate) fn gate(args: &GateArgs) -> Result<Exit, Failure> {
+    let shown = &args.shown;
+    let runs = [open(&args.baseline, &shown.artifact_dir)?, open(&args.run, &shown.artifact_dir)?];
+    runs.iter().try_for_each(|run| has_targets(run, &args.targets))?;
+    let limits = if args.limits.is_empty() { Limit::defaults() } else { args.limits.clone() };
+    let report = verdict(&runs, &limits, args.noise, &args.targets)?;
+    output::result(&match shown.output {
+        Output::Text => {
+            let style = output::style(shown.color, shown.ascii);
+            console::gate::render(&report, output::width(), style)
+        }
+        Output::Md => markdown::gate(&report),
+        Output::Json => json::gate(&report),
+    })?;
+    Ok(exit(&report))
+}
+
+/// A gate that a run has to pass when it ends.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    baseline: Loaded,
+    limits: Vec<Limit>,
+    noise: f64,
+}
+
+impl Gate {
+    /// The gate of a plan, if it has one: its baseline is looked up before anything is measured.
+    pub(crate) fn of(settings: &Settings) -> Result<Option<Self>, Failure> {
+        let GateSettings { baseline, fail_if, noise } = &settings.gate;
+        let Some(baseline) = baseline else { return Ok(None) };
+        let baseline = open(baseline, &settings.artifacts)?;
+        let limit = |(quantity, change): &(Quantity, f64)| {
+            let metric = quantity.to_string().parse().ok()?;
+            Some(Limit { metric, change: *change })
+        };
+        let limits: Vec<Limit> = fail_if.iter().filter_map(limit).collect();
+        let limits = if limits.is_empty() { Limit::defaults() } else { limits };
+        Ok(Some(Self { baseline, limits, noise: *noise }))
+    }
+
+    /// Judges the run in `directory`, says so, and tells what exit code goes with it.
+    pub(crate) fn judge(
+        self,
+        directory: &RunDirectory,
+        style: Style,
+        is_quiet: bool,
+    ) -> Result<Exit, Failure> {
+        let run = open(&directory.path().display().to_string(), Path::new("."))?;
+        let report = verdict(&[self.baseline, run], &self.limits, self.noise, &[])?;
+        if !is_quiet {
+            output::result(&console::gate::render(&report, output::width(), style))?;
+        }
+        Ok(exit(&report))
+    }
+}
+
+fn verdict(
+    runs: &[Loaded],
+    limits: &[Limit],
+    noise: f64,
+    targets: &[String],
+) -> Result<GateReport, Failure> {
+    let options = Options {
+        threshold: noise,
+        metrics: limits.iter().map(|limit| limit.metric).collect(),
+        targets: targets.to_vec(),
+        ..Options::default()
+    };
+    let report = compare(runs, &options)
+        .map_err(|error| unlike(&error).fix("a baseline that was measured in the same way"))?;
+    Ok(judge(&report, limits, noise))
+}
+
+fn exit(report: &GateReport) -> Exit {
+    match report.verdict {
+        GateVerdict::Passed => Exit::Ok,
+        GateVerdict::Regressed => Exit::Regression,
+        GateVerdict::Void => Exit::Void,
+    }
+}

@@ -1,0 +1,228 @@
+//! The points of a run by the cells of its plan: repeats of one cell are one row of every table.
+
+use std::collections::BTreeMap;
+
+use bench_core::stats::{LEVEL, Repeats, outliers};
+use bench_store::{LoadLine, MetricLine, PointSummary, SummaryFile};
+
+/// All repeats of one cell: a load on a target with a workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell<'a> {
+    /// Its points, at least one, in order of measurement.
+    points: Vec<&'a PointSummary>,
+}
+
+/// The cells of one target and workload, by load.
+#[derive(Clone, Debug)]
+pub(crate) struct Group<'a> {
+    pub(crate) target: &'a str,
+    pub(crate) workload: &'a str,
+    pub(crate) cells: Vec<Cell<'a>>,
+}
+
+/// A mean of repeats, and how far from it the mean of all repeats that could be made may lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Estimate {
+    pub(crate) mean: f64,
+    /// Half the width of its interval at [`LEVEL`]; `None` of a single value.
+    pub(crate) half: Option<f64>,
+}
+
+impl Estimate {
+    /// Of repeated values; `None` if there are none.
+    pub(crate) fn of(values: &[f64]) -> Option<Self> {
+        Repeats::of(values).map(|repeats| Self::new(&repeats))
+    }
+
+    fn new(repeats: &Repeats) -> Self {
+        let interval = repeats.interval(LEVEL);
+        let half = interval.map(|interval| (interval.high - interval.low) / 2.0);
+        Self { mean: repeats.mean, half }
+    }
+
+    /// Of the requests of one point, each of which gave a value.
+    fn of_requests(line: &MetricLine) -> Option<Self> {
+        // Another tool may have told the mean alone.
+        let mean = line.statistic("mean")?;
+        let count = line.statistic("count").filter(|count| *count > 1.0);
+        let Some((n, std)) = count.zip(line.statistic("std")) else {
+            return Some(Self { mean, half: None });
+        };
+        // The file holds the population's deviation.
+        let std = std * (n / (n - 1.0)).sqrt();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it was a count before it was a statistic"
+        )]
+        let count = n as u64;
+        let repeats = Repeats {
+            n: count,
+            mean,
+            std: Some(std),
+            standard_error: Some(std / n.sqrt()),
+            cv: None,
+        };
+        Some(Self::new(&repeats))
+    }
+}
+
+/// The groups of `summary`, in the plan's order, each by ascending load.
+pub(crate) fn groups(summary: &SummaryFile) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for point in &summary.points {
+        let is_its = |g: &&mut Group<'_>| g.target == point.target && g.workload == point.workload;
+        match groups.iter_mut().find(is_its) {
+            Some(group) => group.add(point),
+            None => groups.push(Group {
+                target: &point.target,
+                workload: &point.workload,
+                cells: vec![Cell { points: vec![point] }],
+            }),
+        }
+    }
+    let by_load = |cell: &Cell<'_>| cell.load().place();
+    for group in &mut groups {
+        let order = |a: &Cell<'_>, b: &Cell<'_>| {
+            let ((a, x), (b, y)) = (by_load(a), by_load(b));
+            // Users before requests per second.
+            b.cmp(a).then(x.total_cmp(&y))
+        };
+        group.cells.sort_by(order);
+    }
+    groups
+}
+
+impl<'a> Group<'a> {
+    /// Points of one cell have one number there, and one load. Old runs know no cells.
+    fn add(&mut self, point: &'a PointSummary) {
+        let is_its = |cell: &&mut Cell<'a>| {
+            let first = cell.points[0];
+            first.cell == point.cell && first.load == point.load
+        };
+        match self.cells.iter_mut().find(is_its) {
+            Some(cell) => cell.points.push(point),
+            None => self.cells.push(Cell { points: vec![point] }),
+        }
+    }
+}
+
+impl<'a> Cell<'a> {
+    pub(crate) fn points(&self) -> &[&'a PointSummary] {
+        &self.points
+    }
+
+    pub(crate) fn load(&self) -> &'a LoadLine {
+        &self.points[0].load
+    }
+
+    /// `void` if a repeat is, else `doubtful` if one is.
+    pub(crate) fn trust(&self) -> &'static str {
+        let is = |word: &str| self.points.iter().any(|point| point.trust == word);
+        match (is("void"), self.points.iter().all(|point| point.trust == "trusted")) {
+            (true, _) => "void",
+            (_, true) => "trusted",
+            _ => "doubtful",
+        }
+    }
+
+    pub(crate) fn is_void(&self) -> bool {
+        self.trust() == "void"
+    }
+
+    /// The points that could be measured.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = &'a PointSummary> {
+        self.points.iter().copied().filter(|point| point.failure.is_none())
+    }
+
+    /// What a statistic came to in each repeat that has it.
+    pub(crate) fn values(&self, metric: &str, statistic: Option<&str>) -> Vec<f64> {
+        self.measured().filter_map(|point| finite(point, metric, statistic)).collect()
+    }
+
+    /// A statistic over the repeats.
+    pub(crate) fn estimate(&self, metric: &str, statistic: Option<&str>) -> Option<Estimate> {
+        Estimate::of(&self.values(metric, statistic))
+    }
+
+    /// The mean of a metric over requests: over repeats where there are several, else over the requests
+    /// of the only one.
+    pub(crate) fn mean_over_requests(&self, metric: &str) -> Option<Estimate> {
+        let mut lines = self.measured().filter_map(|point| point.metrics.get(metric));
+        match (lines.next(), lines.next()) {
+            (Some(only), None) => Estimate::of_requests(only),
+            _ => self.estimate(metric, Some("mean")),
+        }
+    }
+
+    /// Whether a percentile rests on too few values in one of the repeats.
+    pub(crate) fn is_below_floor(&self, metric: &str, statistic: &str) -> bool {
+        self.measured().filter_map(|point| point.metrics.get(metric)).any(|line| match line {
+            MetricLine::Distribution { below_floor, .. } => {
+                below_floor.iter().any(|name| name == statistic)
+            }
+            MetricLine::Partial(partial) => {
+                partial.below_floor.iter().any(|name| name == statistic)
+            }
+            MetricLine::Value { .. } => false,
+        })
+    }
+
+    /// Whether every repeat kept to every goal; `None` without goals.
+    pub(crate) fn met(&self) -> Option<bool> {
+        let mut goals = self.points.iter().flat_map(|point| &point.goals).peekable();
+        goals.peek()?;
+        Some(goals.all(|goal| goal.met))
+    }
+
+    /// The goals that were missed, each with the mean of what it came to.
+    pub(crate) fn missed(&self) -> Vec<(&'a str, Option<f64>)> {
+        let mut missed: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for goal in self.points.iter().flat_map(|point| &point.goals).filter(|goal| !goal.met) {
+            missed.entry(&goal.goal).or_default().extend(goal.value);
+        }
+        let mean = |values: &[f64]| Repeats::of(values).map(|repeats| repeats.mean);
+        missed.into_iter().map(|(goal, values)| (goal, mean(&values))).collect()
+    }
+
+    /// How many requests succeeded, and how many failed.
+    pub(crate) fn requests(&self) -> (u64, u64) {
+        let outcomes = || self.points.iter().flat_map(|point| &point.outcomes);
+        let ok = outcomes().filter(|(name, _)| *name == "ok").map(|(_, count)| count).sum();
+        let is_failure = |name: &str| name != "ok" && name != "cancelled";
+        (ok, outcomes().filter(|(name, _)| is_failure(name)).map(|(_, count)| count).sum())
+    }
+
+    /// The repeats whose value of a metric stands apart from the others', and that value.
+    pub(crate) fn apart(
+        &self,
+        metric: &str,
+        statistic: Option<&str>,
+    ) -> Vec<(&'a PointSummary, f64)> {
+        let values: Vec<(&PointSummary, f64)> = self
+            .measured()
+            .filter_map(|point| Some((point, finite(point, metric, statistic)?)))
+            .collect();
+        let numbers: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+        outliers(&numbers).into_iter().filter_map(|place| values.get(place).copied()).collect()
+    }
+}
+
+fn finite(point: &PointSummary, metric: &str, statistic: Option<&str>) -> Option<f64> {
+    point.number_of(metric, statistic).filter(|value| value.is_finite())
+}
+
+/// A load in as few words as a table has room for: `32 users`, `10 requests/s`.
+pub(crate) fn load_words(load: &LoadLine) -> String {
+    match (load, load.place()) {
+        (LoadLine::Closed { concurrency: 1, .. }, _) => "1 user".to_owned(),
+        (LoadLine::Open { requests_per_s: None, schedule, .. }, _) => schedule.clone(),
+        (_, (unit, value)) => format!("{} {unit}", short(value)),
+    }
+}
+
+/// A number as people type it: no more than three decimals, and none that are 0.
+pub(crate) fn short(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

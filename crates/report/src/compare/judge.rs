@@ -1,0 +1,261 @@
+//! What became of each metric of a pair of points.
+
+use bench_core::{
+    Better,
+    stats::{Change, Comparison, Interval, Statistic, Word},
+};
+
+use super::{
+    AlignedPoint, Amount, Basis, MetricChange, Options, Selected,
+    align::{Curves, Pair, What},
+    requests::Requests,
+    shares::{self, Share},
+};
+use crate::cells::Cell;
+
+/// The least repeats on either side by which a metric is judged.
+const LEAST_REPEATS: usize = 3;
+
+/// The least difference of shares that matters: half a point.
+const LEAST_SHARE: f64 = 0.005;
+
+/// Judges metrics.
+pub(super) struct Judge<'a> {
+    pub(super) options: &'a Options,
+    /// The requests of the baseline and of the candidate.
+    pub(super) sides: [&'a Requests; 2],
+    /// Of the resampling.
+    pub(super) seed: u64,
+    /// Whether a good request is the same on both sides.
+    pub(super) like_goodput: bool,
+}
+
+/// The values of a metric on both sides.
+type Both = [Vec<f64>; 2];
+
+impl Judge<'_> {
+    pub(super) fn point(&self, pair: &Pair<'_, '_>) -> AlignedPoint {
+        let mut point = AlignedPoint {
+            at: pair.at.clone(),
+            baseline: pair.names[0].clone(),
+            candidate: pair.names[1].clone(),
+            trust: pair.trust.to_owned(),
+            metrics: Vec::new(),
+        };
+        match &pair.what {
+            What::Cells(cells) => {
+                point.metrics.extend(load_change(*cells));
+                let selected = self.options.metrics.iter();
+                point.metrics.extend(selected.filter_map(|s| self.of_cells(s, *cells)));
+            }
+            What::Curves { curves, at } => point.metrics.extend(self.of_curves(curves, *at)),
+        }
+        if point.is_void() {
+            for metric in &mut point.metrics {
+                (metric.basis, metric.word) = (Basis::Void, None);
+            }
+        }
+        point
+    }
+
+    /// `None` where neither side has the metric, or where it means two things.
+    fn of_cells(&self, selected: &Selected, cells: [&Cell<'_>; 2]) -> Option<MetricChange> {
+        let Selected { metric, statistic } = *selected;
+        if matches!(metric.id, "good_ratio" | "goodput_rps") && !self.like_goodput {
+            return None;
+        }
+        let values = cells.map(|cell| cell.values(metric.id, statistic));
+        if values.iter().all(Vec::is_empty) {
+            return None;
+        }
+        if metric.unit == "ratio" {
+            return Some(match cells.map(|cell| share(cell, selected)) {
+                [Some(a), Some(b)] => of_shares(selected, a, b),
+                _ => unjudged(selected, &values, Basis::Single),
+            });
+        }
+        if values.iter().all(|values| values.len() >= LEAST_REPEATS) {
+            let change = self.comparison(selected).of_repeats(&values[0], &values[1]);
+            return Some(judged(selected, &values, change, Basis::Repeats));
+        }
+        let requests = || {
+            let [a, b] = [0, 1].map(|side| self.sides[side].values(cells[side], metric));
+            Some([a?, b?])
+        };
+        let Some(requests) = requests() else {
+            return Some(unjudged(selected, &values, Basis::Single));
+        };
+        let how = selected.percentile().map_or(Statistic::Mean, Statistic::Percentile);
+        let is_known = !matches!(statistic, Some("std" | "min" | "max"));
+        let comparison = self.comparison(selected);
+        let change = comparison.of_requests(&requests[0], &requests[1], how, self.seed);
+        match change.filter(|_| is_known) {
+            None => Some(unjudged(selected, &values, Basis::TooFew)),
+            change => Some(judged(selected, &values, change, Basis::Requests)),
+        }
+    }
+
+    fn comparison(&self, selected: &Selected) -> Comparison {
+        let threshold = self.options.threshold;
+        Comparison { threshold, ..Comparison::of(selected.metric.better) }
+    }
+
+    /// The throughput where each user gets the same.
+    fn of_curves(&self, curves: &Curves, at: f64) -> Option<MetricChange> {
+        let selected: Selected = "output_tps".parse().ok()?;
+        let values: Both = [curves.baseline.at(at), curves.candidate.at(at)];
+        if values.iter().any(Vec::is_empty) {
+            return None;
+        }
+        if values.iter().all(|values| values.len() >= LEAST_REPEATS) {
+            let change = self.comparison(&selected).of_repeats(&values[0], &values[1]);
+            return Some(judged(&selected, &values, change, Basis::Repeats));
+        }
+        Some(unjudged(&selected, &values, Basis::Single))
+    }
+}
+
+fn of_shares(selected: &Selected, a: Share, b: Share) -> MetricChange {
+    let values = [vec![a.ratio()], vec![b.ratio()]];
+    let mut change = unjudged(selected, &values, Basis::Counts);
+    if let (Some(interval), Some(amount)) = (shares::difference(a, b), change.change) {
+        let better = selected.metric.better;
+        change.word = Some(share_word(better, amount.change, interval).to_string());
+        change.change = Some(Amount {
+            change_low: Some(interval.low),
+            change_high: Some(interval.high),
+            ..amount
+        });
+    }
+    change
+}
+
+/// A share that requests can be counted for: of all that ended, or of those that have a value.
+fn share(cell: &Cell<'_>, selected: &Selected) -> Option<Share> {
+    let id = selected.metric.id;
+    let (ok, failed) = cell.requests();
+    let ended = (ok + failed) as f64;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (ratio, of) = match (id, selected.statistic) {
+        ("error_ratio", _) => (failed as f64 / ended, ended),
+        ("good_ratio", _) => (mean(&cell.values(id, None)), ended),
+        (_, Some("mean")) => {
+            let of = cell.values(id, Some("count")).iter().sum();
+            (mean(&cell.values(id, Some("mean"))), of)
+        }
+        _ => return None,
+    };
+    let count = (ratio * of).round();
+    (of > 0.0 && (0.0..=of).contains(&count)).then_some(Share { count, of })
+}
+
+/// The rules of [`Word`], with a difference for the ratio. Equal shares have not changed, however few the requests.
+fn share_word(better: Better, change: f64, interval: Interval) -> Word {
+    let is_shown = !interval.contains(0.0);
+    match (better, change > 0.0) {
+        _ if change.abs() <= 0.0 || interval.is_within(LEAST_SHARE) => Word::NoChange,
+        _ if !is_shown => Word::WithinNoise,
+        _ if change.abs() <= LEAST_SHARE => Word::NoChange,
+        (Better::Neither, _) => Word::Changed,
+        (Better::Higher, true) | (Better::Lower, false) => Word::Improved,
+        (Better::Higher, false) | (Better::Lower, true) => Word::Regressed,
+    }
+}
+
+/// The loads themselves, where they differ.
+fn load_change(cells: [&Cell<'_>; 2]) -> Option<MetricChange> {
+    let [(unit, baseline), (same, candidate)] = cells.map(|cell| cell.load().place());
+    let differ = unit == same && (candidate - baseline).abs() > f64::EPSILON && baseline > 0.0;
+    differ.then(|| MetricChange {
+        metric: "load".to_owned(),
+        statistic: None,
+        unit: unit.to_owned(),
+        better: "higher",
+        baseline: Some(baseline),
+        candidate: Some(candidate),
+        change: Some(plain(candidate / baseline - 1.0)),
+        word: None,
+        basis: Basis::Single,
+    })
+}
+
+fn judged(
+    selected: &Selected,
+    values: &Both,
+    change: Option<Change>,
+    basis: Basis,
+) -> MetricChange {
+    let unjudged = unjudged(selected, values, basis);
+    let Some(change) = change else { return unjudged };
+    let end = |end: f64| end.is_finite().then_some(end);
+    MetricChange {
+        baseline: Some(change.baseline),
+        candidate: Some(change.candidate),
+        change: Some(Amount {
+            change: change.ratio,
+            change_low: end(change.interval.low),
+            change_high: end(change.interval.high),
+            p_value: Some(change.p_value),
+        }),
+        word: Some(change.word.to_string()),
+        ..unjudged
+    }
+}
+
+fn unjudged(selected: &Selected, values: &Both, basis: Basis) -> MetricChange {
+    let Selected { metric, statistic } = *selected;
+    let mean = |values: &[f64]| {
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let [baseline, candidate] = [mean(&values[0]), mean(&values[1])];
+    let change = baseline.zip(candidate).and_then(|(a, b)| match metric.unit {
+        "ratio" => Some(b - a),
+        _ if (b - a).abs() <= 0.0 => Some(0.0),
+        _ => Some((b - a) / a.abs()).filter(|ratio| ratio.is_finite()),
+    });
+    MetricChange {
+        metric: metric.id.to_owned(),
+        statistic: statistic.map(str::to_owned),
+        unit: metric.unit.to_owned(),
+        better: match metric.better {
+            Better::Lower => "lower",
+            Better::Higher => "higher",
+            Better::Neither => "neither",
+        },
+        baseline,
+        candidate,
+        change: change.map(plain),
+        word: None,
+        basis,
+    }
+}
+
+fn plain(change: f64) -> Amount {
+    Amount { change, change_low: None, change_high: None, p_value: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_judged_by_points() {
+        let of = |better, count_a: f64, count_b: f64, of: f64| {
+            let (a, b) = (Share { count: count_a, of }, Share { count: count_b, of });
+            share_word(better, b.ratio() - a.ratio(), shares::difference(a, b).unwrap()).to_string()
+        };
+        for (a, b, n, expected) in [
+            (0.0, 0.0, 10_000.0, "no change"),
+            (0.0, 0.0, 60.0, "no change"),
+            (0.0, 1.0, 100.0, "within noise"),
+            (0.0, 20.0, 100.0, "regressed"),
+            (300.0, 0.0, 10_000.0, "improved"),
+            // Shown, and too little to matter.
+            (0.0, 30.0, 10_000.0, "no change"),
+        ] {
+            assert_eq!(of(Better::Lower, a, b, n), expected, "{a} and {b} of {n}");
+        }
+        assert_eq!(of(Better::Higher, 0.0, 20.0, 100.0), "improved");
+        assert_eq!(of(Better::Neither, 0.0, 20.0, 100.0), "changed");
+    }
+}

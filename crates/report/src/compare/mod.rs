@@ -1,0 +1,344 @@
+//! What changed from one run to another.
+//!
+//! Plans are compared first, and unlike ones are refused: numbers that answer different questions are not
+//! set side by side unless that is asked for. Then points are aligned, and each metric of an aligned pair is
+//! judged by what there is: by repeats, else by requests, else not at all.
+
+mod align;
+mod judge;
+mod plans;
+mod reference;
+mod requests;
+mod select;
+mod shares;
+pub(crate) mod tables;
+mod view;
+
+use std::fmt;
+
+use bench_store::{RunDirectory, RunFile, SummaryFile};
+use serde::Serialize;
+
+pub use reference::{InvalidReference, ReferencePoint, read_references};
+pub use select::{InvalidMetric, Selected};
+
+use align::Aligned;
+use requests::Requests;
+use view::View;
+
+/// A run as it was stored.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What was to be measured, where and with what.
+    pub run: RunFile,
+    /// What came of it.
+    pub summary: SummaryFile,
+    /// Where its samples are. Without, metrics are not compared request by request.
+    pub directory: Option<RunDirectory>,
+}
+
+/// Which points are compared with which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Align {
+    /// Those of the same load.
+    #[default]
+    Load,
+    /// On each side the highest load that meets that side's goals.
+    Slo,
+    /// Those at which each user gets the same tokens per second, between the measured ones.
+    Interactivity,
+}
+
+/// How to compare.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which points are compared with which.
+    pub align: Align,
+    /// Whether unlike plans are compared all the same.
+    pub allow_unlike: bool,
+    /// The least change that matters, as a share of the baseline.
+    pub threshold: f64,
+    /// The metrics.
+    pub metrics: Vec<Selected>,
+    /// Targets to compare: those of each run, or with a single run these with one another.
+    pub targets: Vec<String>,
+    /// Points of others, shown beside.
+    pub references: Vec<ReferencePoint>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            align: Align::Load,
+            allow_unlike: false,
+            threshold: 0.02,
+            metrics: Selected::defaults(),
+            targets: Vec::new(),
+            references: Vec::new(),
+        }
+    }
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CompareReport {
+    /// The version of this format.
+    pub format_version: u32,
+    /// Which points were compared with which.
+    pub align: Align,
+    /// The least change that matters, as a share of the baseline.
+    pub threshold: f64,
+    /// What is compared with.
+    pub baseline: Side,
+    /// What is compared.
+    pub candidates: Vec<Candidate>,
+    /// What the runs measured, in the terms of `references`; only if there are some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<ReferencePoint>,
+    /// Points of others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<ReferencePoint>,
+}
+
+/// A run, or one of its targets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// The run's id.
+    pub id: String,
+    /// What the user calls it.
+    pub name: String,
+    /// When it began.
+    pub created: String,
+    /// The target, where targets of one run are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Whether a simulator was measured: its numbers are never quoted without that word.
+    pub simulated: bool,
+    /// What to know of its numbers: that they are partial, or mean what another tool says.
+    pub notes: Vec<String>,
+}
+
+impl Side {
+    /// Its id and name, or the target.
+    pub fn title(&self) -> String {
+        match &self.target {
+            Some(target) => target.clone(),
+            None => format!("{} \"{}\"", self.id, self.name),
+        }
+    }
+}
+
+/// How a run differs from the baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// Which run.
+    pub run: Side,
+    /// How its plan differs.
+    pub differences: Vec<Difference>,
+    /// What changed, at each pair of points.
+    pub points: Vec<AlignedPoint>,
+    /// Points that were compared with none, and why.
+    pub unmatched: Vec<String>,
+}
+
+/// A difference of two plans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Of what.
+    pub what: String,
+    /// What it is in the baseline.
+    pub baseline: String,
+    /// What it is in the candidate.
+    pub candidate: String,
+    /// Whether numbers cannot be compared because of it.
+    pub unlike: bool,
+}
+
+/// Points that are compared with each other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlignedPoint {
+    /// What they have in common, such as `32 users`.
+    pub at: String,
+    /// The baseline's target and workload.
+    pub baseline: String,
+    /// The candidate's.
+    pub candidate: String,
+    /// How far the numbers of both can be trusted: that which can be trusted less.
+    pub trust: String,
+    /// What changed.
+    pub metrics: Vec<MetricChange>,
+}
+
+impl AlignedPoint {
+    /// Whether one of the sides does not describe its server.
+    pub fn is_void(&self) -> bool {
+        self.trust == "void"
+    }
+}
+
+/// What became of a metric.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MetricChange {
+    /// Its id, or `load`.
+    pub metric: String,
+    /// Which of its statistics; absent where it has one value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistic: Option<String>,
+    /// Its unit.
+    pub unit: String,
+    /// `lower`, `higher` or `neither`.
+    pub better: &'static str,
+    /// The baseline's; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// The candidate's; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<f64>,
+    /// By how much it changed; absent where that cannot be said.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Amount>,
+    /// `improved`, `regressed`, `changed`, `no change` or `within noise`; absent where it was not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
+    /// What it was judged by.
+    pub basis: Basis,
+}
+
+impl MetricChange {
+    /// `p95(ttft_ms)`, or the id alone.
+    pub fn id(&self) -> String {
+        match &self.statistic {
+            Some(statistic) => format!("{statistic}({})", self.metric),
+            None => self.metric.clone(),
+        }
+    }
+
+    /// Whether it is a share, whose change is a difference and no ratio.
+    pub fn is_share(&self) -> bool {
+        self.unit == "ratio"
+    }
+}
+
+/// An amount of change.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Amount {
+    /// (candidate − baseline) / |baseline|; of a share, whose unit is `ratio`, candidate − baseline.
+    pub change: f64,
+    /// The lower end of its interval of 95 %.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change_low: Option<f64>,
+    /// The upper end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change_high: Option<f64>,
+    /// How probable values this far apart are if nothing changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+}
+
+/// What a change is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// At least three repeats on either side.
+    Repeats,
+    /// The requests of both.
+    Requests,
+    /// How many requests there are of a kind.
+    Counts,
+    /// One value on either side: it is not judged. Repeat to judge.
+    Single,
+    /// Too few requests for this statistic: it is not judged.
+    TooFew,
+    /// Void numbers are not judged.
+    Void,
+}
+
+/// Runs that cannot be compared: they answer different questions.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Unlike {
+    /// The candidate, as [`Side::title`] has it.
+    pub candidate: String,
+    /// All differences, those that matter first.
+    pub differences: Vec<Difference>,
+}
+
+impl fmt::Display for Unlike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unlike: Vec<String> = self
+            .differences
+            .iter()
+            .filter(|difference| difference.unlike)
+            .map(|d| format!("{}: {} against {}", d.what, d.baseline, d.candidate))
+            .collect();
+        write!(f, "{} is not like the baseline: {}", self.candidate, unlike.join("; "))
+    }
+}
+
+/// Compares each of `runs` with the first.
+///
+/// # Errors
+///
+/// When plans are unlike in what makes numbers comparable, or have no points in common, and
+/// [`Options::allow_unlike`] does not say that it is known.
+pub fn compare(runs: &[Loaded], options: &Options) -> Result<CompareReport, Unlike> {
+    let views = View::of(runs, &options.targets);
+    let Some((baseline, candidates)) = views.split_first() else {
+        let missing = Difference {
+            what: "runs".to_owned(),
+            baseline: "none".to_owned(),
+            candidate: "none".to_owned(),
+            unlike: true,
+        };
+        return Err(Unlike { candidate: "nothing".to_owned(), differences: vec![missing] });
+    };
+    let base_requests = Requests::of(baseline, &options.metrics);
+    let candidates: Result<Vec<Candidate>, Unlike> = candidates
+        .iter()
+        .map(|candidate| compare_two(baseline, &base_requests, candidate, options))
+        .collect();
+    let measured = match options.references.is_empty() {
+        true => Vec::new(),
+        false => views.iter().flat_map(reference::measured).collect(),
+    };
+    Ok(CompareReport {
+        format_version: 1,
+        align: options.align,
+        threshold: options.threshold,
+        baseline: baseline.side(),
+        candidates: candidates?,
+        measured,
+        references: options.references.clone(),
+    })
+}
+
+fn compare_two(
+    baseline: &View<'_>,
+    base_requests: &Requests,
+    candidate: &View<'_>,
+    options: &Options,
+) -> Result<Candidate, Unlike> {
+    let pairs = align::pairs(baseline, candidate);
+    let mut differences = plans::differences(baseline, candidate, &pairs);
+    let Aligned { points, unmatched } = align::points(&pairs, options.align);
+    if points.is_empty() {
+        differences.push(Difference {
+            what: "points to compare".to_owned(),
+            baseline: baseline.loads(),
+            candidate: candidate.loads(),
+            unlike: true,
+        });
+    }
+    differences.sort_by_key(|difference| !difference.unlike);
+    if !options.allow_unlike && differences.iter().any(|difference| difference.unlike) {
+        return Err(Unlike { candidate: candidate.side().title(), differences });
+    }
+    let requests = Requests::of(candidate, &options.metrics);
+    let sides = [base_requests, &requests];
+    let like_goodput = !differences.iter().any(|difference| difference.what == plans::GOODPUT);
+    let judge = judge::Judge { options, sides, seed: baseline.loaded.run.seed, like_goodput };
+    let points = points.iter().map(|point| judge.point(point)).collect();
+    let mut run = candidate.side();
+    run.notes.extend(requests.note());
+    Ok(Candidate { run, differences, points, unmatched })
+}

@@ -1,0 +1,283 @@
+//! How two plans differ, and whether their numbers can still be set side by side.
+
+use bench_store::{CountsLine, LoadLine};
+
+use super::{Difference, align::Groups, view::View};
+use crate::{cells::Cell, environment::words};
+
+/// What a difference in the limits of good requests is called.
+pub(super) const GOODPUT: &str = "limits of good requests";
+
+/// All differences that are known of. Where only one side is known, that is no difference but for what makes
+/// numbers comparable, where it is said.
+pub(super) fn differences(
+    baseline: &View<'_>,
+    candidate: &View<'_>,
+    pairs: &[Groups<'_, '_>],
+) -> Vec<Difference> {
+    let mut differences = Differences(Vec::new());
+    for groups in pairs {
+        differences.of_targets(baseline, candidate, groups);
+        differences.of_requests(baseline, candidate, groups);
+        differences.of_workloads(baseline, candidate, groups);
+        differences.of_loads(groups);
+    }
+    if !baseline.is_same_run(candidate) {
+        differences.of_runs(baseline, candidate);
+    }
+    differences.0
+}
+
+struct Differences(Vec<Difference>);
+
+/// What a difference means.
+#[derive(Clone, Copy, PartialEq)]
+enum Weight {
+    /// It may be the point of the comparison.
+    Listed,
+    /// Numbers mean something else.
+    Unlike,
+}
+
+use Weight::{Listed, Unlike};
+
+impl Differences {
+    fn add(&mut self, what: &str, a: Option<String>, b: Option<String>, weight: Weight) {
+        let known = a.is_some() && b.is_some();
+        if a == b || (!known && weight == Listed) {
+            return;
+        }
+        let word = |side: Option<String>| side.unwrap_or_else(|| "not known".to_owned());
+        let difference = Difference {
+            what: what.to_owned(),
+            baseline: word(a),
+            candidate: word(b),
+            unlike: known && weight == Unlike,
+        };
+        if !self.0.contains(&difference) {
+            self.0.push(difference);
+        }
+    }
+
+    fn of_targets(&mut self, a: &View<'_>, b: &View<'_>, groups: &Groups<'_, '_>) {
+        let records = [(a, groups[0]), (b, groups[1])];
+        let [Some(a), Some(b)] = records.map(|(view, group)| view.environment.target(group.target))
+        else {
+            return;
+        };
+        let both = |name: &str| [a, b].map(|target| target.get(name).map(words));
+        let [of_a, of_b] = both("model");
+        self.add("model", of_a, of_b, Unlike);
+        for (name, what) in LISTED {
+            let [of_a, of_b] = both(name);
+            self.add(what, of_a, of_b, Listed);
+        }
+        let labels = [a, b].map(|target| target.labels());
+        let names = labels.iter().flatten().map(|(name, _)| *name);
+        let names: std::collections::BTreeSet<&str> = names.collect();
+        for name in names {
+            let of = |side: usize| {
+                let label = labels[side].iter().find(|(known, _)| *known == name);
+                Some(label.map_or_else(|| "none".to_owned(), |(_, value)| value.clone()))
+            };
+            self.add(&format!("label {name}"), of(0), of(1), Listed);
+        }
+    }
+
+    fn of_requests(&mut self, a: &View<'_>, b: &View<'_>, groups: &Groups<'_, '_>) {
+        let of = |names: &[&str]| {
+            [(a, groups[0]), (b, groups[1])].map(|(view, group)| {
+                let position = view.position(group.target);
+                view.environment.of_requests(position, names).map(words)
+            })
+        };
+        let [streamed_a, streamed_b] = of(&["streaming"]);
+        self.add("streaming", streamed_a, streamed_b, Unlike);
+        let [api_a, api_b] = of(&["path", "endpoint_type", "api"]).map(|api| api.map(api_name));
+        self.add("API", api_a, api_b, Unlike);
+        let [fields_a, fields_b] = of(&["extra_body", "extra_inputs"]);
+        self.add("request fields", fields_a, fields_b, Listed);
+        let [forced_a, forced_b] = of(&["force_osl"]);
+        self.add("forced output length", forced_a, forced_b, Listed);
+        let source = |group: usize| {
+            let mut points = groups[group].cells.iter().flat_map(Cell::measured);
+            points.find_map(|point| point.facts.output_token_source.clone())
+        };
+        self.add("tokens from", source(0), source(1), Unlike);
+    }
+
+    /// Lengths as asked for; where these are not known, as measured.
+    fn of_workloads(&mut self, a: &View<'_>, b: &View<'_>, groups: &Groups<'_, '_>) {
+        let records = [(a, groups[0]), (b, groups[1])]
+            .map(|(view, group)| view.environment.workload(group.workload));
+        for (name, what) in [("isl", "ISL"), ("osl", "OSL")] {
+            let asked = [0, 1].map(|side| records[side].and_then(|record| record.tokens(name)));
+            let is_asked = asked.iter().all(Option::is_some);
+            if is_asked {
+                let [of_a, of_b] = asked;
+                self.add(what, of_a, of_b, Unlike);
+            }
+            let Some([of_a, of_b]) = measured(groups, name) else { continue };
+            // What the server counts varies with its chat template and its stop tokens.
+            if (of_a - of_b).abs() > 0.02 * of_a.max(of_b) {
+                let [of_a, of_b] = [of_a, of_b].map(|tokens| Some(format!("{tokens:.1}")));
+                let weight = if is_asked { Listed } else { Unlike };
+                self.add(&format!("{what} as measured"), of_a, of_b, weight);
+            }
+        }
+        if records.iter().all(Option::is_none) {
+            let names = groups.map(|group| Some(group.workload.to_owned()));
+            let [of_a, of_b] = names;
+            self.add("workload", of_a, of_b, Listed);
+        }
+    }
+
+    /// The shape of loads of the same size.
+    fn of_loads(&mut self, groups: &Groups<'_, '_>) {
+        let kind = |group: usize| {
+            let mut cells = groups[group].cells.iter();
+            let closed = cells.all(|cell| matches!(cell.load(), LoadLine::Closed { .. }));
+            let open = groups[group].cells.iter();
+            let open = open.clone().all(|cell| matches!(cell.load(), LoadLine::Open { .. }));
+            Some(match (closed, open) {
+                (true, false) => "closed loop",
+                (false, true) => "open loop",
+                _ => "both loops",
+            })
+        };
+        self.add("load", kind(0).map(str::to_owned), kind(1).map(str::to_owned), Unlike);
+        for cell in &groups[0].cells {
+            let is_same = |other: &&Cell<'_>| cell.load().place() == other.load().place();
+            if let Some(other) = groups[1].cells.iter().find(is_same) {
+                self.add("load", shape(cell.load()), shape(other.load()), Unlike);
+            }
+        }
+    }
+
+    fn of_runs(&mut self, a: &View<'_>, b: &View<'_>) {
+        let [run_a, run_b] = [a, b].map(|view| &view.loaded.run);
+        let is_imported =
+            |view: &View<'_>| view.environment.imported().map(|(tool, _)| tool.to_owned());
+        let measured_by = |view| Some(is_imported(view).unwrap_or_else(|| "inferbench".to_owned()));
+        self.add("measured by", measured_by(a), measured_by(b), Listed);
+        if is_imported(a).is_some() || is_imported(b).is_some() {
+            return;
+        }
+        let both = |of: fn(&bench_store::RunFile) -> String| [Some(of(run_a)), Some(of(run_b))];
+        let rows: [(&str, [Option<String>; 2]); 4] = [
+            ("seed", both(|run| run.seed.to_string())),
+            ("inferbench", both(|run| run.inferbench.clone())),
+            ("load threads", both(|run| run.threads.to_string())),
+            ("goals", both(|run| list(&run.goals))),
+        ];
+        for (what, [of_a, of_b]) in rows {
+            self.add(what, of_a, of_b, Listed);
+        }
+        let goodput = |run: &bench_store::RunFile| {
+            let mut limits = run.points.iter().map(|point| point.goodput.clone());
+            Some(limits.find_map(|limits| limits).unwrap_or_else(|| "none".to_owned()))
+        };
+        self.add(GOODPUT, goodput(run_a), goodput(run_b), Listed);
+        let until = |run: &bench_store::RunFile| {
+            let until = run.points.first()?.until;
+            let requests = until.requests.map(|n| format!("{n} requests"));
+            let seconds = until.duration_s.map(|s| format!("{s} s"));
+            Some(requests.into_iter().chain(seconds).collect::<Vec<_>>().join(" or "))
+        };
+        self.add("length", until(run_a), until(run_b), Listed);
+        for name in ["host", "cpu", "cores", "kernel", "memory_kib"] {
+            let of = |view: &View<'_>| {
+                let value = view.environment.machine().get(name).filter(|value| !value.is_null());
+                value.map(words)
+            };
+            self.add(&format!("machine, {name}"), of(a), of(b), Listed);
+        }
+    }
+}
+
+/// What of a target is often the point of a comparison: its name in files, and on screen.
+const LISTED: [(&str, &str); 12] = [
+    ("engine", "engine"),
+    ("version", "engine version"),
+    ("context_length", "context length"),
+    ("gpu_memory_utilization", "GPU memory utilization"),
+    ("image", "image"),
+    ("image_digest", "image digest"),
+    ("digest", "image digest"),
+    ("gpu", "GPU"),
+    ("gpus", "GPUs"),
+    ("quantization", "quantization"),
+    ("simulated", "simulated"),
+    ("url", "address"),
+];
+
+/// `/v1/chat/completions` is the chat API, wherever it is.
+fn api_name(path: String) -> String {
+    match path.as_str() {
+        path if path.ends_with("/chat/completions") => "chat".to_owned(),
+        path if path.ends_with("/completions") => "completions".to_owned(),
+        _ => path,
+    }
+}
+
+/// The mean of the medians of all loads that both sides have.
+fn measured(groups: &Groups<'_, '_>, metric: &str) -> Option<[f64; 2]> {
+    let mean = |group: usize| {
+        let cells = groups[group].cells.iter();
+        let values: Vec<f64> = cells.flat_map(|cell| cell.values(metric, Some("mean"))).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    Some([mean(0)?, mean(1)?])
+}
+
+/// What of a load is not its size.
+fn shape(load: &LoadLine) -> Option<String> {
+    Some(match load {
+        LoadLine::Closed { counts, ramp, .. } => {
+            let of = match counts {
+                CountsLine::Requests => "closed loop of requests",
+                CountsLine::Sessions => "closed loop of sessions",
+            };
+            ramp.as_ref().map_or_else(|| of.to_owned(), |ramp| format!("{of}, {ramp}"))
+        }
+        LoadLine::Open { schedule, max_in_flight, .. } => match max_in_flight {
+            Some(most) => format!("open loop, {schedule}, at most {most} in flight"),
+            None => format!("open loop, {schedule}"),
+        },
+    })
+}
+
+fn list(items: &[String]) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apis_are_known_by_their_paths() {
+        for (path, expected) in [
+            ("/v1/chat/completions", "chat"),
+            ("https://x/openai/chat/completions", "chat"),
+            ("/v1/completions", "completions"),
+            ("chat", "chat"),
+            ("/api/generate", "/api/generate"),
+        ] {
+            assert_eq!(api_name(path.to_owned()), expected);
+        }
+    }
+
+    #[test]
+    fn what_only_one_side_knows_is_said_where_it_matters_and_refuses_nothing() {
+        let mut differences = Differences(Vec::new());
+        differences.add("engine", Some("vllm".into()), None, Listed);
+        assert!(differences.0.is_empty());
+        differences.add("model", Some("m".into()), None, Unlike);
+        assert_eq!(differences.0[0].candidate, "not known");
+        assert!(!differences.0[0].unlike);
+        differences.add("model", Some("m".into()), Some("n".into()), Unlike);
+        differences.add("model", Some("m".into()), Some("n".into()), Unlike);
+        assert!(differences.0.len() == 2 && differences.0[1].unlike, "once");
+    }
+}

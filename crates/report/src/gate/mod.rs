@@ -1,0 +1,355 @@
+//! Whether a change may pass: a regression is one beyond the noise *and* beyond a limit.
+
+pub(crate) mod tables;
+
+use std::{fmt, str::FromStr};
+
+use bench_core::Better;
+use serde::Serialize;
+
+use crate::compare::{Basis, CompareReport, InvalidMetric, MetricChange, Selected, Side};
+
+/// The change of a metric that is too much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// Which number.
+    pub metric: Selected,
+    /// The change: of the baseline, or a difference where the metric is a share. Below 0 no decrease beyond
+    /// it passes, above 0 no increase.
+    pub change: f64,
+}
+
+/// A text that is no limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLimit {
+    /// It has another form.
+    #[error("`{0}` is no limit such as output_tps:-3% or p95(ttft_ms):+5%")]
+    Form(String),
+    /// The metric is none.
+    #[error(transparent)]
+    Metric(#[from] InvalidMetric),
+    /// The metric improves neither way, and the change has no sign.
+    #[error("`{0}` needs a sign: the metric is better neither higher nor lower")]
+    Sign(String),
+}
+
+impl Limit {
+    /// What is too much where nothing is asked for: output_tps -5 %, p95(ttft_ms) +10 %, p50(tpot_ms) +5 %,
+    /// error_ratio +1 point.
+    pub fn defaults() -> Vec<Self> {
+        ["output_tps:-5%", "p95(ttft_ms):+10%", "p50(tpot_ms):+5%", "error_ratio:+1%"]
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect()
+    }
+
+    fn is_share(&self) -> bool {
+        self.metric.metric.unit == "ratio"
+    }
+
+    /// Whether `change` goes beyond `bound`, in the limit's direction.
+    fn is_beyond(&self, change: f64, bound: f64) -> bool {
+        if self.change < 0.0 { change < -bound } else { change > bound }
+    }
+}
+
+/// `output_tps:-3%`; a change without a sign is one for the worse. Of a share, `%` and `pt` are points.
+impl FromStr for Limit {
+    type Err = InvalidLimit;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLimit> {
+        let form = || InvalidLimit::Form(text.to_owned());
+        let (metric, change) = text.rsplit_once([':', '=']).ok_or_else(form)?;
+        let metric: Selected = metric.parse()?;
+        let change = change.trim();
+        let digits = change.trim_end_matches(['%', 'p', 't']).trim();
+        let factor = if digits.len() < change.len() { 0.01 } else { 1.0 };
+        let number: f64 = digits.parse().map_err(|_| form())?;
+        if !number.is_finite() || number.abs() * factor > 100.0 {
+            return Err(form());
+        }
+        let has_sign = digits.starts_with(['+', '-']);
+        let change = match (has_sign, metric.metric.better) {
+            (true, _) => number * factor,
+            (false, Better::Lower) => number * factor,
+            (false, Better::Higher) => -number * factor,
+            (false, Better::Neither) => return Err(InvalidLimit::Sign(text.to_owned())),
+        };
+        // A limit of 0 has a direction too.
+        Ok(Self { metric, change: if change.abs() > 0.0 { change } else { least(change) } })
+    }
+}
+
+/// The least change in the direction of a limit of 0: any change is beyond it.
+fn least(zero: f64) -> f64 {
+    f64::MIN_POSITIVE.copysign(zero)
+}
+
+/// `output_tps -5 %`
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.is_share() { "pt" } else { "%" };
+        write!(f, "{} {:+} {unit}", self.metric, round(self.change * 100.0))
+    }
+}
+
+/// Without what floats add.
+fn round(percent: f64) -> f64 {
+    (percent * 1e6).round() / 1e6
+}
+
+/// What a gate says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GateReport {
+    /// The version of this format.
+    pub format_version: u32,
+    /// All of it in a word.
+    pub verdict: GateVerdict,
+    /// Changes that are not larger are noise, as a share of the baseline.
+    pub noise: f64,
+    /// What is compared with.
+    pub baseline: Side,
+    /// What is judged.
+    pub candidates: Vec<Side>,
+    /// Each limit.
+    pub checks: Vec<Check>,
+    /// Void points, by what they have in common with the baseline's, such as `32 users`.
+    pub void: Vec<String>,
+    /// Points of one side alone.
+    pub unmatched: Vec<String>,
+}
+
+/// Whether the candidate may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateVerdict {
+    /// No limit is broken.
+    Passed,
+    /// A limit is broken beyond the noise.
+    Regressed,
+    /// Points are void, or no limit could be judged: nothing can be said.
+    Void,
+}
+
+/// What came of a limit, over all points.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// The limit in words.
+    pub limit: String,
+    /// The change that is too much.
+    pub limit_change: f64,
+    /// What came of it.
+    pub outcome: CheckOutcome,
+    /// At how many points it was judged.
+    pub judged: usize,
+    /// At how many it was broken.
+    pub broken: usize,
+    /// Where the change is worst, such as `32 users`; absent where no point has the metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// That change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst: Option<MetricChange>,
+}
+
+/// What came of a limit, in order of weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// There is nothing to judge it by: no such metric, or too few requests.
+    NotJudged,
+    /// It is kept everywhere.
+    Kept,
+    /// The change is beyond it, and cannot be told from noise.
+    WithinNoise,
+    /// The change is beyond it and beyond the noise.
+    Broken,
+}
+
+impl CheckOutcome {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::WithinNoise => "within noise",
+            Self::Broken => "REGRESSED",
+            Self::NotJudged => "not judged",
+        }
+    }
+}
+
+/// Judges each candidate of `report`, which compares the metrics of `limits`, by these. Changes up to `noise`,
+/// a share of the baseline, are noise whatever is known of them; so are those whose interval holds 0. Where
+/// one run each gives no interval, `noise` is all there is to go by.
+pub fn judge(report: &CompareReport, limits: &[Limit], noise: f64) -> GateReport {
+    let points = || report.candidates.iter().flat_map(|candidate| &candidate.points);
+    let checks: Vec<Check> = limits
+        .iter()
+        .map(|limit| {
+            let id = limit.metric.to_string();
+            let changes = points().filter(|point| !point.is_void()).flat_map(|point| {
+                let metrics = point.metrics.iter().filter(|metric| metric.id() == id);
+                metrics.map(|metric| (point.at.as_str(), metric))
+            });
+            check(limit, changes, noise)
+        })
+        .collect();
+    let void: Vec<String> = points().filter(|p| p.is_void()).map(|p| p.at.clone()).collect();
+    let any = |outcome| checks.iter().any(|check| check.outcome == outcome);
+    let is_judged = checks.iter().any(|check| check.judged > 0);
+    let verdict = match () {
+        () if !void.is_empty() || !is_judged => GateVerdict::Void,
+        () if any(CheckOutcome::Broken) => GateVerdict::Regressed,
+        () => GateVerdict::Passed,
+    };
+    GateReport {
+        format_version: 1,
+        verdict,
+        noise,
+        baseline: report.baseline.clone(),
+        candidates: report.candidates.iter().map(|candidate| candidate.run.clone()).collect(),
+        checks,
+        void,
+        unmatched: report.candidates.iter().flat_map(|c| c.unmatched.clone()).collect(),
+    }
+}
+
+fn check<'a>(
+    limit: &Limit,
+    changes: impl Iterator<Item = (&'a str, &'a MetricChange)>,
+    noise: f64,
+) -> Check {
+    let mut check = Check {
+        limit: limit.to_string(),
+        limit_change: limit.change,
+        outcome: CheckOutcome::NotJudged,
+        judged: 0,
+        broken: 0,
+        at: None,
+        worst: None,
+    };
+    let mut worst: Option<(CheckOutcome, f64)> = None;
+    for (at, change) in changes {
+        let outcome = outcome(limit, change, noise);
+        check.judged += usize::from(outcome != CheckOutcome::NotJudged);
+        check.broken += usize::from(outcome == CheckOutcome::Broken);
+        // The worse the outcome and the larger the change for the worse, the sooner it is shown.
+        let size = change.change.map_or(f64::NEG_INFINITY, |c| c.change * limit.change.signum());
+        let rank = (outcome, size);
+        if worst.is_none_or(|worst| rank.0 > worst.0 || (rank.0 == worst.0 && rank.1 > worst.1)) {
+            worst = Some(rank);
+            check.outcome = outcome;
+            (check.at, check.worst) = (Some(at.to_owned()), Some(change.clone()));
+        }
+    }
+    check
+}
+
+fn outcome(limit: &Limit, change: &MetricChange, noise: f64) -> CheckOutcome {
+    let Some(amount) = change.change else {
+        // What is more than nothing has no ratio, and is beyond any.
+        return match (change.baseline, change.candidate) {
+            (Some(_), Some(candidate)) if limit.is_beyond(candidate, 0.0) => CheckOutcome::Broken,
+            _ => CheckOutcome::NotJudged,
+        };
+    };
+    if matches!(change.basis, Basis::TooFew | Basis::Void) {
+        return CheckOutcome::NotJudged;
+    }
+    if !limit.is_beyond(amount.change, limit.change.abs()) {
+        return CheckOutcome::Kept;
+    }
+    // Noise is a share of the baseline, and a share is none: its interval alone says.
+    let is_beyond_noise = limit.is_share() || limit.is_beyond(amount.change, noise);
+    let is_shown = match (amount.change_low, amount.change_high) {
+        _ if matches!(change.basis, Basis::Single) => true,
+        (low, high) => {
+            let end = if limit.change < 0.0 { high } else { low };
+            let is_likely = amount.p_value.is_none_or(|p| p < 0.05);
+            is_likely && end.is_some_and(|end| limit.is_beyond(end, 0.0))
+        }
+    };
+    match is_beyond_noise && is_shown {
+        true => CheckOutcome::Broken,
+        false => CheckOutcome::WithinNoise,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Amount;
+
+    #[test]
+    fn limits_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("output_tps:-3%", Some("output_tps -3 %")),
+            ("output_tps: 3%", Some("output_tps -3 %")),
+            ("p95(ttft):+5%", Some("p95(ttft_ms) +5 %")),
+            ("p95(ttft)=0.05", Some("p95(ttft_ms) +5 %")),
+            ("error_ratio:+1pt", Some("error_ratio +1 pt")),
+            ("error_ratio:1%", Some("error_ratio +1 pt")),
+            ("good_ratio:2.5%", Some("good_ratio -2.5 pt")),
+            ("osl:5%", None),
+            ("osl:-5%", Some("p50(osl) -5 %")),
+            ("output_tps", None),
+            ("output_tps:", None),
+            ("output_tps:NaN%", None),
+            ("nonsense:5%", None),
+            ("", None),
+        ] {
+            let found = text.parse::<Limit>().ok().map(|limit| limit.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+        assert_eq!(Limit::defaults().len(), 4);
+    }
+
+    fn change(change: f64, interval: Option<(f64, f64)>, p: f64, basis: Basis) -> MetricChange {
+        MetricChange {
+            metric: "output_tps".into(),
+            statistic: None,
+            unit: "tokens/s".into(),
+            better: "higher",
+            baseline: Some(100.0),
+            candidate: Some(100.0 * (1.0 + change)),
+            change: Some(Amount {
+                change,
+                change_low: interval.map(|(low, _)| low),
+                change_high: interval.map(|(_, high)| high),
+                p_value: interval.map(|_| p),
+            }),
+            word: None,
+            basis,
+        }
+    }
+
+    #[test]
+    fn a_limit_is_broken_beyond_the_noise_and_beyond_the_limit() {
+        use CheckOutcome::{Broken, Kept, NotJudged, WithinNoise};
+        let limit: Limit = "output_tps:-3%".parse().unwrap();
+        let (repeats, single) = (Basis::Repeats, Basis::Single);
+        for (what, change, noise, expected) in [
+            ("better", change(0.5, Some((0.4, 0.6)), 0.001, repeats), 0.02, Kept),
+            ("within the limit", change(-0.02, Some((-0.03, -0.01)), 0.001, repeats), 0.0, Kept),
+            ("shown", change(-0.10, Some((-0.12, -0.08)), 0.001, repeats), 0.02, Broken),
+            ("not shown", change(-0.10, Some((-0.25, 0.05)), 0.2, repeats), 0.02, WithinNoise),
+            ("unlikely", change(-0.10, Some((-0.12, -0.08)), 0.2, repeats), 0.02, WithinNoise),
+            ("loud noise", change(-0.10, Some((-0.12, -0.08)), 0.001, repeats), 0.15, WithinNoise),
+            ("one run each", change(-0.10, None, 1.0, single), 0.02, Broken),
+            ("one run each, noisy", change(-0.04, None, 1.0, single), 0.05, WithinNoise),
+            ("no interval", change(-0.10, None, 1.0, repeats), 0.02, WithinNoise),
+            ("too few", change(-0.10, None, 1.0, Basis::TooFew), 0.02, NotJudged),
+        ] {
+            assert_eq!(outcome(&limit, &change, noise), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_broken_by_anything() {
+        let limit: Limit = "output_tps:-0%".parse().unwrap();
+        let less = change(-0.01, Some((-0.02, -0.005)), 0.001, Basis::Repeats);
+        assert_eq!(outcome(&limit, &less, 0.0), CheckOutcome::Broken);
+        let more = change(0.01, Some((0.005, 0.02)), 0.001, Basis::Repeats);
+        assert_eq!(outcome(&limit, &more, 0.0), CheckOutcome::Kept);
+    }
+}

@@ -1,0 +1,133 @@
+use bench_report::{
+    compare::{Loaded, Options, compare},
+    console::{self, LEAST_WIDTH, Style},
+    gate::{CheckOutcome, GateReport, GateVerdict, Limit, judge},
+    json, markdown,
+};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use crate::stored::{self, Spec, against, failed, point, stored};
+
+const PLAIN: Style = Style { color: false, ascii: false };
+const ASCII: Style = Style { color: false, ascii: true };
+
+fn of(a: Loaded, b: Loaded, limits: &[Limit]) -> GateReport {
+    let metrics = limits.iter().map(|limit| limit.metric).collect();
+    let report = compare(&[a, b], &Options { metrics, ..Options::default() }).unwrap();
+    judge(&report, limits, 0.02)
+}
+
+fn side(id: &str, slower: f64) -> Loaded {
+    stored(id, stored::sweep("vllm", 5, slower))
+}
+
+#[test]
+fn what_is_the_same_or_better_passes() {
+    for slower in [1.0, 0.8, 1.03] {
+        let report = of(side("6ZM2", 1.0), side("7Q4K", slower), &Limit::defaults());
+        assert_eq!(report.verdict, GateVerdict::Passed, "{slower}: {report:#?}");
+        assert!(report.checks.iter().all(|check| check.judged == 4));
+    }
+}
+
+#[test]
+fn what_is_worse_beyond_noise_and_limit_does_not() {
+    let report = of(side("6ZM2", 1.0), side("7Q4K", 1.2), &Limit::defaults());
+    assert_eq!(report.verdict, GateVerdict::Regressed);
+    let broken: Vec<(&str, usize)> = report
+        .checks
+        .iter()
+        .filter(|c| c.broken > 0)
+        .map(|c| (c.limit.as_str(), c.broken))
+        .collect();
+    // The p95 of the least load rests on too few requests in each repeat, and is judged by repeats all the same.
+    assert_eq!(
+        broken,
+        [("output_tps -5 %", 4), ("p95(ttft_ms) +10 %", 4), ("p50(tpot_ms) +5 %", 4)]
+    );
+    insta::assert_snapshot!("gate_80", console::gate::render(&report, 80, PLAIN));
+    insta::assert_snapshot!("gate_60_ascii", console::gate::render(&report, 60, ASCII));
+    insta::assert_snapshot!("gate_md", markdown::gate(&report));
+    let json: Value = serde_json::from_str(&json::gate(&report)).unwrap();
+    insta::assert_json_snapshot!(
+        "gate_json",
+        json["checks"][0],
+        {
+            ".worst.baseline" => insta::rounded_redaction(6),
+            ".worst.candidate" => insta::rounded_redaction(6),
+            ".worst.change" => insta::rounded_redaction(6),
+            ".worst.change_low" => insta::rounded_redaction(6),
+            ".worst.change_high" => insta::rounded_redaction(6),
+            ".worst.p_value" => insta::rounded_redaction(6),
+        }
+    );
+    assert_eq!(json["verdict"], "regressed");
+}
+
+#[test]
+fn the_worst_point_is_shown() {
+    let mut points = stored::sweep("vllm", 5, 1.0);
+    for (repeat, place) in (10..15).enumerate() {
+        let repeat = u32::try_from(repeat).unwrap();
+        let spec = Spec { load: 32, repeat, ttft_ms: 176.0, tpot_ms: 13.2, ..Spec::default() };
+        points[place] = point(&spec);
+    }
+    let report = of(side("6ZM2", 1.0), stored("7Q4K", points), &Limit::defaults());
+    let ttft = &report.checks[1];
+    assert_eq!((ttft.at.as_deref(), ttft.broken, ttft.judged), (Some("32 users"), 1, 4));
+    assert_eq!(ttft.outcome, CheckOutcome::Broken);
+}
+
+#[test]
+fn void_points_and_points_that_failed_judge_nothing() {
+    let mut lagged = stored::sweep("vllm", 5, 1.0);
+    lagged[0] = against(lagged[0].clone(), "void", "lag", "read late");
+    let mut gone = stored::sweep("vllm", 5, 1.0);
+    gone[15..20].iter_mut().for_each(|point| *point = failed(point.clone(), "it went away"));
+    for (points, at) in [(lagged, "1 user"), (gone, "64 users")] {
+        let report = of(side("6ZM2", 1.0), stored("7Q4K", points), &Limit::defaults());
+        assert_eq!((report.verdict, report.void), (GateVerdict::Void, vec![at.to_owned()]));
+    }
+    let limits = ["accuracy:1%".parse().unwrap()];
+    let report = of(side("6ZM2", 1.0), side("7Q4K", 1.0), &limits);
+    assert_eq!(report.verdict, GateVerdict::Void, "nothing was judged");
+    assert_eq!(report.checks[0].outcome, CheckOutcome::NotJudged);
+}
+
+#[test]
+fn failures_beyond_a_point_are_a_regression() {
+    let side = |id, failed| stored(id, vec![point(&Spec { failed, ..Spec::default() })]);
+    let verdict = |failed| of(side("6ZM2", 0), side("7Q4K", failed), &Limit::defaults()).verdict;
+    assert_eq!(
+        [verdict(0), verdict(2), verdict(70)],
+        [GateVerdict::Passed, GateVerdict::Passed, GateVerdict::Regressed]
+    );
+}
+
+#[test]
+fn a_comment_takes_twelve_lines_at_most() {
+    let limits: Vec<Limit> =
+        (1..=30).map(|n| format!("output_tps:-{n}%").parse().unwrap()).collect();
+    let report = of(side("6ZM2", 1.0), side("7Q4K", 1.2), &limits);
+    let comment = markdown::gate(&report);
+    assert!(comment.lines().count() <= 12, "{comment}");
+    assert!(comment.contains("23 more limits"), "{comment}");
+    assert!(
+        comment
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .skip(2)
+            .all(|line| line.contains("REGRESSED"))
+    );
+}
+
+#[test]
+fn no_line_is_wider_than_the_page() {
+    let report = of(side("6ZM2", 1.0), side("7Q4K", 1.2), &Limit::defaults());
+    for width in 0..130 {
+        for line in console::gate::render(&report, width, ASCII).lines() {
+            assert!(line.width() <= width.max(LEAST_WIDTH), "{width}: {line}");
+        }
+    }
+}
