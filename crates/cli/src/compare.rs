@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bench_core::Quantity;
 use bench_harness::{Code, Exit, Failure};
 use bench_report::{
-    compare::{self, CompareReport, Loaded, Options, Selected, Unlike, read_references},
+    compare::{self, CompareReport, Loaded, Options, Unlike, read_references},
     console, json, markdown,
 };
 use bench_store::ReadError;
@@ -36,7 +37,7 @@ pub(crate) struct CompareArgs {
 
     /// What to compare, such as output_tps or p95(ttft_ms); repeatable
     #[arg(long = "metric", value_name = "METRIC", value_delimiter = ',')]
-    pub(crate) metrics: Vec<Selected>,
+    pub(crate) metrics: Vec<Quantity>,
 
     /// Compare these targets only; with a single run, compare them with one another
     #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
@@ -178,14 +179,11 @@ pub(crate) fn open(reference: &str, artifacts: &Path) -> Result<Loaded, Failure>
 
 /// Each of `targets` must be one of `run`.
 pub(crate) fn has_targets(run: &Loaded, targets: &[String]) -> Result<(), Failure> {
-    let mut known: Vec<&str> = run.summary.points.iter().map(|p| p.target.as_str()).collect();
-    known.sort_unstable();
-    known.dedup();
-    match targets.iter().find(|target| !known.contains(&target.as_str())) {
+    match targets.iter().find(|target| !run.has_target(target)) {
         None => Ok(()),
         Some(target) => {
             let what = format!("run {} has no target {}", run.run.id, output::visible(target));
-            Err(Failure::new(Code::Setting, what).has(known.join(", ")))
+            Err(Failure::new(Code::Setting, what).has(run.targets().join(", ")))
         }
     }
 }

@@ -75,11 +75,8 @@ impl Gate {
         let GateSettings { baseline, fail_if, noise } = &settings.gate;
         let Some(baseline) = baseline else { return Ok(None) };
         let baseline = open(baseline, &settings.artifacts)?;
-        let limit = |(quantity, change): &(Quantity, f64)| {
-            let metric = quantity.to_string().parse().ok()?;
-            Some(Limit { metric, change: *change })
-        };
-        let limits: Vec<Limit> = fail_if.iter().filter_map(limit).collect();
+        let limit = |(metric, change): &(Quantity, f64)| Limit { metric: *metric, change: *change };
+        let limits: Vec<Limit> = fail_if.iter().map(limit).collect();
         let limits = if limits.is_empty() { Limit::defaults() } else { limits };
         Ok(Some(Self { baseline, limits, noise: *noise }))
     }

@@ -1,6 +1,6 @@
 //! An experiment: prepared, run, finished.
 
-use std::{cell::RefCell, path::PathBuf};
+use std::{cell::RefCell, collections::BTreeMap, path::PathBuf};
 
 use bench_core::{
     Clock, Course, MetricSink, Outcome, Plan, Point, PointOutcome, Prepared, RunError, RunOutcome,
@@ -202,10 +202,6 @@ impl Finished {
         let ours = |point: &PointOutcome| {
             point.summary.succeeded() == 0 && point.summary.outcomes.contains_key(&Outcome::Client)
         };
-        let goals = &self.plan.goals;
-        let missed = |point: &PointOutcome| {
-            goals.iter().any(|goal| goal.check(&point.summary).is_none_or(|result| !result.met))
-        };
         if !self.found.is_empty() {
             return self.exit_of_search();
         }
@@ -220,11 +216,32 @@ impl Finished {
             Exit::Failed
         } else if points().any(|point| point.verdict.trust == Trust::Void) {
             Exit::Void
-        } else if points().any(missed) {
+        } else if self.misses_goals() {
             Exit::GoalMissed
         } else {
             Exit::Ok
         }
+    }
+
+    /// Whether a target with a workload meets its goals under no load at all. That it misses them beyond
+    /// some load is what a sweep is to find out.
+    fn misses_goals(&self) -> bool {
+        let goals = &self.plan.goals;
+        let is_met = |outcome: &PointOutcome| {
+            goals.iter().all(|goal| goal.check(&outcome.summary).is_some_and(|result| result.met))
+        };
+        let mut cells: BTreeMap<u32, Repeats<'_>> = BTreeMap::new();
+        for outcome in &self.outcome.points {
+            let group = (outcome.point.target.as_str(), outcome.point.workload.as_str());
+            let none = Repeats { group, met: 0, missed: 0 };
+            let repeats = cells.entry(outcome.point.cell).or_insert(none);
+            if is_met(outcome) { repeats.met += 1 } else { repeats.missed += 1 }
+        }
+        let mut groups: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+        for repeats in cells.values() {
+            *groups.entry(repeats.group).or_default() |= repeats.met > repeats.missed;
+        }
+        !goals.is_empty() && groups.values().any(|is_met| !is_met)
     }
 
     /// A search meets loads that are too much on purpose: only a target without an answer is a failure.
@@ -247,6 +264,14 @@ impl Finished {
             Failure::new(Code::Artifacts, "the summary cannot be read back").caused_by(&error)
         })
     }
+}
+
+/// The repeats of a cell that met their goals, and those that did not.
+struct Repeats<'a> {
+    /// Target and workload.
+    group: (&'a str, &'a str),
+    met: u32,
+    missed: u32,
 }
 
 /// Failed requests that the gate lets pass.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_core::stats::{LEVEL, Repeats, outliers};
+use bench_core::stats::{LEVEL, Repeats, outliers, percentile};
 use bench_store::{LoadLine, MetricLine, PointSummary, SummaryFile};
 
 /// All repeats of one cell: a load on a target with a workload.
@@ -193,7 +193,8 @@ impl<'a> Cell<'a> {
         (ok, outcomes().filter(|(name, _)| is_failure(name)).map(|(_, count)| count).sum())
     }
 
-    /// The repeats whose value of a metric stands apart from the others', and that value.
+    /// The repeats whose value of a metric stands apart from the others', and that value. Of few repeats two
+    /// are often close by chance: then only what is far off stands apart.
     pub(crate) fn apart(
         &self,
         metric: &str,
@@ -203,8 +204,13 @@ impl<'a> Cell<'a> {
             .measured()
             .filter_map(|point| Some((point, finite(point, metric, statistic)?)))
             .collect();
-        let numbers: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
-        outliers(&numbers).into_iter().filter_map(|place| values.get(place).copied()).collect()
+        let mut numbers: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+        let apart = outliers(&numbers);
+        numbers.sort_unstable_by(f64::total_cmp);
+        let Some(median) = percentile(&numbers, 50.0) else { return Vec::new() };
+        let least = if numbers.len() < 5 { 0.2 } else { 0.02 } * median.abs();
+        let apart = apart.into_iter().filter_map(|place| values.get(place).copied());
+        apart.filter(|(_, value)| (value - median).abs() > least).collect()
     }
 }
 

@@ -86,6 +86,18 @@ fn repeats_judge_what_requests_cannot() {
 }
 
 #[test]
+fn targets_of_one_run_are_compared_with_each_other() {
+    let [fast, slow] = [10, 40].map(|ms| Simulator::start(&format!("--ttft-ms 20 --itl-ms {ms}")));
+    let place = Place::new();
+    let targets = format!("--target fast={} --target slow={}", fast.url, slow.url);
+    place.run(&format!("{targets} -n 60 -c 8 --ui none")).measures();
+    let words = "compare @last --targets fast,slow -o json";
+    let report = json(&place.inferbench(words).exits(0).stdout);
+    assert_eq!(change(&report, "tpot_ms", Some("p50"))["word"], "regressed");
+    assert_eq!(report["candidates"][0]["run"]["target"], "simulated slow");
+}
+
+#[test]
 fn unlike_runs_are_refused() {
     let place = Place::new();
     place.run("--simulate -n 20 --osl 1").exits(0);

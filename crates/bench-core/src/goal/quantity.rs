@@ -13,7 +13,7 @@ use crate::{Figure, Metric, Source, Summary};
 /// A metric goes by its id, by its id without the unit, or by the name that AIPerf, genai-perf or vLLM
 /// have for it; `itl` is `itl_ms`, as here, not vLLM's. One that has many values needs a statistic:
 /// `avg`, `min`, `max`, `std`, `median` or one of [`PERCENTILES`](crate::stats::PERCENTILES), as in
-/// `p95`.
+/// `p95`; a share of requests, such as `accuracy`, is meant as `avg`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantity {
     pub(super) metric: &'static Metric,
@@ -58,9 +58,17 @@ impl Quantity {
         self.metric
     }
 
-    /// The statistic's name in files, such as `p95`; absent for a metric that is one value.
-    pub fn statistic(&self) -> Option<String> {
-        self.statistic.map(|statistic| statistic.to_string())
+    /// The statistic's name in files: `mean`, `p95`, `p99_9`; absent for a metric that is one value.
+    pub fn statistic(&self) -> Option<&'static str> {
+        self.statistic.map(Statistic::name_in_files)
+    }
+
+    /// The percentile that it is, if it is one.
+    pub fn percentile(&self) -> Option<f64> {
+        match self.statistic? {
+            Statistic::Percentile(p) => Some(p),
+            Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Std => None,
+        }
     }
 
     /// What it is of a point; `None` where the metric does not exist for the point's requests.
@@ -93,6 +101,8 @@ impl FromStr for Quantity {
         let statistic = match (statistic, is_single) {
             (None, true) => None,
             (Some(word), false) => Some(Statistic::named(word)?),
+            // Of shares, the median would be all or nothing.
+            (None, false) if metric.unit == "ratio" => Some(Statistic::Mean),
             (None, false) => return Err(InvalidQuantity::NeedsStatistic { metric: metric.id }),
             (Some(word), true) => {
                 let word = word.to_owned();

@@ -34,6 +34,22 @@ impl Statistic {
         })
     }
 
+    /// `mean`, `p95`, `p99_9`.
+    pub(super) fn name_in_files(self) -> &'static str {
+        const NAMES: [&str; PERCENTILES.len()] =
+            ["p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p97", "p99", "p99_9"];
+        match self {
+            Self::Mean => "mean",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Std => "std",
+            Self::Percentile(p) => {
+                let place = PERCENTILES.iter().position(|known| (known - p).abs() < 1e-9);
+                NAMES[place.expect("it is one of them")]
+            }
+        }
+    }
+
     pub(super) fn of(self, distribution: &Distribution) -> Option<f64> {
         match self {
             Self::Mean => Some(distribution.mean),

@@ -148,3 +148,24 @@ proptest! {
         let _ = format!("p95(ttft)<{text}").parse::<Goal>();
     }
 }
+
+#[test]
+fn quantities_go_by_the_names_of_files() {
+    let quantity = |text: &str| text.parse::<Quantity>().unwrap_or_else(|e| panic!("{text}: {e}"));
+    for (text, shown, statistic, percentile) in [
+        ("output_tps", "output_tps", None, None),
+        (" P99.9( e2e ) ", "p99.9(e2e_ms)", Some("p99_9"), Some(99.9)),
+        ("avg(tpot)", "avg(tpot_ms)", Some("mean"), None),
+        ("median(itl)", "p50(itl_ms)", Some("p50"), Some(50.0)),
+        ("accuracy", "avg(accuracy)", Some("mean"), None),
+        ("error_rate", "error_ratio", None, None),
+    ] {
+        let found = quantity(text);
+        assert_eq!((found.to_string().as_str(), found.statistic()), (shown, statistic), "{text}");
+        assert_eq!(found.percentile(), percentile, "{text}");
+        assert_eq!(quantity(shown), found);
+    }
+    for bad in ["", "p95(output_tps)", "p42(ttft)", "p95(ttft", "ttft", "nonsense"] {
+        assert!(bad.parse::<Quantity>().is_err(), "{bad}");
+    }
+}

@@ -1,7 +1,13 @@
 //! `runs show`: what is known of one run.
 
 use bench_harness::Failure;
-use bench_store::{Entry, MetricLine, PointSummary, RunState, SummaryFile, TornTail, read_samples};
+use bench_report::console::{
+    matrix,
+    sweep::{self, SweepReport},
+};
+use bench_store::{
+    Entry, MetricLine, PointSummary, RunFile, RunState, SummaryFile, TornTail, read_samples,
+};
 use serde_json::json;
 
 use super::{
@@ -10,7 +16,7 @@ use super::{
     table::{Column, Table, clean},
     to_json, unreadable,
 };
-use crate::output;
+use crate::{args::Color, output};
 
 pub(super) fn show(entry: &Entry, as_json: bool) -> Result<(), Failure> {
     let summary = match entry.directory().read_summary() {
@@ -33,9 +39,24 @@ pub(super) fn show(entry: &Entry, as_json: bool) -> Result<(), Failure> {
     }
     let mut text = facts(entry, tail.as_ref()).render(output::width());
     if let Some(summary) = summary.filter(|summary| !summary.points.is_empty()) {
-        text += &format!("\n{}", points(&summary).render(output::width()));
+        text += "\n";
+        text += &match entry.directory().read_run() {
+            Ok(run) if summary.points.len() > 1 => several(&run, &summary),
+            _ => points(&summary).render(output::width()),
+        };
     }
     output::result(&text)
+}
+
+/// A run of several points, as it was shown when it ended.
+fn several(run: &RunFile, summary: &SummaryFile) -> String {
+    let report =
+        SweepReport { version: env!("CARGO_PKG_VERSION"), run, summary, saved: &[], next: &[] };
+    let (width, style) = (output::width(), output::style(Color::Auto, false));
+    match matrix::applies(run) {
+        true => matrix::render(&report, width, style),
+        false => sweep::render(&report, width, style),
+    }
 }
 
 /// What can be read of the samples of a run that did not end by itself.

@@ -96,19 +96,20 @@ fn by_load<'s, 'a>(groups: Groups<'s, 'a>, aligned: &mut Aligned<'s, 'a>) {
         let ((unit, x), (same, y)) = (a.load().place(), b.load().place());
         unit == same && (x - y).abs() <= 1e-9 * x.abs()
     };
+    // Where several have the same load, the first belongs to the first.
+    let mut left: Vec<&Cell<'a>> = candidate.cells.iter().collect();
     for cell in &baseline.cells {
-        match candidate.cells.iter().find(|other| is_same(cell, other)) {
-            Some(other) => {
+        let equal = left.iter().position(|other| cell.load() == other.load());
+        match equal.or(left.iter().position(|other| is_same(cell, other))) {
+            Some(place) => {
                 let at = load_words(cell.load());
-                aligned.points.push(pair(at, groups, [cell, other]));
+                aligned.points.push(pair(at, groups, [cell, left.remove(place)]));
             }
             None => aligned.alone(baseline, cell, "only in the baseline"),
         }
     }
-    for cell in &candidate.cells {
-        if !baseline.cells.iter().any(|other| is_same(cell, other)) {
-            aligned.alone(candidate, cell, "only in the candidate");
-        }
+    for cell in left {
+        aligned.alone(candidate, cell, "only in the candidate");
     }
 }
 

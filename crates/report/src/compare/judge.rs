@@ -1,12 +1,12 @@
 //! What became of each metric of a pair of points.
 
 use bench_core::{
-    Better,
+    Better, Quantity,
     stats::{Change, Comparison, Interval, Statistic, Word},
 };
 
 use super::{
-    AlignedPoint, Amount, Basis, MetricChange, Options, Selected,
+    AlignedPoint, Amount, Basis, MetricChange, Options,
     align::{Curves, Pair, What},
     requests::Requests,
     shares::{self, Share},
@@ -59,8 +59,8 @@ impl Judge<'_> {
     }
 
     /// `None` where neither side has the metric, or where it means two things.
-    fn of_cells(&self, selected: &Selected, cells: [&Cell<'_>; 2]) -> Option<MetricChange> {
-        let Selected { metric, statistic } = *selected;
+    fn of_cells(&self, selected: &Quantity, cells: [&Cell<'_>; 2]) -> Option<MetricChange> {
+        let (metric, statistic) = (selected.metric(), selected.statistic());
         if matches!(metric.id, "good_ratio" | "goodput_rps") && !self.like_goodput {
             return None;
         }
@@ -95,14 +95,14 @@ impl Judge<'_> {
         }
     }
 
-    fn comparison(&self, selected: &Selected) -> Comparison {
+    fn comparison(&self, selected: &Quantity) -> Comparison {
         let threshold = self.options.threshold;
-        Comparison { threshold, ..Comparison::of(selected.metric.better) }
+        Comparison { threshold, ..Comparison::of(selected.metric().better) }
     }
 
     /// The throughput where each user gets the same.
     fn of_curves(&self, curves: &Curves, at: f64) -> Option<MetricChange> {
-        let selected: Selected = "output_tps".parse().ok()?;
+        let selected: Quantity = "output_tps".parse().ok()?;
         let values: Both = [curves.baseline.at(at), curves.candidate.at(at)];
         if values.iter().any(Vec::is_empty) {
             return None;
@@ -115,11 +115,11 @@ impl Judge<'_> {
     }
 }
 
-fn of_shares(selected: &Selected, a: Share, b: Share) -> MetricChange {
+fn of_shares(selected: &Quantity, a: Share, b: Share) -> MetricChange {
     let values = [vec![a.ratio()], vec![b.ratio()]];
     let mut change = unjudged(selected, &values, Basis::Counts);
     if let (Some(interval), Some(amount)) = (shares::difference(a, b), change.change) {
-        let better = selected.metric.better;
+        let better = selected.metric().better;
         change.word = Some(share_word(better, amount.change, interval).to_string());
         change.change = Some(Amount {
             change_low: Some(interval.low),
@@ -131,12 +131,12 @@ fn of_shares(selected: &Selected, a: Share, b: Share) -> MetricChange {
 }
 
 /// A share that requests can be counted for: of all that ended, or of those that have a value.
-fn share(cell: &Cell<'_>, selected: &Selected) -> Option<Share> {
-    let id = selected.metric.id;
+fn share(cell: &Cell<'_>, selected: &Quantity) -> Option<Share> {
+    let id = selected.metric().id;
     let (ok, failed) = cell.requests();
     let ended = (ok + failed) as f64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (ratio, of) = match (id, selected.statistic) {
+    let (ratio, of) = match (id, selected.statistic()) {
         ("error_ratio", _) => (failed as f64 / ended, ended),
         ("good_ratio", _) => (mean(&cell.values(id, None)), ended),
         (_, Some("mean")) => {
@@ -180,7 +180,7 @@ fn load_change(cells: [&Cell<'_>; 2]) -> Option<MetricChange> {
 }
 
 fn judged(
-    selected: &Selected,
+    selected: &Quantity,
     values: &Both,
     change: Option<Change>,
     basis: Basis,
@@ -202,8 +202,8 @@ fn judged(
     }
 }
 
-fn unjudged(selected: &Selected, values: &Both, basis: Basis) -> MetricChange {
-    let Selected { metric, statistic } = *selected;
+fn unjudged(selected: &Quantity, values: &Both, basis: Basis) -> MetricChange {
+    let (metric, statistic) = (selected.metric(), selected.statistic());
     let mean = |values: &[f64]| {
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };

@@ -9,18 +9,17 @@ mod judge;
 mod plans;
 mod reference;
 mod requests;
-mod select;
 mod shares;
 pub(crate) mod tables;
 mod view;
 
 use std::fmt;
 
+use bench_core::Quantity;
 use bench_store::{RunDirectory, RunFile, SummaryFile};
 use serde::Serialize;
 
 pub use reference::{InvalidReference, ReferencePoint, read_references};
-pub use select::{InvalidMetric, Selected};
 
 use align::Aligned;
 use requests::Requests;
@@ -35,6 +34,29 @@ pub struct Loaded {
     pub summary: SummaryFile,
     /// Where its samples are. Without, metrics are not compared request by request.
     pub directory: Option<RunDirectory>,
+}
+
+impl Loaded {
+    /// The names of its targets, as its points bear them.
+    pub fn targets(&self) -> Vec<&str> {
+        let mut targets: Vec<&str> = Vec::new();
+        for point in &self.summary.points {
+            if !targets.contains(&point.target.as_str()) {
+                targets.push(&point.target);
+            }
+        }
+        targets
+    }
+
+    /// Whether one of them is meant by `name`.
+    pub fn has_target(&self, name: &str) -> bool {
+        self.targets().iter().any(|target| is_called(target, name))
+    }
+}
+
+/// Whether `target` is meant by `name`: that of a simulator also without that word.
+fn is_called(target: &str, name: &str) -> bool {
+    target == name || target.strip_prefix("simulated ") == Some(name)
 }
 
 /// Which points are compared with which.
@@ -60,11 +82,30 @@ pub struct Options {
     /// The least change that matters, as a share of the baseline.
     pub threshold: f64,
     /// The metrics.
-    pub metrics: Vec<Selected>,
+    pub metrics: Vec<Quantity>,
     /// Targets to compare: those of each run, or with a single run these with one another.
     pub targets: Vec<String>,
     /// Points of others, shown beside.
     pub references: Vec<ReferencePoint>,
+}
+
+/// What is compared where nothing is asked for.
+const DEFAULTS: [&str; 10] = [
+    "output_tps",
+    "rps",
+    "p50(ttft_ms)",
+    "p95(ttft_ms)",
+    "p50(tpot_ms)",
+    "p50(itl_ms)",
+    "p50(e2e_ms)",
+    "p95(e2e_ms)",
+    "error_ratio",
+    "good_ratio",
+];
+
+fn defaults() -> Vec<Quantity> {
+    let quantity = |text: &&str| text.parse().expect("they are quantities");
+    DEFAULTS.iter().map(quantity).collect()
 }
 
 impl Default for Options {
@@ -73,7 +114,7 @@ impl Default for Options {
             align: Align::Load,
             allow_unlike: false,
             threshold: 0.02,
-            metrics: Selected::defaults(),
+            metrics: defaults(),
             targets: Vec::new(),
             references: Vec::new(),
         }

@@ -2,10 +2,10 @@
 
 use std::{cell::OnceCell, collections::BTreeMap};
 
-use bench_core::{Metric, Phase, Source};
+use bench_core::{Metric, Phase, Quantity, Source};
 use bench_store::{ReadError, RunDirectory, read_samples};
 
-use super::{Selected, view::View};
+use super::view::View;
 use crate::cells::Cell;
 
 /// The values of metrics by request.
@@ -21,8 +21,8 @@ type Values = BTreeMap<(u32, &'static str), Vec<f64>>;
 
 impl Requests {
     /// Of those of `selected` that each request has a value of.
-    pub(super) fn of(view: &View<'_>, selected: &[Selected]) -> Self {
-        let mut metrics: Vec<&'static Metric> = selected.iter().map(|s| s.metric).collect();
+    pub(super) fn of(view: &View<'_>, selected: &[Quantity]) -> Self {
+        let mut metrics: Vec<&'static Metric> = selected.iter().map(Quantity::metric).collect();
         metrics.retain(|metric| matches!(metric.source, Source::Request(_)));
         metrics.sort_by_key(|metric| metric.id);
         metrics.dedup();

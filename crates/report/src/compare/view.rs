@@ -2,7 +2,7 @@
 
 use bench_store::State;
 
-use super::{Loaded, Side};
+use super::{Loaded, Side, is_called};
 use crate::{
     cells::{Group, groups, load_words},
     environment::Environment,
@@ -23,9 +23,11 @@ impl<'a> View<'a> {
     pub(super) fn of(runs: &'a [Loaded], targets: &'a [String]) -> Vec<Self> {
         match runs {
             [only] if !targets.is_empty() => {
-                let side = |target: &'a String| Self {
-                    target: Some(target),
-                    ..Self::with(only, std::slice::from_ref(target))
+                let side = |target: &'a String| {
+                    let view = Self::with(only, std::slice::from_ref(target));
+                    // The name that is shown says whether it is a simulator.
+                    let name = view.groups.first().map_or(target.as_str(), |group| group.target);
+                    Self { target: Some(name), ..view }
                 };
                 targets.iter().map(side).collect()
             }
@@ -35,7 +37,8 @@ impl<'a> View<'a> {
 
     fn with(loaded: &'a Loaded, targets: &[String]) -> Self {
         let mut groups = groups(&loaded.summary);
-        let is_wanted = |group: &Group<'_>| targets.iter().any(|target| target == group.target);
+        let is_wanted =
+            |group: &Group<'_>| targets.iter().any(|target| is_called(group.target, target));
         groups.retain(|group| targets.is_empty() || is_wanted(group));
         Self { loaded, environment: Environment::of(&loaded.run), groups, target: None }
     }

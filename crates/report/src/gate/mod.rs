@@ -4,30 +4,30 @@ pub(crate) mod tables;
 
 use std::{fmt, str::FromStr};
 
-use bench_core::Better;
+use bench_core::{Better, InvalidQuantity, Quantity};
 use serde::Serialize;
 
-use crate::compare::{Basis, CompareReport, InvalidMetric, MetricChange, Selected, Side};
+use crate::compare::{Basis, CompareReport, MetricChange, Side};
 
 /// The change of a metric that is too much.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
     /// Which number.
-    pub metric: Selected,
+    pub metric: Quantity,
     /// The change: of the baseline, or a difference where the metric is a share. Below 0 no decrease beyond
     /// it passes, above 0 no increase.
     pub change: f64,
 }
 
 /// A text that is no limit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum InvalidLimit {
     /// It has another form.
     #[error("`{0}` is no limit such as output_tps:-3% or p95(ttft_ms):+5%")]
     Form(String),
     /// The metric is none.
     #[error(transparent)]
-    Metric(#[from] InvalidMetric),
+    Metric(#[from] InvalidQuantity),
     /// The metric improves neither way, and the change has no sign.
     #[error("`{0}` needs a sign: the metric is better neither higher nor lower")]
     Sign(String),
@@ -44,7 +44,7 @@ impl Limit {
     }
 
     fn is_share(&self) -> bool {
-        self.metric.metric.unit == "ratio"
+        self.metric.metric().unit == "ratio"
     }
 
     /// Whether `change` goes beyond `bound`, in the limit's direction.
@@ -60,7 +60,7 @@ impl FromStr for Limit {
     fn from_str(text: &str) -> Result<Self, InvalidLimit> {
         let form = || InvalidLimit::Form(text.to_owned());
         let (metric, change) = text.rsplit_once([':', '=']).ok_or_else(form)?;
-        let metric: Selected = metric.parse()?;
+        let metric: Quantity = metric.parse()?;
         let change = change.trim();
         let digits = change.trim_end_matches(['%', 'p', 't']).trim();
         let factor = if digits.len() < change.len() { 0.01 } else { 1.0 };
@@ -69,7 +69,7 @@ impl FromStr for Limit {
             return Err(form());
         }
         let has_sign = digits.starts_with(['+', '-']);
-        let change = match (has_sign, metric.metric.better) {
+        let change = match (has_sign, metric.metric().better) {
             (true, _) => number * factor,
             (false, Better::Lower) => number * factor,
             (false, Better::Higher) => -number * factor,
@@ -290,8 +290,8 @@ mod tests {
             ("error_ratio:+1pt", Some("error_ratio +1 pt")),
             ("error_ratio:1%", Some("error_ratio +1 pt")),
             ("good_ratio:2.5%", Some("good_ratio -2.5 pt")),
-            ("osl:5%", None),
-            ("osl:-5%", Some("p50(osl) -5 %")),
+            ("p50(osl):5%", None),
+            ("p50(osl):-5%", Some("p50(osl) -5 %")),
             ("output_tps", None),
             ("output_tps:", None),
             ("output_tps:NaN%", None),

@@ -1,18 +1,20 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use bench_core::{
-    Aggregate, Clock, MetricSink, Plan, Point, PointOutcome, RunEvent, RunInfo, RunOutcome, Sample,
-    Until, Verdict,
+    Aggregate, Clock, MetricSink, Plan, Point, PointOutcome, Quantity, RunEvent, RunInfo,
+    RunOutcome, Sample, Until, Verdict,
 };
 use bench_report::{
     compare::{
-        Align, Basis, CompareReport, Loaded, MetricChange, Options, Selected, compare,
-        read_references,
+        Align, Basis, CompareReport, Loaded, MetricChange, Options, compare, read_references,
     },
     console::{self, LEAST_WIDTH, Style},
     json, markdown,
 };
-use bench_store::{LoadLine, PointSummary, RunDirectory, RunLog};
+use bench_store::{
+    LoadLine, PointSummary, RunDirectory, RunLog,
+    import::{self, Imported},
+};
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
@@ -121,7 +123,7 @@ fn one_run_each_judges_nothing() {
 }
 
 /// The run of these samples, on the disk.
-fn written(place: &std::path::Path, id: &str, samples: &[Sample]) -> Loaded {
+fn written(place: &Path, id: &str, samples: &[Sample]) -> Loaded {
     let directory = RunDirectory::create(place, id, "chat").unwrap();
     let point = Point {
         target: "vllm".into(),
@@ -357,6 +359,15 @@ fn targets_of_one_run_are_compared_with_each_other() {
     assert_eq!(word(&report, "output_tps"), "improved");
     let text = console::compare::render(&report, 80, PLAIN);
     assert!(text.contains("1 user: nim, chat 1024/128 against vllm, chat 1024/128"), "{text}");
+    // A simulator is known by its name without the word, and shown with it.
+    let mut points = stored::sweep("simulated a", 3, 1.0);
+    points.extend(stored::sweep("simulated b", 3, 0.8));
+    let simulators = stored("6ZM2", points);
+    assert!(simulators.has_target("a") && !simulators.has_target("vllm"));
+    let options = Options { targets: vec!["a".into(), "b".into()], ..Options::default() };
+    let named = compare(&[simulators], &options).unwrap();
+    assert_eq!(named.baseline.target.as_deref(), Some("simulated a"));
+    assert_eq!(named.candidates[0].points.len(), 4);
     // Whole runs match targets by name.
     let report = of(run.clone(), run);
     assert_eq!(report.candidates[0].points.len(), 8);
@@ -475,7 +486,7 @@ fn points_of_others_stand_beside() {
 
 #[test]
 fn metrics_are_those_that_were_asked_for() {
-    let metrics: Vec<Selected> = vec!["p90(e2e)".parse().unwrap(), "accuracy".parse().unwrap()];
+    let metrics: Vec<Quantity> = vec!["p90(e2e)".parse().unwrap(), "accuracy".parse().unwrap()];
     let run = stored("6ZM2", stored::sweep("vllm", 3, 1.0));
     let report = compare(&[run.clone(), run], &Options { metrics, ..Options::default() }).unwrap();
     let ids: Vec<String> =
@@ -488,6 +499,50 @@ fn nothing_is_compared_with_nothing() {
     assert!(compare(&[], &Options::default()).is_err());
     let empty = stored("6ZM2", vec![]);
     assert!(compare(&[empty.clone(), empty], &Options::default()).is_err());
+}
+
+/// Real results of other tools.
+#[test]
+fn results_of_other_tools_are_shown_and_compared() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/tests/data/import");
+    let load = |name: &str| {
+        let Imported { run, summary, .. } = import::read(&data.join(name)).unwrap();
+        Loaded { run, summary, directory: None }
+    };
+    let names = [
+        "aiperf",
+        "genai-bench",
+        "genai-perf",
+        "guidellm",
+        "sglang",
+        "vllm",
+        "vllm-bench/result.json",
+    ];
+    let runs = names.map(load);
+    let options = Options { allow_unlike: true, ..Options::default() };
+    for (name, run) in names.iter().zip(&runs) {
+        assert!(!run.summary.points.is_empty(), "{name}");
+        let (card, table) =
+            (markdown::sweep(&run.run, &run.summary), markdown::matrix(&run.run, &run.summary));
+        assert!(card.contains("Imported: from ") && card.contains("doubtful"), "{card}");
+        assert!(
+            !card.contains("NaN") && !table.contains("NaN") && !table.contains("| inf "),
+            "{table}"
+        );
+        let itself = compare(&[run.clone(), run.clone()], &options).unwrap();
+        let metrics = itself.candidates[0].points.iter().flat_map(|point| &point.metrics);
+        assert!(metrics.clone().count() > 0, "{name}");
+        for metric in metrics {
+            assert!(
+                metric.change.is_none_or(|amount| amount.change.abs() < 1e-12),
+                "{name}: {metric:?}"
+            );
+        }
+    }
+    let report = compare(&runs, &options).unwrap();
+    let text = console::compare::render(&report, 80, ASCII);
+    assert!(text.contains("imported from ") && text.contains("UNLIKE ISL as measured: "), "{text}");
+    assert!(compare(&runs[..2], &Options::default()).is_err(), "other lengths");
 }
 
 proptest! {

@@ -171,6 +171,18 @@ fn a_repeat_that_stands_apart_is_named() {
 }
 
 #[test]
+fn of_three_repeats_none_stands_apart_by_chance() {
+    let text = |last: f64| {
+        let ttft = [40.0, 40.01, last];
+        let repeat = |(repeat, ttft_ms)| point(&Spec { repeat, ttft_ms, ..Spec::default() });
+        let points = (0..).zip(ttft).map(repeat).collect();
+        show(sweep::render, &stored("7Q4K", points), 80, PLAIN)
+    };
+    assert!(!text(41.0).contains("Stands apart"), "{}", text(41.0));
+    assert!(text(80.0).contains("8 users, repeat 3: TTFT p50 ms 80.0"), "{}", text(80.0));
+}
+
+#[test]
 fn means_and_their_intervals_are_those_of_the_repeats() {
     // 10, 11 and 12 ms: a mean of 11 and t(0.975, 2) · 1 / √3 = 2.484.
     let repeat = |repeat: u32| {

@@ -1,0 +1,123 @@
+//! What is said below the rows.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use bench_store::{PointSummary, ReasonLine};
+
+use super::{Doubt, Note, Sweep, sentence::came_to};
+use crate::{
+    cells::{Cell, Group, load_words},
+    console::{Style, number},
+};
+
+/// The metrics by which a repeat can stand apart from the others.
+const APART: [(&str, Option<&str>, &str); 2] =
+    [("output_tps", None, "output tok/s"), ("ttft_ms", Some("p50"), "TTFT p50 ms")];
+
+impl<'a> Sweep<'a> {
+    /// What is not in the rows: missed goals, failed points, skipped cells, what was found wrong with targets,
+    /// repeats that stand apart.
+    pub(crate) fn notes(&self, style: Style) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let mut add = |label, text| notes.push(Note { label, text });
+        for (group, cell) in self.cells() {
+            for (goal, value) in cell.missed() {
+                let place = self.place(group, cell);
+                add("Missed", format!("{place}: {goal}{}", came_to(value, style)));
+            }
+        }
+        for (group, cell) in self.cells() {
+            for point in cell.points() {
+                if let Some(failure) = &point.failure {
+                    add("Not measured", format!("{}: {failure}", self.repeat(group, cell, point)));
+                }
+            }
+        }
+        for skipped in self.environment.skipped() {
+            add("Skipped", format!("{}: {}", skipped.what.join(", "), skipped.why));
+        }
+        for (target, what) in self.environment.issues() {
+            add("Issue", format!("{target}: {what}"));
+        }
+        for note in self.environment.notes() {
+            add("Note", note.to_owned());
+        }
+        for (group, cell) in self.cells() {
+            for (metric, statistic, name) in APART {
+                for (point, value) in cell.apart(metric, statistic) {
+                    let value = number::significant(value, style);
+                    let repeat = self.repeat(group, cell, point);
+                    add("Stands apart", format!("{repeat}: {name} {value}, unlike the others"));
+                }
+            }
+        }
+        if let Some((tool, notes)) = self.environment.imported() {
+            add("Imported", format!("from {tool}: its numbers mean what it says they mean"));
+            notes.iter().for_each(|note| add("Imported", (*note).to_owned()));
+        }
+        notes
+    }
+
+    fn place(&self, group: &Group<'_>, cell: &Cell<'_>) -> String {
+        let load = load_words(cell.load());
+        match self.groups.len() {
+            1 => load,
+            _ => format!("{load}, {}", self.group_name(group)),
+        }
+    }
+
+    fn repeat(&self, group: &Group<'_>, cell: &Cell<'_>, point: &PointSummary) -> String {
+        let place = self.place(group, cell);
+        match cell.points().len() {
+            1 => place,
+            _ => format!("{place}, repeat {}", u64::from(point.repeat) + 1),
+        }
+    }
+
+    /// What speaks against the numbers, each reason once, that of most points first.
+    pub(crate) fn doubts(&self) -> Vec<Doubt<'a>> {
+        let points = &self.summary.points;
+        let mut by_code: BTreeMap<&str, Vec<&'a ReasonLine>> = BTreeMap::new();
+        for reason in points.iter().flat_map(|point| &point.reasons) {
+            by_code.entry(&reason.code).or_default().push(reason);
+        }
+        let mut groups: Vec<_> = by_code.into_values().collect();
+        let is_void = |reasons: &[&ReasonLine]| reasons.iter().any(|r| r.trust == "void");
+        groups.sort_by_key(|reasons| (!is_void(reasons), Reverse(reasons.len())));
+        let doubt = |reasons: Vec<&'a ReasonLine>| {
+            let worst = reasons.iter().find(|r| r.trust == "void").unwrap_or(&reasons[0]);
+            let differ = reasons.iter().any(|reason| reason.text != worst.text);
+            let such = if differ { ", such as" } else { "" };
+            let text = match points.len() {
+                1 => worst.text.clone(),
+                all => format!("{} of {all} points{such}: {}", reasons.len(), worst.text),
+            };
+            Doubt { text, remedy: &worst.remedy, is_void: worst.trust == "void" }
+        };
+        groups.into_iter().map(doubt).collect()
+    }
+
+    /// What the marks in the table mean.
+    pub(crate) fn marks(&self, style: Style) -> Vec<String> {
+        let mut marks = Vec::new();
+        let marked = |cell: &Cell<'_>| {
+            let below = |statistic| {
+                ["ttft_ms", "e2e_ms"].iter().any(|metric| cell.is_below_floor(metric, statistic))
+            };
+            below("p50") || below("p95") || below("p99")
+        };
+        if self.cells().any(|(_, cell)| marked(cell)) {
+            marks.push("~ too few requests to rely on; p95 needs 130, p99 662".to_owned());
+        }
+        if self.cells().any(|(_, cell)| cell.measured().count() > 1) {
+            let sign = if style.ascii { "+-" } else { "±" };
+            marks.push(format!(
+                "{sign} half of the 95 % interval of the mean over repeats (Student's t)"
+            ));
+        }
+        if self.best().is_some_and(|(_, cell)| cell.met() == Some(true)) {
+            marks.push("< best load that meets every goal".to_owned());
+        }
+        marks
+    }
+}
