@@ -107,13 +107,23 @@ fn sweep(
         run: &run,
         summary,
         saved: &saved(finished),
-        next: &["inferbench compare @prev @last".to_owned()],
+        next: &next_of_several(finished),
     };
     let (width, style) = (output::width(), output::style(args.color, args.ascii));
     Ok(match matrix::applies(&run) {
         true => matrix::render(&report, width, style),
         false => console::sweep::render(&report, width, style),
     })
+}
+
+/// Commands that may come next after a run of several points.
+fn next_of_several(finished: &Finished) -> Vec<String> {
+    let is_partial = finished.outcome.interrupted
+        || finished.outcome.points.iter().any(|outcome| outcome.failure.is_some());
+    match is_partial {
+        true => vec![format!("inferbench resume {}", finished.plan.id)],
+        false => vec!["inferbench compare @prev @last".to_owned()],
+    }
 }
 
 /// What was written where.

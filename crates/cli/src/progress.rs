@@ -25,6 +25,8 @@ pub(crate) struct ProgressView {
     ticks: u32,
     /// Points that are planned: 0 where that is found out while measuring.
     points: usize,
+    /// Points that have ended.
+    ended: usize,
 }
 
 enum View {
@@ -65,6 +67,7 @@ impl ProgressView {
             failed: 0,
             ticks: 0,
             points: 1,
+            ended: 0,
         }
     }
 
@@ -93,12 +96,13 @@ impl ProgressView {
 
 impl ProgressView {
     /// Says what became of a point, where there are several.
-    fn say(&self, point: &PointOutcome) {
+    fn say(&mut self, point: &PointOutcome) {
+        self.ended += 1;
         if self.points == 1 {
             return;
         }
         let of = if self.points > 1 { format!("/{}", self.points) } else { String::new() };
-        let line = format!("point {}{of}  {}", point.number + 1, in_a_line(point));
+        let line = format!("point {}{of}  {}", self.ended, in_a_line(point));
         match &self.view {
             View::Bar(bar) => bar.suspend(|| output::say(&line)),
             View::Lines => output::say(&line),
@@ -123,6 +127,7 @@ fn in_a_line(outcome: &PointOutcome) -> String {
 impl MetricSink for ProgressView {
     fn begin(&mut self, run: &RunInfo) -> Result<(), SinkError> {
         self.points = run.plan.points.len();
+        self.ended = run.plan.resumed.as_ref().map_or(0, |resumed| resumed.measured.len());
         if let View::Bar(bar) = &self.view {
             let template = "{prefix} {bar:12} {pos}/{len} {elapsed}  {wide_msg}";
             // The template is ours and valid; the default one would do, too.

@@ -145,6 +145,7 @@ impl Experiment {
     pub fn run(self, sinks: Vec<Box<dyn MetricSink>>, stop: &Stop) -> Result<Finished, Failure> {
         let Self { lab, cells, plan, skipped, directory } = self;
         let settings = lab.settings().clone();
+        let found_before = if plan.resumed.is_some() { 0 } else { lab.known().count() };
         let record = Record { asked: settings.plan.clone(), found: lab.environment(&skipped) };
         let lab = RefCell::new(lab);
         let map = settings.find.as_ref().map(|_| Map::new(&settings, &cells));
@@ -160,10 +161,21 @@ impl Experiment {
         let outcome = measure(&plan, &mut *course, prepare, record, sinks, &directory, stop)?;
         drop(course);
         let lab = lab.into_inner();
+        if lab.known().count() > found_before {
+            record_again(&directory, lab.environment(&skipped))?;
+        }
         let exported = export(&lab, &directory)?;
         let found = map.map_or(Vec::new(), |map| map.found(&outcome.points));
         Ok(Finished { plan, outcome, directory, exported, targets: lab.into_targets(), found })
     }
+}
+
+/// Records the servers, of which more are known than when the run began.
+fn record_again(directory: &RunDirectory, mut found: Value) -> Result<(), Failure> {
+    let mut add = |key: &str| directory.add_to_environment(key, found[key].take());
+    add("targets").and_then(|()| add("notes")).map_err(|error| {
+        Failure::new(Code::Artifacts, "the servers cannot be recorded").caused_by(&error)
+    })
 }
 
 /// What is written down beside the points.

@@ -9,7 +9,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    EventLine, FORMAT_VERSION, NotesError, NotesFile, ReadError, RunFile, StoreError, SummaryFile,
+    ChangeError, EventLine, FORMAT_VERSION, NotesFile, ReadError, RunFile, StoreError, SummaryFile,
 };
 
 /// The directory of a run, which belongs to that run alone and is never used again.
@@ -147,6 +147,24 @@ impl RunDirectory {
         read_json(&path)?.ok_or(ReadError::NotARun { path: self.path.clone() })
     }
 
+    /// Puts `value` under `key` of what is recorded of the run's environment: for what was found out only
+    /// while it went on.
+    ///
+    /// # Errors
+    ///
+    /// When `run.json` cannot be read or written.
+    pub fn add_to_environment(
+        &self,
+        key: &str,
+        value: serde_json::Value,
+    ) -> Result<(), ChangeError> {
+        let mut run = self.read_run()?;
+        if let Some(environment) = run.environment.as_object_mut() {
+            environment.insert(key.to_owned(), value);
+        }
+        Ok(self.write_json(&self.run_path(), &run)?)
+    }
+
     /// What came of it; `None` if the run did not get as far as the end of a point.
     ///
     /// # Errors
@@ -187,7 +205,7 @@ impl RunDirectory {
     /// # Errors
     ///
     /// When the notes cannot be read or written.
-    pub fn change_notes(&self, change: impl FnOnce(&mut NotesFile)) -> Result<(), NotesError> {
+    pub fn change_notes(&self, change: impl FnOnce(&mut NotesFile)) -> Result<(), ChangeError> {
         let run = File::open(self.run_path());
         let run = run.map_err(|source| StoreError::new(&self.run_path(), source))?;
         // Where nothing can be locked, as on some network disks, the last one wins.

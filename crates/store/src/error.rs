@@ -100,10 +100,10 @@ pub enum ReadError {
     },
 }
 
-/// Notes that cannot be changed.
+/// A file of a run that cannot be changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotesError {
+pub enum ChangeError {
     /// What is there cannot be read: mend or remove it.
     #[error(transparent)]
     Unreadable(#[from] ReadError),

@@ -44,7 +44,7 @@ mod repair;
 mod summarize;
 
 pub use directory::RunDirectory;
-pub use error::{NotesError, ReadError, StoreError};
+pub use error::{ChangeError, ReadError, StoreError};
 pub use format::{
     AnchorLine, ArrivalKindLine, ArrivalLines, CancellationLine, ConnectLine, CountsLine,
     DriftLine, ErrorLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine, LimitsLine,

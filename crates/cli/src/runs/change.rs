@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use bench_harness::{Code, Failure};
 use bench_store::{
-    Entry, History, NotesError, NotesFile, RemoveError, RepairError, Repaired, repair as mend,
+    ChangeError, Entry, History, NotesFile, RemoveError, RepairError, Repaired, repair as mend,
 };
 
 use super::{
@@ -64,7 +64,7 @@ fn change(entry: &Entry, change: impl FnOnce(&mut NotesFile)) -> Result<NotesFil
         changed = notes.clone();
     });
     result.map(|()| changed).map_err(|error| match &error {
-        NotesError::Unreadable(_) => {
+        ChangeError::Unreadable(_) => {
             Failure::new(Code::RunFiles, "the notes of the run cannot be read").caused_by(&error)
         }
         _ => Failure::new(Code::Artifacts, "the notes cannot be written").caused_by(&error),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FORMAT_VERSION, PointLine};
 
-/// What was to be measured. Written when the run begins, and never again.
+/// What was to be measured. Written when the run begins; only servers that were found later are added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFile {
     /// [`FORMAT_VERSION`] of this file and of all beside it.
