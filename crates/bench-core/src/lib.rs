@@ -9,6 +9,8 @@
 //! the calling thread    run(plan, prepare, sink, stop)
 //!                         for each Point: prepare it, then its warm-up, then its measured phase
 //!
+//! a telemetry thread      TelemetrySource::read           once a period, if there are sources: Readings
+//!
 //! a feeder thread         Workload::next_session          ahead of need, in order
 //!                               ▼
 //! load threads            when a place is free (Load::Closed), or n is due (Schedule::due):
@@ -17,7 +19,7 @@
 //!                                                         arrival, done; the clock runs here only
 //!                           Answer ─► Sample              raw moments, counts, Outcome
 //!                               ▼                         a channel on which no load thread waits
-//! the calling thread      MetricSink::event               each sample, as it ends
+//! the calling thread      MetricSink::event               each sample, as it ends, and each reading
 //!                         Aggregate ─► Summary            every metric of the registry
 //!                         Verdict::on                     trusted, doubtful or void, and why
 //! ```

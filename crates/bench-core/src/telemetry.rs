@@ -21,6 +21,14 @@ pub struct Reading {
     pub value: f64,
 }
 
+impl Reading {
+    /// 1 while the GPU runs slower than it was asked to, as for its heat or its power limit, else 0.
+    pub const GPU_THROTTLED: &str = "gpu_throttled";
+    /// Processes on the GPU beside the server under test and this one; only from a source that knows which
+    /// those are.
+    pub const GPU_OTHER_PROCESSES: &str = "gpu_other_processes";
+}
+
 /// Where a source writes what it reads.
 #[derive(Debug)]
 pub struct Readings {
@@ -67,14 +75,22 @@ pub struct SourceError {
 
 /// Something to watch during a run.
 ///
-/// Read from one task of its own, once a period, never from a load thread. A read that outlasts its
-/// period delays only this source; the gap is recorded.
+/// Read from one task of its own, once a period, while a point is warmed up and measured; never from a load
+/// thread. A read that outlasts its period delays only this source: the reads missed meanwhile are not made
+/// up, and the moments of its readings show the gap. A read that hangs is abandoned after ten seconds.
+///
+/// All sources of a point share one thread and its current-thread runtime: what blocks belongs into
+/// `spawn_blocking`, or it delays the others. A source that panics is not read again; the run goes on.
+///
+/// A source may call its readings anything. The verdict looks at two names,
+/// [`gpu_throttled`](Reading::GPU_THROTTLED) and [`gpu_other_processes`](Reading::GPU_OTHER_PROCESSES); all
+/// others are for sinks alone.
 #[async_trait]
 pub trait TelemetrySource: Send {
     /// The source's name, as it stands in each reading.
     fn name(&self) -> &str;
 
-    /// Time from one read to the next.
+    /// Time from one read to the next, a millisecond at least; asked for once.
     fn period(&self) -> Duration {
         Duration::from_millis(100)
     }
@@ -83,6 +99,7 @@ pub trait TelemetrySource: Send {
     ///
     /// # Errors
     ///
-    /// When nothing could be read; what could be read before stays in `into` and counts.
+    /// When nothing could be read; what could be read before stays in `into` and counts. After a fatal
+    /// error the source is not read again, after another one it is at its next time.
     async fn read(&mut self, into: &mut Readings) -> Result<(), SourceError>;
 }

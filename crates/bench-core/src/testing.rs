@@ -1,5 +1,5 @@
-//! Stand-ins for tests: a provider that follows a script, a workload of equal requests, a sink that
-//! keeps what it hears.
+//! Stand-ins for tests: a provider and a telemetry source that follow a script, a workload of equal
+//! requests, a sink that keeps what it hears.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +8,8 @@ use tokio::time::sleep;
 
 use crate::{
     Answer, ArrivalKind, FinishReason, MetricSink, Model, Outcome, Prompt, Provider, ProviderError,
-    Readiness, Request, RunEvent, Sample, ServerInfo, Session, Single, SinkError, Stamp, Usage,
+    Readiness, Readings, Request, RunEvent, Sample, ServerInfo, Session, Single, SinkError,
+    SourceError, Stamp, TelemetrySource, Usage,
 };
 
 /// How a scripted server answers one request.
@@ -105,6 +106,68 @@ impl Provider for Scripted {
         answer.finish(FinishReason::Length);
         answer.done(clock.now());
         Ok(())
+    }
+}
+
+/// How a scripted source behaves when it is read.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptedRead {
+    /// Name, instance and value of each reading.
+    pub values: Vec<(&'static str, Option<&'static str>, f64)>,
+    /// How long the read goes on after them.
+    pub takes: Duration,
+    /// Whether it fails then: `Some(true)` for good.
+    pub fails: Option<bool>,
+}
+
+impl ScriptedRead {
+    /// One value, at once.
+    pub fn of(name: &'static str, value: f64) -> Self {
+        Self { values: vec![(name, None, value)], ..Self::default() }
+    }
+}
+
+/// A telemetry source that behaves by a script, told how often it was read before.
+pub struct ScriptedSource {
+    period: Duration,
+    reads: u64,
+    script: Box<dyn FnMut(u64) -> ScriptedRead + Send>,
+}
+
+impl ScriptedSource {
+    /// A source that is read once a `period`.
+    pub fn new(period: Duration, script: impl FnMut(u64) -> ScriptedRead + Send + 'static) -> Self {
+        Self { period, reads: 0, script: Box::new(script) }
+    }
+}
+
+impl fmt::Debug for ScriptedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScriptedSource")
+    }
+}
+
+#[async_trait]
+impl TelemetrySource for ScriptedSource {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn period(&self) -> Duration {
+        self.period
+    }
+
+    async fn read(&mut self, into: &mut Readings) -> Result<(), SourceError> {
+        let read = (self.script)(self.reads);
+        self.reads += 1;
+        for (name, instance, value) in read.values {
+            into.push(name, instance, value);
+        }
+        sleep(read.takes).await;
+        read.fails.map_or(Ok(()), |fatal| {
+            let source_name = self.name().to_owned();
+            Err(SourceError { source_name, fatal, cause: "as scripted".into() })
+        })
     }
 }
 

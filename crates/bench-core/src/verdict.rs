@@ -133,6 +133,16 @@ pub enum Reason {
         /// By how much.
         ms: f64,
     },
+    /// The GPU ran slower than it was asked to, as for its heat or its power limit.
+    GpuThrottled {
+        /// Share of readings.
+        ratio: f64,
+    },
+    /// Others than the server used the GPU.
+    GpuShared {
+        /// The most that were seen at a time.
+        processes: u32,
+    },
 }
 
 impl Reason {
@@ -160,6 +170,8 @@ impl Reason {
             Self::Drift(_) => "drift",
             Self::ColdStart(_) => "cold_start",
             Self::ClockStepped { .. } => "clock",
+            Self::GpuThrottled { .. } => "gpu_throttled",
+            Self::GpuShared { .. } => "gpu_shared",
         }
     }
 
@@ -220,6 +232,12 @@ impl Reason {
             Self::ColdStart(_) => "warm up longer: --warmup-request-count",
             Self::ClockStepped { .. } => {
                 "have nothing set the clock during a run; chrony and ntpd slew it by default"
+            }
+            Self::GpuThrottled { .. } => {
+                "see why with nvidia-smi -q -d PERFORMANCE; cool the GPU, or raise its power limit"
+            }
+            Self::GpuShared { .. } => {
+                "stop them, or give the server a GPU of its own; nvidia-smi names them"
             }
         }
     }
@@ -303,6 +321,16 @@ impl fmt::Display for Reason {
             Self::ClockStepped { ms } => {
                 write!(f, "this machine's clock was set by {ms:.0} ms")
             }
+            Self::GpuThrottled { ratio } => write!(
+                f,
+                "the GPU was throttled in {:.1} % of readings (limit {:.0} %)",
+                ratio * 100.0,
+                MOST_THROTTLED * 100.0
+            ),
+            Self::GpuShared { processes } => {
+                let noun = if *processes == 1 { "process" } else { "processes" };
+                write!(f, "{processes} other {noun} used the GPU (limit {MOST_OTHERS})")
+            }
         }
     }
 }
@@ -314,7 +342,7 @@ fn percent_slower(ratio: f64) -> String {
 }
 
 /// Every reason's code, and what it means.
-pub const REASONS: [(&str, &str); 22] = [
+pub const REASONS: [(&str, &str); 24] = [
     ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
     (
         "errors",
@@ -412,6 +440,16 @@ pub const REASONS: [(&str, &str); 22] = [
         "Somebody set this machine's wall clock during the measurement, by more than a clock that is slewed gains. \
          Times are taken from the monotonic clock; kernel stamps are wall time, and were left out around the step.",
     ),
+    (
+        "gpu_throttled",
+        "In more than 1 % of the readings of the measured phase a GPU ran slower than it was asked to, as for its \
+         heat or its power limit. Another machine, or this one when cool, may be faster.",
+    ),
+    (
+        "gpu_shared",
+        "A process other than the server was seen on the GPU during the measured phase: the server had only a part \
+         of it.",
+    ),
 ];
 
 /// How far a point's numbers can be trusted, and what speaks against them.
@@ -432,6 +470,8 @@ const MOST_UNSTAMPED: f64 = 0.01;
 const MOST_CPU: f64 = 0.85;
 const VOID_UNSENT: f64 = 0.01;
 const MOST_CACHED: f64 = 0.01;
+const MOST_THROTTLED: f64 = 0.01;
+const MOST_OTHERS: u32 = 0;
 /// Late sends p99 ≤ max(1 ms, 1 % of the median TTFT).
 const LATE_MS: f64 = 1.0;
 const LATE_SHARE: f64 = 0.01;
@@ -531,6 +571,11 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     // What was cold at first has drifted as well: once is enough.
     reasons.extend(facts.drift.filter(|_| facts.cold_start.is_none()).map(Reason::Drift));
     reasons.extend(facts.clock_step_ms.map(|ms| Reason::ClockStepped { ms }));
+    reasons.extend(
+        over(facts.gpu_throttled_ratio, MOST_THROTTLED).map(|ratio| Reason::GpuThrottled { ratio }),
+    );
+    let others = facts.gpu_other_processes.filter(|processes| *processes > MOST_OTHERS);
+    reasons.extend(others.map(|processes| Reason::GpuShared { processes }));
     reasons.extend(early_end);
     reasons
 }
@@ -587,7 +632,7 @@ mod tests {
     #[test]
     fn each_reason_can_be_provoked() {
         type Spoil = fn(&mut Summary);
-        let cases: [(&str, Trust, Spoil); 23] = [
+        let cases: [(&str, Trust, Spoil); 25] = [
             ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
             ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
             ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -629,6 +674,8 @@ mod tests {
                 (s.facts.cold_start, s.facts.drift) = (Some(SLOWER), Some(SLOWER));
             }),
             ("clock", Trust::Doubtful, |s| s.facts.clock_step_ms = Some(-3_600_000.0)),
+            ("gpu_throttled", Trust::Doubtful, |s| s.facts.gpu_throttled_ratio = Some(0.02)),
+            ("gpu_shared", Trust::Doubtful, |s| s.facts.gpu_other_processes = Some(1)),
             ("ended_early", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::Saturated)),
         ];
         for (code, trust, spoil) in cases {
@@ -656,6 +703,29 @@ mod tests {
         summary.facts.late_ms_p99 = Some(40.0);
         summary.facts.kernel_stamped_ratio = Some(0.0);
         assert_eq!(Verdict::on(&summary, false).trust, Trust::Trusted);
+    }
+
+    #[test]
+    fn a_gpu_of_its_own_that_keeps_its_clocks_is_no_doubt() {
+        let mut summary = good();
+        summary.facts.gpu_throttled_ratio = Some(0.01);
+        summary.facts.gpu_other_processes = Some(0);
+        assert_eq!(Verdict::on(&summary, false).trust, Trust::Trusted);
+    }
+
+    #[test]
+    fn doubts_about_the_gpu_tell_figure_and_limit() {
+        let cases = [
+            (
+                Reason::GpuThrottled { ratio: 0.123 },
+                "the GPU was throttled in 12.3 % of readings (limit 1 %)",
+            ),
+            (Reason::GpuShared { processes: 1 }, "1 other process used the GPU (limit 0)"),
+            (Reason::GpuShared { processes: 3 }, "3 other processes used the GPU (limit 0)"),
+        ];
+        for (reason, text) in cases {
+            assert_eq!(reason.to_string(), text);
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
 /// Goes on with a run by the plan that it keeps.
 pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
     let MeasureArgs { plan: flags, .. } = &args.measure;
-    let directory = reference::directory(&args.run, &artifacts(flags))?;
+    let directory = reference::broken_off(&args.run, &artifacts(flags))?;
     let settings = settings_of(&directory, flags, &args.measure)?;
     if args.measure.dry_run {
         output::result(&estimate::render(&settings))?;

@@ -69,11 +69,16 @@ pub fn prepare(settings: Settings) -> Result<Experiment, Failure> {
 ///
 /// # Errors
 ///
-/// When the run came to its end, or cannot go on as it was meant to. Nothing of it is changed then.
+/// When the run came to its end, is being measured, or cannot go on as it was meant to. Nothing of it is
+/// changed then.
 pub fn resume(directory: RunDirectory, settings: Settings) -> Result<Experiment, Failure> {
     let run = directory.read_run().map_err(|error| {
         Failure::new(Code::Artifacts, "the run cannot be read").caused_by(&error)
     })?;
+    if directory.is_being_written() {
+        let what = format!("run {} is being measured by another process", run.id);
+        return Err(Failure::new(Code::RunFiles, what).fix("wait for its end, or stop it"));
+    }
     let lab = Lab::open(settings)?;
     let cells = points::cells(lab.settings());
     let skipped = skipped(&lab, &cells);

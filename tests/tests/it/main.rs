@@ -25,5 +25,10 @@ mod numbers;
 mod output;
 mod plans;
 mod requests;
+#[cfg(unix)]
+mod resuming;
 mod run_directory;
+mod same_again;
+mod schedules;
+mod sweeps;
 mod tls;

@@ -2,9 +2,11 @@
 
 mod aggregate;
 mod formulas;
+mod gpu;
 mod registry;
 mod summary;
 
 pub use aggregate::Aggregate;
+pub(crate) use gpu::GpuReadings;
 pub use registry::{Better, Metric, Source, metric, registry};
 pub use summary::{Facts, Figure, Summary};

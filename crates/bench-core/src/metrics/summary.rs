@@ -55,6 +55,13 @@ pub struct Facts {
     pub clock_step_ms: Option<f64>,
     /// Why the phase was ended early.
     pub early_end: Option<EarlyEnd>,
+    /// Share of the readings at which a GPU was throttled; of several GPUs, the one that was most.
+    pub gpu_throttled_ratio: Option<f64>,
+    /// The most processes that were seen on a GPU beside the server.
+    pub gpu_other_processes: Option<u32>,
+    /// Readings that did not reach the sinks, because their channel was full; absent where no source was
+    /// read.
+    pub dropped_readings: Option<u64>,
 }
 
 /// The metrics of the measured phase of a point.

@@ -4,10 +4,12 @@
 //! run ─► point ─► phase ─┬─► feeder thread: Workload ──sessions──┐
 //!                        ├─► load thread 0: slots ─► Provider    │◄─ each takes the next session
 //!                        ├─► load thread 1: …       │samples     ┘
-//!                        └── collect: samples ─► Aggregate ─► MetricSink
+//!                        ├── collect: samples ─► Aggregate ─► MetricSink
+//!                        └─► telemetry thread: TelemetrySource ──readings──► collect
 //! ```
 //!
-//! What happens to one request is in `slot.rs`; when it happens, in `load_thread.rs`.
+//! What happens to one request is in `slot.rs`; when it happens, in `load_thread.rs`. Sources are read in
+//! `telemetry.rs`.
 
 mod course;
 mod feed;
@@ -17,6 +19,7 @@ mod outbox;
 mod parking;
 mod slot;
 mod stop;
+mod telemetry;
 mod watch;
 
 use std::{sync::Arc, thread, time::Duration};
@@ -34,11 +37,12 @@ use self::{
     load_thread::LoadThreads,
     order::{KeepText, Order},
     outbox::Message,
+    telemetry::Polling,
 };
 use crate::{
-    Aggregate, Clock, Facts, Grader, Load, MetricSink, Phase, Plan, Point, PointOutcome, Provider,
-    RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until, Verdict,
-    Workload,
+    Aggregate, Clock, Facts, Grader, Load, MetricSink, Moment, Phase, Plan, Point, PointOutcome,
+    Provider, RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TelemetrySource,
+    TokenCounter, Until, Verdict, Workload, metrics::GpuReadings,
 };
 
 /// What a point needs to be measured.
@@ -56,12 +60,22 @@ pub struct Prepared {
     pub keep_text: bool,
     /// Looks on, and may end the point early.
     pub watch: Option<Box<dyn Watch>>,
+    /// What else to watch during both phases, on a thread of its own. None, no thread.
+    pub sources: Vec<Box<dyn TelemetrySource>>,
 }
 
 impl Prepared {
     /// A provider and a workload, nothing else.
     pub fn new(provider: Arc<dyn Provider>, workload: Box<dyn Workload>) -> Self {
-        Self { provider, workload, counter: None, grader: None, keep_text: false, watch: None }
+        Self {
+            provider,
+            workload,
+            counter: None,
+            grader: None,
+            keep_text: false,
+            watch: None,
+            sources: Vec::new(),
+        }
     }
 }
 
@@ -78,7 +92,7 @@ pub enum RunError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// The system gave no thread or no runtime.
-    #[error("cannot start a load thread")]
+    #[error("cannot start a thread")]
     Threads(#[source] std::io::Error),
     /// A provider, workload or grader panicked.
     #[error("a {role} panicked: {message}")]
@@ -130,7 +144,8 @@ pub fn run_course(
 
 /// [`run`] on paused time: one load thread, on which waiting takes no time at all.
 ///
-/// A ten-minute benchmark of a scripted provider then takes milliseconds, with exact moments.
+/// A ten-minute benchmark of a scripted provider then takes milliseconds, with exact moments. Telemetry
+/// sources are not read: they have a thread of their own, on which paused time does not pass.
 ///
 /// # Errors
 ///
@@ -267,9 +282,14 @@ impl Run<'_> {
         let threads =
             LoadThreads::start(threads, self.clock, self.pace).map_err(RunError::Threads)?;
         let keep_text = KeepText::new(prepared.keep_text, prepared.counter.as_deref());
-        let Prepared { provider, workload, counter, grader, watch, .. } = prepared;
+        let Prepared { provider, workload, counter, grader, watch, sources, .. } = prepared;
+        let polling = match self.pace {
+            Pace::Real => Polling::start(sources, self.clock).map_err(RunError::Threads)?,
+            #[cfg(any(test, feature = "testing"))]
+            Pace::Paused => None,
+        };
         let feeder = Feeder::new(workload);
-        Ok(Crew { threads, feeder, provider, counter, grader, keep_text, watch })
+        Ok(Crew { threads, feeder, provider, counter, grader, keep_text, watch, polling })
     }
 
     fn phase(&mut self, crew: &mut Crew, phase: PhaseSpec<'_>) -> Result<Measured, RunError> {
@@ -307,6 +327,9 @@ impl Run<'_> {
             cores: thread::available_parallelism().ok().map(|n| n.get() as f64),
             clock_step_ms: Clock::start().anchor().step_ms_since(anchor),
             early_end: collected.early_end,
+            gpu_throttled_ratio: collected.gpu.throttled_ratio(),
+            gpu_other_processes: collected.gpu.other_processes(),
+            dropped_readings: crew.polling.as_ref().map(Polling::take_dropped),
             ..Facts::default()
         };
         crew.feeder
@@ -329,7 +352,7 @@ impl Run<'_> {
         aggregate: &mut Aggregate,
     ) -> Collected {
         let mut running = crew.threads.count();
-        let mut collected = Collected::default();
+        let mut collected = Collected::since(self.clock.now());
         let mut ticked = Instant::now();
         while running > 0 {
             match messages.recv_timeout(TICK) {
@@ -351,13 +374,26 @@ impl Run<'_> {
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
+                self.tell_readings(crew, &mut collected);
                 let event = RunEvent::Progress(order.progress());
                 collected.watch(&mut crew.watch, &event, order);
                 self.tell(&event);
             }
         }
+        self.tell_readings(crew, &mut collected);
         self.tell(&RunEvent::Progress(order.progress()));
         collected
+    }
+
+    /// Passes on what the sources have read meanwhile.
+    fn tell_readings(&mut self, crew: &Crew, collected: &mut Collected) {
+        for reading in crew.polling.iter().flat_map(Polling::take) {
+            // One that was taken before the phase began says nothing about it.
+            if reading.at >= collected.began {
+                collected.gpu.add(&reading);
+            }
+            self.tell(&RunEvent::Reading(reading));
+        }
     }
 
     /// A sink that fails stops the run, and still gets the rest of it.
@@ -380,6 +416,8 @@ struct Crew {
     grader: Option<Arc<dyn Grader>>,
     keep_text: KeepText,
     watch: Option<Box<dyn Watch>>,
+    /// Absent without sources.
+    polling: Option<Polling>,
 }
 
 /// What a phase is to do.
@@ -396,12 +434,19 @@ struct PhaseSpec<'a> {
 /// What collecting the samples of a phase came to.
 #[derive(Default)]
 struct Collected {
+    began: Moment,
+    gpu: GpuReadings,
     early_end: Option<EarlyEnd>,
     /// What a panic said, if there was one.
     panicked: Option<String>,
 }
 
 impl Collected {
+    /// Nothing yet, of a phase that began at `began`.
+    fn since(began: Moment) -> Self {
+        Self { began, ..Self::default() }
+    }
+
     /// Lets the watch see `event`; what it says first ends the point.
     fn watch(&mut self, watch: &mut Option<Box<dyn Watch>>, event: &RunEvent, order: &Order) {
         if self.early_end.is_none()
@@ -436,6 +481,9 @@ impl Measured {
             cores: run.cores,
             clock_step_ms: run.clock_step_ms,
             early_end: run.early_end,
+            gpu_throttled_ratio: run.gpu_throttled_ratio,
+            gpu_other_processes: run.gpu_other_processes,
+            dropped_readings: run.dropped_readings,
             ..summary.facts
         };
         summary

@@ -1,10 +1,14 @@
-use std::num::NonZeroUsize;
+use std::{
+    num::NonZeroUsize,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use super::*;
 use crate::{
     Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced,
-    Progress, RampShape, Rate, Reason, Request, Resumed, Session, Single, Trust, Turn, WarmUp,
-    testing::{Collected, Script, Scripted, endless},
+    Progress, RampShape, Rate, Reading, Reason, Request, Resumed, Session, Single, Trust, Turn,
+    WarmUp,
+    testing::{Collected, Script, Scripted, ScriptedRead, ScriptedSource, endless},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -650,4 +654,72 @@ fn an_open_loop_on_real_time_is_never_early() {
     .unwrap();
     assert_eq!(sink.samples().count(), 100);
     assert!(sink.samples().all(|s| s.sent.unwrap() >= s.due));
+}
+
+/// A source of two GPUs, the second always throttled; `others` are on the first until the server has seen
+/// `requests` requests, then `later`.
+fn watched(requests: u64, others: f64, later: f64) -> Prepared {
+    let seen = Arc::new(AtomicU64::new(0));
+    let asked = Arc::clone(&seen);
+    let server = Scripted::by(move |_| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        Script { ttft: MS * 10, itl: Duration::ZERO, ..Script::tokens(2) }
+    });
+    let source = ScriptedSource::new(MS * 2, move |_| {
+        let others = if asked.load(Ordering::Relaxed) < requests { others } else { later };
+        let values = vec![
+            (Reading::GPU_THROTTLED, Some("0"), 0.0),
+            (Reading::GPU_THROTTLED, Some("1"), 1.0),
+            (Reading::GPU_OTHER_PROCESSES, Some("0"), others),
+        ];
+        // Long enough that a read which began in the warm-up ends in the measured phase.
+        ScriptedRead { values, takes: MS * 150, fails: None }
+    });
+    let mut prepared = Prepared::new(Arc::new(server), Box::new(endless()));
+    prepared.sources.push(Box::new(source));
+    prepared
+}
+
+#[test]
+fn a_gpu_that_is_throttled_or_shared_while_it_is_measured_is_a_doubt() {
+    // The warm-up sees nine others until its last request is sent.
+    for (later, shared) in [(2.0, Some(2)), (0.0, None)] {
+        let mut plan = plan(closed(1), Until::duration(MS * 600));
+        plan.points[0].warm_up = Some(WarmUp { load: closed(1), until: Until::requests(20) });
+        let (mut sink, mut prepared) = (Collected::default(), Some(watched(20, 9.0, later)));
+        let outcome =
+            run(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new()).unwrap();
+        let PointOutcome { summary, verdict, .. } = &outcome.points[0];
+        assert_eq!(summary.facts.gpu_throttled_ratio, Some(1.0), "the worst GPU counts");
+        assert_eq!(summary.facts.dropped_readings, Some(0));
+        assert!(verdict.reasons.contains(&Reason::GpuThrottled { ratio: 1.0 }), "{verdict:?}");
+        let found = verdict.reasons.iter().find_map(|reason| match reason {
+            Reason::GpuShared { processes } => Some(*processes),
+            _ => None,
+        });
+        assert_eq!(found, shared, "of the measured phase alone");
+        assert_eq!(verdict.trust, Trust::Doubtful);
+
+        let readings = sink.events.iter().filter_map(|event| match event {
+            RunEvent::Reading(reading) => Some(reading),
+            _ => None,
+        });
+        let readings: Vec<_> = readings.collect();
+        assert!(readings.iter().any(|r| r.value > 8.0), "the warm-up is watched, too");
+        assert!(readings.iter().all(|r| r.source == "scripted"));
+        assert!(readings.is_sorted_by_key(|r| r.at));
+    }
+}
+
+#[test]
+fn paused_time_leaves_sources_alone() {
+    let (mut sink, mut prepared) = (Collected::default(), Some(watched(0, 0.0, 3.0)));
+    let plan = plan(closed(1), Until::requests(100));
+    let outcome =
+        run_on_paused_time(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new())
+            .unwrap();
+    let Facts { gpu_throttled_ratio, gpu_other_processes, dropped_readings, .. } =
+        outcome.points[0].summary.facts;
+    assert_eq!((gpu_throttled_ratio, gpu_other_processes, dropped_readings), (None, None, None));
+    assert!(!sink.events.iter().any(|event| matches!(event, RunEvent::Reading(_))));
 }

@@ -44,6 +44,13 @@ pub(crate) fn named(root: &Path, reference: &str) -> Result<Entry, Failure> {
     resolve(&open(root)?, reference)
 }
 
+/// The newest run that can be read, with a result or without.
+pub(crate) fn newest(root: &Path) -> Result<Option<Entry>, Failure> {
+    let history = open(root)?;
+    let readable = |entry: &&Entry| entry.problem.is_none();
+    Ok(history.entries().iter().find(readable).cloned())
+}
+
 fn resolve(history: &History, reference: &str) -> Result<Entry, Failure> {
     history.resolve(reference).map_err(|error| no_run(&error))
 }

@@ -276,6 +276,15 @@ pub struct FactsLine {
     /// Why the point was ended early: `nothing_works`, `goal_missed` or `saturated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_end: Option<String>,
+    /// Share of the readings at which a GPU was throttled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_throttled_ratio: Option<f64>,
+    /// The most processes that were seen on a GPU beside the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_other_processes: Option<u32>,
+    /// Readings that are not in the log, because too many waited for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_readings: Option<u64>,
 }
 
 /// Two parts of a measurement that went differently.
@@ -305,6 +314,9 @@ impl FactsLine {
         facts.cores = self.cores;
         facts.clock_step_ms = self.clock_step_ms;
         facts.early_end = self.early_end.as_ref().and_then(early_end).map(|(end, _)| *end);
+        facts.gpu_throttled_ratio = self.gpu_throttled_ratio;
+        facts.gpu_other_processes = self.gpu_other_processes;
+        facts.dropped_readings = self.dropped_readings;
     }
 }
 
@@ -332,6 +344,9 @@ impl From<&Facts> for FactsLine {
                 let known = EarlyEnd::ALL.iter().find(|(known, _)| *known == end);
                 known.map(|(_, name)| (*name).to_owned())
             }),
+            gpu_throttled_ratio: facts.gpu_throttled_ratio,
+            gpu_other_processes: facts.gpu_other_processes,
+            dropped_readings: facts.dropped_readings,
         }
     }
 }
@@ -489,5 +504,33 @@ mod tests {
         let counts: Vec<_> = found.iter().map(|e| (e.outcome.as_str(), e.count)).collect();
         assert_eq!(counts, [("http_500", 5), ("reset", 1)]);
         assert_eq!(found[0].message.len(), 200);
+    }
+
+    #[test]
+    fn what_only_the_run_knew_reads_back_as_it_was() {
+        let facts = Facts {
+            delayed_samples: 3,
+            starved: 4,
+            client_cpu_cores: Some(1.5),
+            cores: Some(2.0),
+            clock_step_ms: Some(-20.0),
+            early_end: Some(EarlyEnd::Saturated),
+            gpu_throttled_ratio: Some(0.25),
+            gpu_other_processes: Some(2),
+            dropped_readings: Some(7),
+            ..Facts::default()
+        };
+        let line = serde_json::to_string(&FactsLine::from(&facts)).unwrap();
+        let mut read = Facts::default();
+        serde_json::from_str::<FactsLine>(&line).unwrap().complete(&mut read);
+        assert_eq!(read, facts);
+    }
+
+    #[test]
+    fn a_file_from_before_telemetry_reads_and_what_is_unknown_is_not_written() {
+        let before = r#"{"began_ns":1,"ended_ns":2,"delayed_samples":0,"starved":0}"#;
+        let line: FactsLine = serde_json::from_str(before).unwrap();
+        assert_eq!(line.gpu_throttled_ratio, None);
+        assert_eq!(serde_json::to_string(&line).unwrap(), before);
     }
 }
