@@ -166,6 +166,8 @@ pub enum TokenSource {
     Usage,
     /// A tokenizer, run over the text of the answer.
     Tokenizer,
+    /// A tokenizer that is not the model's: a guess.
+    Approximate,
     /// The number of generated events: a guess.
     Chunks,
 }
@@ -176,6 +178,7 @@ impl TokenSource {
         match self {
             Self::Usage => "server usage",
             Self::Tokenizer => "tokenizer",
+            Self::Approximate => "approximate tokenizer (estimated)",
             Self::Chunks => "chunks (estimated)",
         }
     }
@@ -274,7 +277,8 @@ impl Sample {
         self.generated().next_back()
     }
 
-    /// Output tokens, from the best source there is, and that source.
+    /// Output tokens, from the best source there is, and that source. Who counted, and how well, only the
+    /// run knows: a tokenizer is taken for the model's.
     pub fn output_tokens(&self) -> Option<(u32, TokenSource)> {
         if let Some(usage) = self.usage {
             return Some((usage.completion, TokenSource::Usage));

@@ -91,8 +91,11 @@ pub enum Reason {
         /// Share of requests where they differ by more than 2 %.
         ratio: f64,
     },
-    /// Output tokens were guessed from the number of events.
-    EstimatedTokens,
+    /// Output tokens were guessed.
+    EstimatedTokens {
+        /// From what.
+        source: TokenSource,
+    },
     /// Samples waited for their channel.
     DelayedSamples {
         /// How many.
@@ -159,7 +162,7 @@ impl Reason {
             Self::ClientCpu { .. } => "client_cpu",
             Self::ShortOutput { .. } => "osl",
             Self::TokenCounts { .. } => "usage_conflict",
-            Self::EstimatedTokens => "tokens_estimated",
+            Self::EstimatedTokens { .. } => "tokens_estimated",
             Self::DelayedSamples { .. } => "delayed_samples",
             Self::Starved { .. } => "starved",
             Self::Interrupted => "interrupted",
@@ -216,7 +219,7 @@ impl Reason {
                 "have the server ignore the end token: --extra-inputs ignore_eos:true, where it knows that"
             }
             Self::TokenCounts { .. } => "check that --tokenizer is the served model's",
-            Self::EstimatedTokens => "give the model's tokenizer: --tokenizer PATH",
+            Self::EstimatedTokens { .. } => "give the model's tokenizer: --tokenizer PATH",
             Self::DelayedSamples { .. } => "write the results to a faster disk",
             Self::Starved { .. } => "prepare more prompts ahead",
             Self::Interrupted => "run it to its end: inferbench resume",
@@ -283,8 +286,11 @@ impl fmt::Display for Reason {
                 "server and tokenizer count output tokens differently in {:.1} % of requests",
                 ratio * 100.0
             ),
-            Self::EstimatedTokens => {
+            Self::EstimatedTokens { source: TokenSource::Chunks } => {
                 write!(f, "output tokens are guessed from the number of chunks")
+            }
+            Self::EstimatedTokens { .. } => {
+                write!(f, "output tokens are guessed by an approximate tokenizer")
             }
             Self::DelayedSamples { samples } => {
                 write!(f, "{samples} samples waited for a slow sink")
@@ -386,7 +392,8 @@ pub const REASONS: [(&str, &str); 24] = [
     ),
     (
         "tokens_estimated",
-        "The server does not count tokens and no tokenizer did: the number of chunks stands for them.",
+        "The server does not count tokens and the model's tokenizer did not: the count of an approximate one, or \
+         the number of chunks, stands for them.",
     ),
     (
         "delayed_samples",
@@ -555,7 +562,10 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
         over(facts.disagreeing_ratio, MOST_DISAGREEING).map(|ratio| Reason::TokenCounts { ratio }),
     );
     reasons.extend(
-        (facts.output_token_source == Some(TokenSource::Chunks)).then_some(Reason::EstimatedTokens),
+        facts
+            .output_token_source
+            .filter(|source| matches!(source, TokenSource::Approximate | TokenSource::Chunks))
+            .map(|source| Reason::EstimatedTokens { source }),
     );
     let samples = facts.delayed_samples;
     reasons.extend((samples > 0).then_some(Reason::DelayedSamples { samples }));
@@ -632,7 +642,7 @@ mod tests {
     #[test]
     fn each_reason_can_be_provoked() {
         type Spoil = fn(&mut Summary);
-        let cases: [(&str, Trust, Spoil); 25] = [
+        let cases: [(&str, Trust, Spoil); 26] = [
             ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
             ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
             ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -658,6 +668,9 @@ mod tests {
             ("usage_conflict", Trust::Doubtful, |s| s.facts.disagreeing_ratio = Some(0.5)),
             ("tokens_estimated", Trust::Doubtful, |s| {
                 s.facts.output_token_source = Some(TokenSource::Chunks);
+            }),
+            ("tokens_estimated", Trust::Doubtful, |s| {
+                s.facts.output_token_source = Some(TokenSource::Approximate);
             }),
             ("delayed_samples", Trust::Doubtful, |s| s.facts.delayed_samples = 1),
             ("starved", Trust::Doubtful, |s| s.facts.starved = 1),

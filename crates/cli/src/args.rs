@@ -215,6 +215,11 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
     })
 }
 
+/// What was typed, to be shown: what is no UTF-8 is replaced.
+pub(crate) fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
+}
+
 /// What these flags were given, an error does not repeat.
 const SECRET_FLAGS: [&str; 3] = ["--api-key ", "--header ", "--target "];
 

@@ -10,26 +10,25 @@ pub(crate) fn explain(word: &str) -> Result<Exit, Failure> {
         "metrics" => list(registry().iter().map(|m| (m.id, m.title))),
         "reasons" => list(REASONS.into_iter()),
         "codes" => list(Code::ALL.iter().map(|c| (c.name(), c.explanation()))),
-        _ => match (metric(word), code(word), reason(word)) {
-            (Some(metric), ..) => describe(metric),
-            (_, Some(code), _) => {
-                format!(
-                    "{}  exit code {}\n\n{}",
-                    code.name(),
-                    code.exit() as u8,
-                    code.explanation()
-                )
-            }
-            (.., Some(meaning)) => format!("{word}  a reason of a verdict\n\n{meaning}"),
-            (None, None, None) => {
-                let what = format!("\"{}\" is no metric, code or reason", output::visible(word));
-                return Err(Failure::new(Code::Setting, what)
-                    .fix("inferbench explain metrics, inferbench explain codes, or inferbench explain reasons"));
-            }
-        },
+        _ => meanings(word).ok_or_else(|| {
+            let what = format!("\"{}\" is no metric, code or reason", output::visible(word));
+            Failure::new(Code::Setting, what)
+                .fix("inferbench explain metrics, inferbench explain codes, or inferbench explain reasons")
+        })?,
     };
     output::result(&text)?;
     Ok(Exit::Ok)
+}
+
+/// All that a word means: some name a metric, and a reason to doubt others.
+fn meanings(word: &str) -> Option<String> {
+    let code = code(word).map(|code| {
+        format!("{}  exit code {}\n\n{}", code.name(), code.exit() as u8, code.explanation())
+    });
+    let reason = reason(word).map(|meaning| format!("{word}  a reason of a verdict\n\n{meaning}"));
+    let found: Vec<String> =
+        [metric(word).map(describe), code, reason].into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join("\n\n"))
 }
 
 fn code(word: &str) -> Option<Code> {
@@ -69,6 +68,11 @@ mod tests {
         assert!(describe(metric("tpot_ms").unwrap()).contains("inter_token_latency"));
         assert_eq!(code("ib203"), Some(Code::Model));
         assert!(reason("n_small").is_some_and(|meaning| meaning.contains("64")));
+        let both = meanings("osl").unwrap();
+        assert!(
+            both.starts_with("osl  Output tokens in tokens")
+                && both.contains(reason("osl").unwrap())
+        );
         assert!(explain("nonsense").is_err());
     }
 }

@@ -30,7 +30,7 @@ use bench_harness::{Exit, Failure};
 fn main() -> ExitCode {
     // What panics on another thread becomes a failure of the run; this is for our own.
     let exit = catch_unwind(|| {
-        for note in foreign::notes(std::env::args().skip(1)) {
+        for note in foreign::notes(args::words().skip(1)) {
             output::say(&format!("note: {note}"));
         }
         let cli = match args::parse() {

@@ -11,7 +11,7 @@ use bench_providers::Stamping;
 use bench_store::RunDirectory;
 
 use crate::{
-    args::{FindArgs, MeasureArgs, ResumeArgs, RunArgs, Stamps},
+    args::{FindArgs, MeasureArgs, ResumeArgs, RunArgs, Stamps, words},
     estimate,
     flags::PlanFlags,
     gate::Gate,
@@ -120,7 +120,7 @@ fn settings(args: &MeasureArgs, layered: &Layered) -> Result<Settings, Failure> 
             Stamps::Kernel => Stamping::Kernel,
             Stamps::Read => Stamping::Read,
         },
-        command: redacted(std::env::args()),
+        command: redacted(words()),
         ..settings
     })
 }

@@ -3,8 +3,8 @@
 use std::{cell::RefCell, collections::BTreeMap, path::PathBuf};
 
 use bench_core::{
-    Clock, Course, MetricSink, Outcome, Plan, Point, PointOutcome, Prepared, RunError, RunOutcome,
-    Stop, Trust,
+    Clock, Course, MetricSink, Plan, Point, PointOutcome, Prepared, RunError, RunOutcome, Stop,
+    Trust,
 };
 use bench_report::{csv, genai_perf};
 use bench_store::{PointSummary, RunDirectory, RunLog, StoreError, SummaryFile, new_id};
@@ -217,7 +217,8 @@ impl Finished {
         };
         // Requests that this machine could not send are its own failure, not the server's.
         let ours = |point: &PointOutcome| {
-            point.summary.succeeded() == 0 && point.summary.outcomes.contains_key(&Outcome::Client)
+            let (unsent, all) = (point.summary.unsendable(), point.summary.requests());
+            unsent as f64 > all as f64 * MOST_FAILED
         };
         if !self.found.is_empty() {
             return self.exit_of_search();

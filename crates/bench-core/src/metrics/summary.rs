@@ -77,6 +77,19 @@ pub struct Summary {
     pub figures: Vec<(&'static Metric, Figure)>,
 }
 
+impl Facts {
+    /// These facts, if what is known as a tokenizer's count is an approximate one's.
+    #[must_use]
+    pub fn counted_approximately(self) -> Self {
+        match self.output_token_source {
+            Some(TokenSource::Tokenizer) => {
+                Self { output_token_source: Some(TokenSource::Approximate), ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
 impl Summary {
     /// What metric `id` came to.
     pub fn figure(&self, id: &str) -> Option<&Figure> {

@@ -339,7 +339,10 @@ impl Run<'_> {
             Some(message) => {
                 Err(RunError::Panicked { role: "provider, session or grader", message })
             }
-            None => Ok(Measured { aggregate, facts }),
+            None => {
+                let approximate = crew.counter.as_ref().is_some_and(|counter| !counter.is_exact());
+                Ok(Measured { aggregate, facts, approximate })
+            }
         }
     }
 
@@ -462,12 +465,14 @@ impl Collected {
 struct Measured {
     aggregate: Aggregate,
     facts: Facts,
+    /// Whether tokens that the server did not count are guessed.
+    approximate: bool,
 }
 
 impl Measured {
     /// What comes of `point` where nothing is measured.
     fn nothing(point: &Point) -> Self {
-        Self { aggregate: Aggregate::of(point), facts: Facts::default() }
+        Self { aggregate: Aggregate::of(point), facts: Facts::default(), approximate: false }
     }
 
     fn summary(self) -> Summary {
@@ -486,6 +491,9 @@ impl Measured {
             dropped_readings: run.dropped_readings,
             ..summary.facts
         };
+        if self.approximate {
+            summary.facts = summary.facts.counted_approximately();
+        }
         summary
     }
 }

@@ -6,8 +6,8 @@ use std::{
 use super::*;
 use crate::{
     Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced,
-    Progress, RampShape, Rate, Reading, Reason, Request, Resumed, Session, Single, Trust, Turn,
-    WarmUp,
+    Progress, RampShape, Rate, Reading, Reason, Request, Resumed, Session, Single, TokenSource,
+    Trust, Turn, WarmUp,
     testing::{Collected, Script, Scripted, ScriptedRead, ScriptedSource, endless},
 };
 
@@ -482,9 +482,14 @@ fn tokens_are_counted_where_the_server_does_not() {
         prepared.counter = Some(Arc::new(Words));
         let (mut sink, mut prepared) = (Collected::default(), Some(prepared));
         let plan = plan(closed(1), Until::requests(3));
-        run_on_paused_time(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new())
-            .unwrap();
+        let mut prepare = |_: &Point| Ok(prepared.take().unwrap());
+        let outcome = run_on_paused_time(&plan, &mut prepare, &mut sink, &Stop::new()).unwrap();
         assert!(sink.samples().all(|s| s.counted_tokens == counted && s.text.is_none()));
+        let point = &outcome.points[0];
+        let source = if usage { TokenSource::Usage } else { TokenSource::Approximate };
+        assert_eq!(point.summary.facts.output_token_source, Some(source));
+        let guessed = |reason: &Reason| reason.code() == "tokens_estimated";
+        assert_eq!(point.verdict.reasons.iter().any(guessed), !usage);
     }
 }
 

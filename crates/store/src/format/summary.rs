@@ -317,6 +317,9 @@ impl FactsLine {
         facts.gpu_throttled_ratio = self.gpu_throttled_ratio;
         facts.gpu_other_processes = self.gpu_other_processes;
         facts.dropped_readings = self.dropped_readings;
+        if self.output_token_source.as_deref() == Some(TokenSource::Approximate.as_str()) {
+            *facts = facts.counted_approximately();
+        }
     }
 }
 

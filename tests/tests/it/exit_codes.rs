@@ -1,0 +1,172 @@
+//! Each exit code once, and which one it is where several apply: 70, 130 or 143, 8, 5, 9, 6, 3, 99.
+//!
+//! More about those of wrong words (2) is in `bad_input` and `plans`, of servers that are not there (5) in
+//! `finding_the_server`, of failures (6) in `faults`, of machines that have too little (8) in `capacity`, of
+//! what is void (3) in `output`, of what was stopped (130, 143) in `interrupts` and `simulator`. A bug (70)
+//! cannot be had by asking for it: where one was found, a test beside its remedy says that it is gone.
+
+use std::{fs, io::Write};
+
+#[cfg(unix)]
+use nix::sys::signal::Signal;
+
+use crate::{
+    program::Place,
+    server::{Server, refusal, whole},
+    simulator::Simulator,
+};
+
+/// An address at which nobody is.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// A goal that no server meets which takes 20 ms.
+const UNMET: &str = "--slo p50(ttft)<1ms";
+
+/// Checks how `run` against a simulator with `flags` ends; `URL` stands for its address.
+#[track_caller]
+fn check(code: i32, flags: &str, words: &str) -> Place {
+    let simulator = Simulator::start(&format!("--ttft-ms 20 {flags}"));
+    let place = Place::new();
+    fs::write(place.path().join("file"), "").unwrap();
+    let words = words.replace("URL", &simulator.url).replace("NOWHERE", NOWHERE);
+    place.run("--osl 1 --ui none --cooldown 0s --warmup-request-count 0").words(&words).exits(code);
+    place
+}
+
+/// Nobody can be served at this rate, which makes what is measured void.
+const TOO_FAST: &str = "-u URL -n 50 -r 1000 --max-in-flight 1";
+
+#[test]
+fn each_has_its_own() {
+    for (code, flags, words) in [
+        (0, "", "-u URL -n 5"),
+        (0, "", "-u URL -n 5 --slo p50(ttft)<100s"),
+        (0, "", "-u URL --dry-run"),
+        (2, "", "-u URL --concurency 4"),
+        (2, "", "-u URL nowhere.yaml"),
+        (3, "", TOO_FAST),
+        (5, "", "-u NOWHERE"),
+        (6, "--fail-ratio 0.5", "-u URL -n 40"),
+        (6, "--status 500", "-u URL -n 5"),
+        (8, "", "-u URL -n 5 --artifact-dir file/below"),
+        (9, "", "--target a=URL --target b=NOWHERE -n 5"),
+        (99, "", &format!("-u URL -n 5 {UNMET}")),
+    ] {
+        check(code, flags, words);
+    }
+}
+
+#[test]
+fn a_search_has_them_too() {
+    let simulator = Simulator::start("--ttft-ms 20");
+    let failing = Simulator::start("--status 500");
+    let find = |code: i32, url: &str, goal: &str| {
+        let words = "-c 1..2 --probes 1 -n 12 --isl 16 --osl 1 --ui none --cooldown 0s";
+        let place = Place::new();
+        place.inferbench("find").arg(goal).arg("-u").arg(url).words(words).exits(code)
+    };
+    find(0, &simulator.url, "p50(ttft)<100s");
+    find(99, &simulator.url, "p50(ttft)<1ms");
+    find(6, &failing.url, "p50(ttft)<100s");
+    find(5, NOWHERE, "p50(ttft)<100s");
+    find(2, &simulator.url, "p50(nothing)<1");
+}
+
+/// The worse one is told by the exit code, and each of them by the summary.
+#[test]
+fn the_worst_is_told() {
+    let both = |code, flags: &str, words: &str, reason: &str| {
+        let place = check(code, flags, &format!("{words} {UNMET}"));
+        let points = place.summary().points;
+        let reasons = || points.iter().flat_map(|point| &point.reasons);
+        assert!(reasons().any(|told| told.code == reason), "{reason}: {points:?}");
+        assert!(points[0].goals.iter().any(|goal| !goal.met), "{points:?}");
+    };
+    both(3, "", TOO_FAST, "late_sends");
+    both(6, "--fail-ratio 0.5", "-u URL -n 40", "errors");
+    both(6, "--fail-ratio 0.5", TOO_FAST, "late_sends");
+    both(9, "--fail-ratio 0.5", "--target a=URL --target b=NOWHERE -n 40", "not_measured");
+    both(5, "--status 500", "--target a=URL --target b=NOWHERE -n 40", "not_measured");
+    check(2, "", "-u NOWHERE --concurency 4");
+    check(8, "", "-u URL -n 5 --artifact-dir file/below --slo p50(ttft)<1ms");
+}
+
+/// What was stopped has failed as well, and missed its goal: it was stopped.
+#[cfg(unix)]
+#[test]
+fn being_stopped_is_told_before_all_that_was_measured() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let gate = crate::server::Gate::default();
+        let held = gate.clone();
+        let server = Server::completing(move |request, to| {
+            if request.number >= 5 {
+                held.wait();
+            }
+            write!(to, "{}", refusal(500, "out of memory"))
+        });
+        let place = Place::new();
+        let words = format!("-u {} -n 1000 --warmup-request-count 0 {UNMET}", server.url);
+        let run = place.run(&words).start();
+        server.wait_for(6);
+        run.signal(signal);
+        run.stderr.wait_for("stopping");
+        gate.open();
+        run.exits(code);
+        let point = place.point();
+        for reason in ["no_success", "interrupted"] {
+            assert!(point.reasons.iter().any(|told| told.code == reason), "{reason}: {point:?}");
+        }
+    }
+}
+
+/// Each connection serves one request. While the one answer is held back, no file is left for the others.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_this_machine_could_not_send_is_not_the_servers_failure() {
+    use std::{process::Command, thread, time::Duration};
+
+    use crate::verdicts::Judged;
+
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        println!("skipped: there is no prlimit");
+        return;
+    }
+    let place = Place::new();
+    let process = place.path().join("process");
+    let server = Server::completing(move |request, to| {
+        if request.number == 40 {
+            let process = fs::read_to_string(&process)?;
+            let limit = |files: &str| {
+                let files = format!("--nofile={files}:");
+                Command::new("prlimit").args(["--pid", process.trim(), &files]).status()
+            };
+            limit("3")?;
+            thread::park_timeout(Duration::from_millis(500));
+            limit("1024")?;
+        }
+        write!(to, "{}", whole(request).replacen("\r\n", "\r\nconnection: close\r\n", 1))
+    });
+    let words = format!("-u {} -n 100 -c 2 --isl 16 --osl 1", server.url);
+    let run = place.limited("echo $$ > process").words("run --warmup-request-count 0 --ui none");
+    let ended = run.words(&words).words(UNMET).exits(8);
+    let run = Judged::new(place, &ended);
+    let reason = run.has("local_limits", "void");
+    assert!(reason.text.starts_with("this machine could not send "), "{reason:?}");
+    let point = run.place.point();
+    let (ok, unsent) = (point.outcomes["ok"], point.outcomes["client"]);
+    assert_eq!((ok + unsent, ok >= 40, unsent > 10), (100, true, true), "{point:?}");
+    assert!(point.errors[0].message.contains("ulimit -n"), "{:?}", point.errors);
+}
+
+/// These were bugs.
+#[cfg(unix)]
+#[test]
+fn words_that_are_no_text_are_refused_or_shown() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let word = OsStr::from_bytes(b"a\xff");
+    let place = Place::new();
+    assert!(place.inferbench("").arg(word).exits(2).stderr.contains("a\u{fffd}"));
+    let stderr = place.run("--simulate --name").arg(word).exits(2).stderr;
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
