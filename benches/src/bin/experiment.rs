@@ -1,4 +1,5 @@
-//! The two experiments that the README quotes: is the product right, and what does it cost?
+//! The experiments that the README quotes: is the product right, does it keep to its schedule, and what does it
+//! cost?
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are the output")]
 
@@ -8,7 +9,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use inferbench_benches::{
     clock::monotonic_ns,
-    experiment::{Conditions, FidelityRow, Product, Programs, Server, fidelity},
+    experiment::{
+        Asked, Conditions, FidelityRow, Product, Programs, ScheduleRow, Server, fidelity, schedule,
+    },
 };
 use serde_json::Value;
 
@@ -29,6 +32,15 @@ enum Experiment {
         /// Tokens of each answer
         #[arg(long, default_value_t = 100)]
         tokens: u32,
+    },
+    /// The delivered rate against the one asked for, and how late requests are sent
+    Schedule {
+        /// Requests a second
+        #[arg(long, default_value_t = 2_000)]
+        rate: u32,
+        /// For how long
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
     },
     /// CPU per SSE event, as a multiple of the bare reader's
     Cost {
@@ -54,6 +66,7 @@ fn main() -> anyhow::Result<()> {
     let programs = Programs::beside_this_one()?;
     match Cli::parse().experiment {
         Experiment::Fidelity { streams, tokens } => show_fidelity(&programs, &streams, tokens),
+        Experiment::Schedule { rate, seconds } => show_schedule(&programs, rate, seconds),
         Experiment::Cost { repeats } => show_cost(&programs, repeats),
         Experiment::Startup { repeats } => show_startup(&programs, repeats),
         Experiment::Memory { streams } => show_memory(&programs, streams),
@@ -96,6 +109,50 @@ fn print_row(row: &FidelityRow) {
         pair(row.ttft_read),
         pair(row.gaps_kernel),
         pair(row.gaps_read),
+    );
+}
+
+fn show_schedule(programs: &Programs, rate: u32, seconds: u32) -> anyhow::Result<()> {
+    println!("{rate} requests a second for {seconds} s; late in ms, p50 / p99 / max");
+    println!(
+        "{:>9} {:>7} {:>7} {:>12} {:>9} {:>7}  {:>24}  {:>24}",
+        "arrivals",
+        "due",
+        "missed",
+        "delivered/s",
+        "of asked",
+        "uneven",
+        "sent late",
+        "arrived late"
+    );
+    for arrivals in ["constant", "poisson"] {
+        print_schedule_row(&schedule(programs, Asked { arrivals, rate, seconds })?);
+    }
+    Ok(())
+}
+
+fn print_schedule_row(row: &ScheduleRow) {
+    let three = |[p50, p99, max]: [f64; 3]| format!("{p50:.3} / {p99:.3} / {max:.3}");
+    println!(
+        "{:>9} {:>7} {:>7} {:>12.2} {:>8.3}% {:>7.3}  {:>24}  {:>24}",
+        row.asked.arrivals,
+        row.due,
+        row.missed,
+        row.delivered,
+        row.ratio * 100.0,
+        row.unevenness,
+        three(row.late_ms),
+        three(row.arrived_ms),
+    );
+    if let Some(off_ns) = row.off_ns {
+        println!("{:>9} due times are off by {off_ns} ns at most", "");
+    }
+    let word = |kept| if kept { "kept" } else { "MISSED" };
+    println!(
+        "{:>9} within 0.1 % of the rate, none missed: {}; p99 sent within 0.2 ms: {}",
+        "",
+        word(row.is_delivered()),
+        word(row.is_prompt()),
     );
 }
 

@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn errors_are_those_of_the_events_that_can_be_compared() {
-        let line = r#"{"request_id":"a","phase":"measure","outcome":"ok","arrivals":{
+        let line = r#"{"request_id":"a","phase":"measure","outcome":"ok","due_ns":0,"arrivals":{
             "at_ns":[900,1100000,11130000,21130000,21130000],"kind":["role","content","content","content","content"],
             "lag_ns":[0,5000,1000000,0,0],"coalesced":[3,4]}}"#;
         let sample: ProductSample = serde_json::from_str(line).unwrap();

@@ -3,7 +3,9 @@
 mod fidelity;
 mod programs;
 mod samples;
+mod schedule;
 
 pub use fidelity::{Conditions, FidelityRow, fidelity};
 pub use programs::{Product, Programs, Server};
 pub use samples::{ProductSample, Run};
+pub use schedule::{Asked, ScheduleRow, schedule};

@@ -121,17 +121,21 @@ impl Product<'_> {
     /// If it failed, or its files cannot be read.
     pub fn run(&self, programs: &Programs, artifacts: &Path) -> anyhow::Result<Run> {
         let requests = (self.streams * self.rounds).to_string();
-        let before = children_cpu_s()?;
-        let output = programs
-            .command("inferbench")
+        let mut command = programs.command("inferbench");
+        command
             .args(["run", "--json", "--ui", "none", "--isl", "16", "--warmup-request-count"])
             .arg(self.streams.to_string())
             .args(["--url", self.url, "-n", &requests])
-            .args(["-c", &self.streams.to_string(), "--osl", &self.tokens.to_string()])
-            .arg("--artifact-dir")
-            .arg(artifacts)
-            .output()
-            .context("inferbench")?;
+            .args(["-c", &self.streams.to_string(), "--osl", &self.tokens.to_string()]);
+        Run::of(&mut command, artifacts)
+    }
+}
+
+impl Run {
+    /// Has `command`, which measures and prints JSON, put its results below `artifacts`, and reads them.
+    pub(super) fn of(command: &mut Command, artifacts: &Path) -> anyhow::Result<Self> {
+        let before = children_cpu_s()?;
+        let output = command.arg("--artifact-dir").arg(artifacts).output().context("inferbench")?;
         let said = String::from_utf8_lossy(&output.stderr);
         // 3: it measured, and calls its own numbers void, as it should where most reads hold several events.
         let measured = matches!(output.status.code(), Some(0 | 3));
@@ -139,7 +143,7 @@ impl Product<'_> {
         let id = serde_json::from_slice::<serde_json::Value>(&output.stdout)?["id"].clone();
         let id = id.as_str().context("the summary has the run's id")?;
         let directory = artifacts.join(format!("{id}-chat"));
-        Run::read(&directory, children_cpu_s()? - before)
+        Self::read(&directory, children_cpu_s()? - before)
     }
 }
 

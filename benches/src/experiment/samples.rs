@@ -29,8 +29,25 @@ pub struct ProductSample {
     pub phase: String,
     /// How it ended.
     pub outcome: String,
+    /// When it was to be sent, since the start of the run.
+    pub due_ns: u64,
+    /// The set-up of its connection, where it needed a new one.
+    #[serde(default)]
+    pub connect: Option<Connect>,
+    /// When it was sent; absent where it never was.
+    #[serde(default)]
+    pub sent_ns: Option<u64>,
     /// The events of the answer.
     pub arrivals: Arrivals,
+}
+
+/// The set-up of a connection.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Connect {
+    /// When it began.
+    pub began_ns: u64,
+    /// When the connection could carry a request.
+    pub done_ns: u64,
 }
 
 /// The events of an answer, field by field.
@@ -55,6 +72,14 @@ struct RunFile {
 #[derive(Deserialize)]
 struct Anchor {
     monotonic_ns: u64,
+}
+
+impl ProductSample {
+    /// Nanoseconds from due to sent, without the set-up of a connection; `None` where it was not sent.
+    pub(super) fn late_ns(&self) -> Option<f64> {
+        let connecting = self.connect.map_or(0, |connect| connect.done_ns - connect.began_ns);
+        Some(self.sent_ns? as f64 - self.due_ns as f64 - connecting as f64)
+    }
 }
 
 impl Arrivals {

@@ -3,11 +3,11 @@
 
 use std::{fs, io::Write, time::Duration};
 
-use bench_core::{Moment, Outcome, Sample};
+use bench_core::{Clock, Moment, Outcome, Sample};
 use bench_store::{EventKind, PhaseLine, PointSummary};
 
 use crate::{
-    program::{Ended, Place, statistic},
+    program::{Ended, Place, statistic, until},
     server::{Gate, Server, whole},
     simulator::Simulator,
 };
@@ -109,6 +109,29 @@ fn a_cap_in_flight_hides_the_wait_from_all_but_the_times_from_due() {
     assert!(reasons.iter().any(|reason| reason.code == "late_sends"), "{reasons:?}");
     assert_eq!(trust, "void", "this is not the load that was asked for");
     assert!(frozen.ended.stdout.contains("TTFT due ms"), "{}", frozen.ended.stdout);
+}
+
+/// A load that leaves out what it could not send in time leaves out the longest waits.
+#[test]
+fn what_was_due_in_time_is_sent_though_the_time_is_over() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::completing(move |request, to| {
+        held.wait();
+        write!(to, "{}", whole(request))
+    });
+    let place = Place::new();
+    let run = format!("-u {} -r 100 -d 1s --max-in-flight 1 {EVENLY}", server.url);
+    let clock = Clock::start();
+    let run = place.run(&run).start();
+    server.wait_for(1);
+    let sent = clock.now();
+    until("its time is over", || clock.now().since(sent) > Duration::from_millis(1_200));
+    gate.open();
+    run.measures();
+    assert_eq!(place.point().outcomes, [("ok".to_owned(), 100)].into());
+    assert_eq!(due_ns(&place.measured()), (0..100).map(|n| n * 10 * MS).collect::<Vec<_>>());
+    assert!(statistic(&place.point(), "ttft_due_ms", "max") > 1_100.0);
 }
 
 /// The due times of a run with the file `name` in its place.

@@ -122,18 +122,21 @@ fn the_highest_concurrency_is_the_one_that_the_queue_implies() {
     assert!((missed - highest - 1.0).abs() < 1e-9, "it ends between neighbours: {missed}");
 }
 
-/// At r a second, evenly, nobody waits as long as r ≤ R/S = 80. Above, request n waits for n·(S/R − 1/r), on
-/// average of 120 for 60 times that: 25 ms are reached at 82.8 a second. Of 40·1.1ⁱ, 77.9 is the last
-/// below.
+/// Of R = 8 places, in each of which a request stays for S = 200 ms, nobody waits as long as r ≤ R/S = 40 come in
+/// a second, evenly. Above, request n waits for n·(S/R − 1/r): 100 of them on average for 50 times that, which
+/// is 45 ms at 41.5 a second. Of 32·1.1ⁱ, 38.7 is the last below.
+///
+/// Times are long for the sake of busy machines: what is sent later than half of them is void, and meets no
+/// goal.
 #[test]
 fn the_highest_rate_is_the_capacity() {
-    let simulator = Simulator::start(OF_EIGHT);
-    let rates = "-r 40..160 --precision 10 --arrival-pattern constant";
+    let simulator = Simulator::start("--ttft-ms 200 --itl-ms 0 --max-running 8");
+    let rates = "-r 32..128 --precision 10 --arrival-pattern constant";
     let (highest, missed) =
-        found(&format!("avg(ttft)<45ms -u {} {rates} -n 120 --isl 16 --osl 5", simulator.url));
-    let step = |i: i32| 40.0 * 1.1_f64.powi(i);
+        found(&format!("avg(ttft)<245ms -u {} {rates} -n 100 --isl 16 --osl 1", simulator.url));
+    let step = |i: i32| 32.0 * 1.1_f64.powi(i);
     let is_step = |load: f64, i: i32| (load - step(i)).abs() < 1e-3;
-    let place = (6..=8).find(|i| is_step(highest, *i));
+    let place = (1..=3).find(|i| is_step(highest, *i));
     assert!(place.is_some_and(|i| is_step(missed, i + 1)), "{highest}, {missed}");
 }
 

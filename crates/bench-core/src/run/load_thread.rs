@@ -113,7 +113,9 @@ impl LoadThread {
         tasks.panicked
     }
 
-    /// Open loop: sends every `count`-th session at its time, whatever becomes of those before.
+    /// Open loop: sends every `count`-th session at its time, whatever becomes of those before. What was due in
+    /// time and is late is sent although the time is over, until the grace period ends: it is those that
+    /// waited longest.
     async fn send_at_their_times(&self, order: &Arc<Order>, tasks: &mut Tasks) {
         let parts = order.parts();
         let Load::Open { schedule, .. } = &parts.load else { return };
@@ -124,6 +126,8 @@ impl LoadThread {
         };
         let feed = parts.feeds.of_thread(self.number);
         let mut stopped = pin!(parts.stop.reached(Level::Drain));
+        let end = order.deadline().map(|deadline| self.clock.instant(deadline + parts.grace));
+        let is_stopped = || parts.stop.level() != Level::Go;
         for n in (self.number as u64..parts.until.requests.unwrap_or(u64::MAX)).step_by(self.count)
         {
             let Some(offset) = schedule.due(n) else { return };
@@ -135,11 +139,12 @@ impl LoadThread {
                 () = timer.sleep_until(self.clock.instant(due)) => {}
                 () = &mut stopped => return,
             }
-            let Some(fed) = feed.next(|| order.is_over()).await else { return };
+            let Some(fed) = feed.next(is_stopped).await else { return };
             let permit = match order.places() {
                 Some(places) => tokio::select! {
                     permit = Arc::clone(places).acquire_owned() => permit.ok(),
                     () = &mut stopped => return,
+                    () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return,
                 },
                 None => None,
             };

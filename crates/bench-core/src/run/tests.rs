@@ -142,6 +142,24 @@ fn a_cap_makes_requests_late_and_drops_none() {
     assert!(reasons.iter().any(|r| matches!(r, Reason::LateSends { .. })), "{reasons:?}");
 }
 
+/// At 100 a second for a second, where each takes 40 ms and two may be in flight, sending takes two seconds.
+#[test]
+fn what_was_due_in_time_is_sent_within_the_grace_period() {
+    let sent_with = |grace| {
+        let schedule = Arc::new(Paced::constant(Rate::per_second(100.0).unwrap()));
+        let load = Load::Open { schedule, max_in_flight: NonZeroUsize::new(2) };
+        let mut plan = plan(load, Until::duration(Duration::from_secs(1)));
+        plan.points[0].grace = grace;
+        let server = Scripted::always(Script::tokens(1).after(MS * 40));
+        go(&plan, server).0.points[0].summary.succeeded()
+    };
+    assert_eq!(sent_with(Duration::from_secs(30)), 100);
+    let cut = sent_with(MS * 500);
+    assert!((70..80).contains(&cut), "{cut}");
+    let cut = sent_with(Duration::ZERO);
+    assert!((46..=52).contains(&cut), "{cut}");
+}
+
 #[test]
 fn warm_up_is_kept_apart_and_takes_the_first_sessions() {
     let mut plan = plan(closed(3), Until::requests(30));

@@ -59,6 +59,15 @@ fn several(run: &RunFile, summary: &SummaryFile) -> String {
     }
 }
 
+/// How many points ended, of how many where that was known before.
+fn ended(entry: &Entry) -> String {
+    let Entry { points_ended, points, .. } = entry;
+    if points_ended > points {
+        return points_ended.to_string();
+    }
+    format!("{points_ended} of {points} ended")
+}
+
 /// What can be read of the samples of a run that did not end by itself.
 struct Tail {
     read: u64,
@@ -88,7 +97,7 @@ fn facts(entry: &Entry, tail: Option<&Tail>) -> Table {
         ("engine", entry.engines.join(", ")),
         ("model", model(entry)),
         ("load", entry.load.clone()),
-        ("points", format!("{} of {} ended", entry.points_ended, entry.points)),
+        ("points", ended(entry)),
     ];
     if entry.simulated {
         facts.push(("simulated", "yes: these are numbers of the built-in simulator".to_owned()));
