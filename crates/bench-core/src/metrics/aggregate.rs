@@ -6,10 +6,11 @@ use super::{
     formulas,
     registry::{Metric, Source, registry},
     summary::{Facts, Figure, Summary},
+    timeline::Timeline,
 };
 use crate::{
     Goodput, Load, Moment, Outcome, Point, Sample, TokenSource,
-    stats::{self, DRIFT_ALPHA, Distribution, Drift, Durations, SteadyWindow},
+    stats::{Distribution, Durations, SteadyWindow},
 };
 
 /// What the metrics of a phase need of its samples.
@@ -50,36 +51,16 @@ pub struct Aggregate {
     good: u64,
     /// Requests in flight that a closed loop was asked for.
     concurrency: Option<u64>,
-    spans: Vec<Span>,
-    paces: Vec<Pace>,
+    timeline: Timeline,
     /// Prompt tokens of requests whose server says how many it had cached, and these.
     cacheable: u64,
     cached: u64,
     steady: Option<SteadyWindow>,
 }
 
-/// From when to when a request was in flight, in nanoseconds since the start of the run.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    sent: u64,
-    done: u64,
-    ok: bool,
-}
-
-/// How a successful request fared, to be compared with those sent before and after it.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    sent: u64,
-    ttft_ms: Option<f64>,
-    tpot_ms: Option<f64>,
-}
-
 /// Ten milliseconds: a second's window then moves in steps of 1 %.
 const BUCKET: u64 = 10_000_000;
 const BUCKETS_PER_SECOND: u64 = 100;
-
-/// A drift of less is none: servers breathe.
-const LEAST_DRIFT: f64 = 0.10;
 
 /// Different messages of failed requests that are kept.
 const MOST_ERRORS: usize = 50;
@@ -115,8 +96,7 @@ impl Default for Aggregate {
             goodput: None,
             good: 0,
             concurrency: None,
-            spans: Vec::new(),
-            paces: Vec::new(),
+            timeline: Timeline::default(),
             cacheable: 0,
             cached: 0,
             steady: None,
@@ -147,11 +127,8 @@ impl Aggregate {
             self.began = Some(self.began.map_or(sent, |began| began.min(sent)));
             self.in_flight += sample.done.map_or(Duration::ZERO, |done| done.since(sent));
             self.lateness_ms.extend(formulas::lateness_ms(sample));
-            if let Some(done) = sample.done {
-                let (sent, done) = (sent.as_nanos(), done.as_nanos());
-                self.spans.push(Span { sent, done, ok: sample.outcome.is_ok() });
-            }
         }
+        self.timeline.add(sample);
         self.add_lag(sample);
         match sample.outcome {
             Outcome::Ok => self.add_success(sample),
@@ -187,10 +164,6 @@ impl Aggregate {
             }
         }
         self.good += u64::from(self.goodput.as_ref().is_some_and(|goals| goals.is_good(sample)));
-        if let Some(sent) = sample.sent {
-            let (ttft_ms, tpot_ms) = (formulas::ttft_ms(sample), formulas::tpot_ms(sample));
-            self.paces.push(Pace { sent: sent.as_nanos(), ttft_ms, tpot_ms });
-        }
         if let Some((usage, cached)) = sample.usage.and_then(|usage| Some((usage, usage.cached?))) {
             self.cacheable += u64::from(usage.prompt);
             self.cached += u64::from(cached);
@@ -242,8 +215,8 @@ impl Aggregate {
 
     /// The metrics of all that was taken in.
     pub fn summarize(mut self) -> Summary {
-        self.steady = self.steady_window();
-        self.paces.sort_unstable_by_key(|pace| pace.sent);
+        self.timeline.sort();
+        self.steady = self.timeline.steady(self.concurrency);
         let mut figures = Vec::new();
         for (i, metric) in registry().iter().enumerate() {
             let figure = match metric.source {
@@ -267,34 +240,11 @@ impl Aggregate {
             disagreeing_ratio: ratio(self.disagreeing, self.compared),
             late_ms_p99: lateness.and_then(|d| d.percentile(99.0)),
             cached_ratio: ratio(self.cached, self.cacheable),
-            drift: self.drift(),
-            cold_start: self.cold_start(),
+            drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
+            cold_start: self.timeline.cold_start(self.concurrency),
             ..Facts::default()
         };
         Summary { outcomes: self.outcomes, errors: self.errors, facts, figures }
-    }
-
-    fn steady_window(&self) -> Option<SteadyWindow> {
-        let spans: Vec<_> = self.spans.iter().map(|span| (span.sent, span.done)).collect();
-        match self.concurrency {
-            Some(n) => SteadyWindow::of_closed(&spans, usize::try_from(n).unwrap_or(usize::MAX)),
-            None => SteadyWindow::of_open(&spans),
-        }
-    }
-
-    /// How the second half of the steady window went otherwise than the first.
-    fn drift(&self) -> Option<Drift> {
-        let steady = self.steady?;
-        let within = |pace: &&Pace| (steady.from_ns..=steady.to_ns).contains(&pace.sent);
-        let paces: Vec<Pace> = self.paces.iter().filter(within).copied().collect();
-        strongest(&paces, stats::drift)
-    }
-
-    /// How much slower the first requests were than the later ones, beyond those that were sent together
-    /// at the start.
-    fn cold_start(&self) -> Option<Drift> {
-        let together = usize::try_from(self.concurrency.unwrap_or(0)).unwrap_or(usize::MAX);
-        strongest(self.paces.get(together..)?, stats::warm_up_too_short)
     }
 
     /// Inter token latency, unless some gaps would be missing from it: half a picture misleads.
@@ -358,8 +308,7 @@ impl Aggregate {
 
     pub(super) fn steady_rps(&self) -> Option<f64> {
         let (seconds, steady) = (self.steady_s()?, self.steady?);
-        let within = |span: &&Span| (steady.from_ns..steady.to_ns).contains(&span.done);
-        let ended = self.spans.iter().filter(|span| span.ok).filter(within).count();
+        let ended = self.timeline.ended_within(steady);
         Some(ended as f64 / seconds)
     }
 
@@ -403,17 +352,6 @@ impl Aggregate {
         }
         peak
     }
-}
-
-/// What `test` finds in the times to first token or in the times per token, whichever is more; `None`
-/// where it finds nothing that matters.
-fn strongest(paces: &[Pace], test: fn(&[f64]) -> Option<Drift>) -> Option<Drift> {
-    let of = |value: fn(&Pace) -> Option<f64>| {
-        let values: Vec<f64> = paces.iter().filter_map(value).collect();
-        test(&values).filter(|drift| drift.is_significant(LEAST_DRIFT, DRIFT_ALPHA))
-    };
-    let found = [of(|pace| pace.ttft_ms), of(|pace| pace.tpot_ms)];
-    found.into_iter().flatten().max_by(|a, b| a.ratio.abs().total_cmp(&b.ratio.abs()))
 }
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {

@@ -5,6 +5,7 @@ mod formulas;
 mod gpu;
 mod registry;
 mod summary;
+mod timeline;
 
 pub use aggregate::Aggregate;
 pub(crate) use gpu::GpuReadings;

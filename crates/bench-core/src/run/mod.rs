@@ -17,6 +17,8 @@ mod load_thread;
 mod order;
 mod outbox;
 mod parking;
+mod prepared;
+mod processor;
 mod slot;
 mod stop;
 mod telemetry;
@@ -29,6 +31,7 @@ use tokio::time::Instant;
 
 pub use self::{
     course::{Course, InOrder},
+    prepared::{Prepare, Prepared, RunError},
     stop::{Level, Stop},
     watch::{EarlyEnd, Watch},
 };
@@ -37,72 +40,14 @@ use self::{
     load_thread::LoadThreads,
     order::{KeepText, Order},
     outbox::Message,
+    processor::ProcessorTime,
     telemetry::Polling,
 };
 use crate::{
     Aggregate, Clock, Facts, Grader, Load, MetricSink, Moment, Phase, Plan, Point, PointOutcome,
-    Provider, RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TelemetrySource,
-    TokenCounter, Until, Verdict, Workload, metrics::GpuReadings,
+    Provider, RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until,
+    Verdict, metrics::GpuReadings,
 };
-
-/// What a point needs to be measured.
-#[expect(missing_debug_implementations, reason = "it holds the user's own trait objects")]
-pub struct Prepared {
-    /// The server.
-    pub provider: Arc<dyn Provider>,
-    /// What to send. Warm-up takes the first sessions, the measured phase the next ones.
-    pub workload: Box<dyn Workload>,
-    /// Counts output tokens: of every answer if it is exact, else where the server does not.
-    pub counter: Option<Arc<dyn TokenCounter>>,
-    /// Judges answers of requests that expect something.
-    pub grader: Option<Arc<dyn Grader>>,
-    /// Whether samples keep the generated text.
-    pub keep_text: bool,
-    /// Looks on, and may end the point early.
-    pub watch: Option<Box<dyn Watch>>,
-    /// What else to watch during both phases, on a thread of its own. None, no thread.
-    pub sources: Vec<Box<dyn TelemetrySource>>,
-}
-
-impl Prepared {
-    /// A provider and a workload, nothing else.
-    pub fn new(provider: Arc<dyn Provider>, workload: Box<dyn Workload>) -> Self {
-        Self {
-            provider,
-            workload,
-            counter: None,
-            grader: None,
-            keep_text: false,
-            watch: None,
-            sources: Vec::new(),
-        }
-    }
-}
-
-/// Builds what a point needs; called right before the point is measured. Where it fails, the point has a
-/// [failure](PointOutcome::failure), and the run goes on.
-pub type Prepare<'a> =
-    dyn FnMut(&Point) -> Result<Prepared, Box<dyn std::error::Error + Send + Sync>> + 'a;
-
-/// A measurement that could not be done. A request that fails is no such error: it is a sample.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// A sink gave up. What it had taken before is its own.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The system gave no thread or no runtime.
-    #[error("cannot start a thread")]
-    Threads(#[source] std::io::Error),
-    /// A provider, workload or grader panicked.
-    #[error("a {role} panicked: {message}")]
-    Panicked {
-        /// Which part.
-        role: &'static str,
-        /// What it said.
-        message: String,
-    },
-}
 
 /// Runs the points of `plan` in their order and returns how it ended; everything else goes to `sink`
 /// while it happens.
@@ -523,40 +468,6 @@ fn counted(mut sample: Sample, keep: bool, counter: Option<&dyn TokenCounter>) -
 fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// What this process has used of the processors.
-struct ProcessorTime {
-    at: Instant,
-    used: Option<Duration>,
-}
-
-impl ProcessorTime {
-    fn now() -> Self {
-        Self { at: Instant::now(), used: processor_time() }
-    }
-
-    fn cores_since(&self) -> Option<f64> {
-        let wall = self.at.elapsed().as_secs_f64();
-        let used = processor_time()?.checked_sub(self.used?)?.as_secs_f64();
-        (wall > 0.0).then(|| used / wall)
-    }
-}
-
-#[cfg(unix)]
-fn processor_time() -> Option<Duration> {
-    use nix::sys::{
-        resource::{UsageWho, getrusage},
-        time::TimeValLike,
-    };
-    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
-    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    u64::try_from(micros).ok().map(Duration::from_micros)
-}
-
-#[cfg(not(unix))]
-fn processor_time() -> Option<Duration> {
-    None
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced,
     Progress, RampShape, Rate, Reading, Reason, Request, Resumed, Session, Single, TokenSource,
-    Trust, Turn, WarmUp,
+    Trust, Turn, WarmUp, Workload,
     testing::{Collected, Script, Scripted, ScriptedRead, ScriptedSource, endless},
 };
 

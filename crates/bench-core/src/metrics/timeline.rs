@@ -1,0 +1,92 @@
+//! When requests were in flight, and how they fared in the order of sending: what tells whether a phase was
+//! steady.
+
+use super::formulas;
+use crate::{
+    Moment, Sample,
+    stats::{self, DRIFT_ALPHA, Drift, SteadyWindow},
+};
+
+/// The requests of a phase.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timeline {
+    spans: Vec<Span>,
+    paces: Vec<Pace>,
+}
+
+/// From when to when a request was in flight, in nanoseconds since the start of the run.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    sent: u64,
+    done: u64,
+    ok: bool,
+}
+
+/// How a successful request fared, to be compared with those sent before and after it.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    sent: u64,
+    ttft_ms: Option<f64>,
+    tpot_ms: Option<f64>,
+}
+
+/// A drift of less is none: servers breathe.
+const LEAST_DRIFT: f64 = 0.10;
+
+impl Timeline {
+    /// Takes in a sample; one that was never sent is not of it.
+    pub(super) fn add(&mut self, sample: &Sample) {
+        let Some(sent) = sample.sent.map(Moment::as_nanos) else { return };
+        let ok = sample.outcome.is_ok();
+        self.spans.extend(sample.done.map(|done| Span { sent, done: done.as_nanos(), ok }));
+        if ok {
+            let (ttft_ms, tpot_ms) = (formulas::ttft_ms(sample), formulas::tpot_ms(sample));
+            self.paces.push(Pace { sent, ttft_ms, tpot_ms });
+        }
+    }
+
+    /// Puts it into the order of sending, which what follows needs.
+    pub(super) fn sort(&mut self) {
+        self.paces.sort_unstable_by_key(|pace| pace.sent);
+    }
+
+    /// The steady window of a closed loop with `concurrency` in flight, or of an open loop.
+    pub(super) fn steady(&self, concurrency: Option<u64>) -> Option<SteadyWindow> {
+        let spans: Vec<_> = self.spans.iter().map(|span| (span.sent, span.done)).collect();
+        match concurrency {
+            Some(n) => SteadyWindow::of_closed(&spans, usize::try_from(n).unwrap_or(usize::MAX)),
+            None => SteadyWindow::of_open(&spans),
+        }
+    }
+
+    /// How the second half of the steady window went otherwise than the first.
+    pub(super) fn drift(&self, steady: SteadyWindow) -> Option<Drift> {
+        let within = |pace: &&Pace| (steady.from_ns..=steady.to_ns).contains(&pace.sent);
+        let paces: Vec<Pace> = self.paces.iter().filter(within).copied().collect();
+        strongest(&paces, stats::drift)
+    }
+
+    /// How much slower the first requests were than the later ones, beyond those that were sent together
+    /// at the start.
+    pub(super) fn cold_start(&self, concurrency: Option<u64>) -> Option<Drift> {
+        let together = usize::try_from(concurrency.unwrap_or(0)).unwrap_or(usize::MAX);
+        strongest(self.paces.get(together..)?, stats::warm_up_too_short)
+    }
+
+    /// Successful requests that ended within the steady window.
+    pub(super) fn ended_within(&self, steady: SteadyWindow) -> usize {
+        let within = |span: &&Span| (steady.from_ns..steady.to_ns).contains(&span.done);
+        self.spans.iter().filter(|span| span.ok).filter(within).count()
+    }
+}
+
+/// What `test` finds in the times to first token or in the times per token, whichever is more; `None`
+/// where it finds nothing that matters.
+fn strongest(paces: &[Pace], test: fn(&[f64]) -> Option<Drift>) -> Option<Drift> {
+    let of = |value: fn(&Pace) -> Option<f64>| {
+        let values: Vec<f64> = paces.iter().filter_map(value).collect();
+        test(&values).filter(|drift| drift.is_significant(LEAST_DRIFT, DRIFT_ALPHA))
+    };
+    let found = [of(|pace| pace.ttft_ms), of(|pace| pace.tpot_ms)];
+    found.into_iter().flatten().max_by(|a, b| a.ratio.abs().total_cmp(&b.ratio.abs()))
+}

@@ -1,0 +1,331 @@
+//! What speaks against the numbers, in words.
+
+use std::fmt;
+
+use super::{
+    Trust,
+    limits::{
+        MOST_CACHED, MOST_ERRORS, MOST_OTHERS, MOST_THROTTLED, VOID_COALESCED, VOID_LATE_MS,
+        VOID_LATE_SHARE, VOID_UNSENT, floor_of_p90,
+    },
+};
+use crate::{EarlyEnd, TokenSource, stats::Drift};
+
+/// Something that speaks against the numbers, with its figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Not one request succeeded.
+    NoSuccess {
+        /// Requests that ended.
+        requests: u64,
+    },
+    /// Too many requests failed.
+    Errors {
+        /// Failed / (failed + successful).
+        ratio: f64,
+    },
+    /// Too few requests succeeded to quote more than the median.
+    FewSamples {
+        /// Successful requests.
+        have: u64,
+    },
+    /// Requests were sent late.
+    LateSends {
+        /// How late, at the 99th percentile.
+        p99_ms: f64,
+        /// The median time to first token, beside which it counts.
+        ttft_ms: f64,
+    },
+    /// This machine read arrivals late. Where the kernel stamped them, the numbers are still right.
+    ClientLag {
+        /// How late, at the 99th percentile.
+        p99_ms: f64,
+        /// The median gap between events, beside which it counts.
+        gap_ms: f64,
+    },
+    /// Many events shared a read, so that their gaps are unknown.
+    Coalesced {
+        /// Share of gaps.
+        ratio: f64,
+        /// Whether this machine reads late, too: else the server sends several at once.
+        read_late: bool,
+    },
+    /// Arrivals were stamped when read although this platform has kernel stamps: a clock was set, or
+    /// the kernel left stamps out.
+    UnstampedArrivals {
+        /// Share of arrivals.
+        ratio: f64,
+    },
+    /// This process used most of the processor.
+    ClientCpu {
+        /// Cores used.
+        used: f64,
+        /// Cores there are.
+        of: f64,
+    },
+    /// Answers were shorter than asked for.
+    ShortOutput {
+        /// Output tokens received / asked for.
+        ratio: f64,
+    },
+    /// The server's count of output tokens and the tokenizer's differ.
+    TokenCounts {
+        /// Share of requests where they differ by more than 2 %.
+        ratio: f64,
+    },
+    /// Output tokens were guessed.
+    EstimatedTokens {
+        /// From what.
+        source: TokenSource,
+    },
+    /// Samples waited for their channel.
+    DelayedSamples {
+        /// How many.
+        samples: u64,
+    },
+    /// The workload did not keep up.
+    Starved {
+        /// How often a request could not be sent for that.
+        times: u64,
+    },
+    /// The run was stopped before its end.
+    Interrupted,
+    /// The point was ended early.
+    EndedEarly {
+        /// Why.
+        because: EarlyEnd,
+    },
+    /// The point could not even be begun.
+    NotMeasured,
+    /// This machine could not send requests: no file, port or memory was left.
+    LocalLimits {
+        /// How many.
+        requests: u64,
+        /// Share of those that ended.
+        ratio: f64,
+    },
+    /// The server had prompts in its cache.
+    CachedPrompts {
+        /// Share of the prompt tokens.
+        ratio: f64,
+    },
+    /// The second half of the steady window went otherwise than the first.
+    Drift(Drift),
+    /// The first requests were slower than the later ones: the server was not warm.
+    ColdStart(Drift),
+    /// Somebody set this machine's clock.
+    ClockStepped {
+        /// By how much.
+        ms: f64,
+    },
+    /// The GPU ran slower than it was asked to, as for its heat or its power limit.
+    GpuThrottled {
+        /// Share of readings.
+        ratio: f64,
+    },
+    /// Others than the server used the GPU.
+    GpuShared {
+        /// The most that were seen at a time.
+        processes: u32,
+    },
+}
+
+impl Reason {
+    /// A stable name, for files and `explain`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuccess { .. } => "no_success",
+            Self::Errors { .. } => "errors",
+            Self::FewSamples { .. } => "n_small",
+            Self::LateSends { .. } => "late_sends",
+            Self::ClientLag { .. } => "lag",
+            Self::Coalesced { .. } => "coalesced",
+            Self::UnstampedArrivals { .. } => "unstamped",
+            Self::ClientCpu { .. } => "client_cpu",
+            Self::ShortOutput { .. } => "osl",
+            Self::TokenCounts { .. } => "usage_conflict",
+            Self::EstimatedTokens { .. } => "tokens_estimated",
+            Self::DelayedSamples { .. } => "delayed_samples",
+            Self::Starved { .. } => "starved",
+            Self::Interrupted => "interrupted",
+            Self::EndedEarly { .. } => "ended_early",
+            Self::NotMeasured => "not_measured",
+            Self::LocalLimits { .. } => "local_limits",
+            Self::CachedPrompts { .. } => "cached",
+            Self::Drift(_) => "drift",
+            Self::ColdStart(_) => "cold_start",
+            Self::ClockStepped { .. } => "clock",
+            Self::GpuThrottled { .. } => "gpu_throttled",
+            Self::GpuShared { .. } => "gpu_shared",
+        }
+    }
+
+    /// How much it speaks against the numbers.
+    pub fn trust(&self) -> Trust {
+        match self {
+            Self::NoSuccess { .. } | Self::NotMeasured => Trust::Void,
+            Self::LocalLimits { ratio, .. } if *ratio > VOID_UNSENT => Trust::Void,
+            Self::LateSends { p99_ms, ttft_ms }
+                if *p99_ms > VOID_LATE_MS.max(ttft_ms * VOID_LATE_SHARE) =>
+            {
+                Trust::Void
+            }
+            Self::Coalesced { ratio, read_late: true } if *ratio > VOID_COALESCED => Trust::Void,
+            _ => Trust::Doubtful,
+        }
+    }
+
+    /// What can be done about it.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoSuccess { .. } | Self::Errors { .. } => {
+                "look at the errors and at the server's log"
+            }
+            Self::FewSamples { .. } => "send more requests: -n, or a longer -d",
+            Self::LateSends { .. } => {
+                "ask for a lower rate, or give the client more cores (--threads)"
+            }
+            Self::ClientLag { .. } | Self::ClientCpu { .. } => {
+                "give the client cores of its own, or run it on another machine"
+            }
+            Self::Coalesced { read_late: true, .. } => {
+                "give the client cores of its own, or run it on another machine"
+            }
+            Self::Coalesced { read_late: false, .. } => {
+                "nothing on this side: look at latencies of whole requests, and at tpot_ms"
+            }
+            Self::UnstampedArrivals { .. } => {
+                "check that nothing sets this machine's clock during a run"
+            }
+            Self::ShortOutput { .. } => {
+                "have the server ignore the end token: --extra-inputs ignore_eos:true, where it knows that"
+            }
+            Self::TokenCounts { .. } => "check that --tokenizer is the served model's",
+            Self::EstimatedTokens { .. } => "give the model's tokenizer: --tokenizer PATH",
+            Self::DelayedSamples { .. } => "write the results to a faster disk",
+            Self::Starved { .. } => "prepare more prompts ahead",
+            Self::Interrupted => "run it to its end: inferbench resume",
+            Self::EndedEarly { .. } => "ask for less load, or let it run to its end",
+            Self::NotMeasured => "see why it could not be measured, and resume the run",
+            Self::LocalLimits { .. } => "raise ulimit -n, or ask for fewer connections",
+            Self::CachedPrompts { .. } => {
+                "have the server forget its prefixes, or send other prompts: --random-seed"
+            }
+            Self::Drift(_) => {
+                "measure longer, and see whether the server heats up, fills up or leaks: -d 5m"
+            }
+            Self::ColdStart(_) => "warm up longer: --warmup-request-count",
+            Self::ClockStepped { .. } => {
+                "have nothing set the clock during a run; chrony and ntpd slew it by default"
+            }
+            Self::GpuThrottled { .. } => {
+                "see why with nvidia-smi -q -d PERFORMANCE; cool the GPU, or raise its power limit"
+            }
+            Self::GpuShared { .. } => {
+                "stop them, or give the server a GPU of its own; nvidia-smi names them"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuccess { requests } => write!(f, "none of {requests} requests succeeded"),
+            Self::Errors { ratio } => {
+                write!(
+                    f,
+                    "{:.1} % of requests failed (limit {:.0} %)",
+                    ratio * 100.0,
+                    MOST_ERRORS * 100.0
+                )
+            }
+            Self::FewSamples { have } => {
+                write!(f, "{have} successful requests: p90 needs {}", floor_of_p90())
+            }
+            Self::LateSends { p99_ms, ttft_ms } => write!(
+                f,
+                "requests were sent {p99_ms:.2} ms late (p99), beside a median TTFT of {ttft_ms:.1} ms"
+            ),
+            Self::ClientLag { p99_ms, gap_ms } => write!(
+                f,
+                "this machine read {p99_ms:.2} ms late (p99), beside gaps of {gap_ms:.2} ms; kernel stamps \
+                 correct for it"
+            ),
+            Self::Coalesced { ratio, read_late } => {
+                let why = if *read_late { "were read late" } else { "were sent" };
+                write!(f, "{:.1} % of chunks {why} together: their gaps are unknown", ratio * 100.0)
+            }
+            Self::UnstampedArrivals { ratio } => {
+                write!(f, "{:.1} % of arrivals lack the kernel's stamp", ratio * 100.0)
+            }
+            Self::ClientCpu { used, of } => write!(f, "the client used {used:.1} of {of:.0} cores"),
+            Self::ShortOutput { ratio } => {
+                write!(f, "answers hold {:.1} % of the tokens asked for", ratio * 100.0)
+            }
+            Self::TokenCounts { ratio } => write!(
+                f,
+                "server and tokenizer count output tokens differently in {:.1} % of requests",
+                ratio * 100.0
+            ),
+            Self::EstimatedTokens { source: TokenSource::Chunks } => {
+                write!(f, "output tokens are guessed from the number of chunks")
+            }
+            Self::EstimatedTokens { .. } => {
+                write!(f, "output tokens are guessed by an approximate tokenizer")
+            }
+            Self::DelayedSamples { samples } => {
+                write!(f, "{samples} samples waited for a slow sink")
+            }
+            Self::Starved { times } => write!(f, "the workload had no request ready {times} times"),
+            Self::Interrupted => write!(f, "stopped before its end: partial"),
+            Self::EndedEarly { because } => write!(f, "ended early: {because}"),
+            Self::NotMeasured => write!(f, "it could not be measured"),
+            Self::LocalLimits { requests, ratio } => write!(
+                f,
+                "this machine could not send {requests} requests ({:.1} %)",
+                ratio * 100.0
+            ),
+            Self::CachedPrompts { ratio } => write!(
+                f,
+                "the server had {:.1} % of the prompt tokens in its cache (limit {:.0} %)",
+                ratio * 100.0,
+                MOST_CACHED * 100.0
+            ),
+            Self::Drift(drift) => write!(
+                f,
+                "the second half was {} (median {:.2} ms, then {:.2} ms)",
+                percent_slower(drift.ratio),
+                drift.first,
+                drift.second
+            ),
+            Self::ColdStart(drift) => write!(
+                f,
+                "the first requests were {} than the rest (median {:.2} ms, then {:.2} ms)",
+                percent_slower(drift.first / drift.second - 1.0),
+                drift.first,
+                drift.second
+            ),
+            Self::ClockStepped { ms } => {
+                write!(f, "this machine's clock was set by {ms:.0} ms")
+            }
+            Self::GpuThrottled { ratio } => write!(
+                f,
+                "the GPU was throttled in {:.1} % of readings (limit {:.0} %)",
+                ratio * 100.0,
+                MOST_THROTTLED * 100.0
+            ),
+            Self::GpuShared { processes } => {
+                let noun = if *processes == 1 { "process" } else { "processes" };
+                write!(f, "{processes} other {noun} used the GPU (limit {MOST_OTHERS})")
+            }
+        }
+    }
+}
+
+/// `12.5 % slower`, or faster.
+fn percent_slower(ratio: f64) -> String {
+    let word = if ratio < 0.0 { "faster" } else { "slower" };
+    format!("{:.1} % {word}", ratio.abs() * 100.0)
+}
