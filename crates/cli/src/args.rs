@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
+    /// Panic, to see what a bug looks like
+    #[command(hide = true)]
+    Panic,
     /// Look through what was measured before: list, show, tag, remove, pack, import, repair
     #[cfg(feature = "history")]
     Runs(crate::runs::RunsArgs),

@@ -56,6 +56,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Sim(args) => simulate::simulate(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),
+        Command::Panic => panic!("as asked for"),
         #[cfg(feature = "history")]
         Command::Runs(args) => runs::runs(&args),
     }

@@ -2,8 +2,8 @@
 //!
 //! More about those of wrong words (2) is in `bad_input` and `plans`, of servers that are not there (5) in
 //! `finding_the_server`, of failures (6) in `faults`, of machines that have too little (8) in `capacity`, of
-//! what is void (3) in `output`, of what was stopped (130, 143) in `interrupts` and `simulator`. A bug (70)
-//! cannot be had by asking for it: where one was found, a test beside its remedy says that it is gone.
+//! what is void (3) in `output`, of what was stopped (130, 143) in `interrupts` and `simulator`, of regressions
+//! (98) in `comparing`. Servers that inferbench starts itself (7) are none yet.
 
 use std::{fs, io::Write};
 
@@ -54,6 +54,25 @@ fn each_has_its_own() {
     ] {
         check(code, flags, words);
     }
+}
+
+#[test]
+fn a_panic_is_a_bug_and_says_so() {
+    let stderr = Place::new().inferbench("panic").exits(70).stderr;
+    assert!(stderr.contains("as asked for"), "{stderr}");
+}
+
+#[test]
+fn a_run_is_judged_by_its_baseline_when_it_ends() {
+    let place = check(0, "", "-u URL -n 40 -c 2");
+    // The baseline is the run that was the last one when this one began, and its server has gone.
+    let slower = Simulator::start("--ttft-ms 60");
+    let run = format!("-u {} -n 40 -c 2 --osl 1 --ui none --baseline @last", slower.url);
+    let run = place.run(&run).words("--warmup-request-count 0 --fail-if output_tps=-20%");
+    let judged = run.exits(98).stdout;
+    assert!(judged.contains("output_tps"), "{judged}");
+    let nothing = place.run(&format!("-u {} -n 40 --baseline tag:none", slower.url)).exits(2);
+    assert!(nothing.stderr.contains("IB104"), "{}", nothing.stderr);
 }
 
 #[test]

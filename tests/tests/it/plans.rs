@@ -96,7 +96,7 @@ fn a_variable_that_is_not_set_is_a_mistake_and_its_value_is_never_written() {
         assert!(!ended.stdout.contains("s3cret") && !ended.stderr.contains("s3cret"), "{command}");
     }
     let run = place.inferbench("run plan.yaml --ui none --save-plan kept.yaml");
-    run.env("TOKEN", "s3cret").exits(0);
+    run.env("TOKEN", "s3cret").measures();
     let directory = place.run_directory();
     let mut files = vec![place.path().join("kept.yaml")];
     files.extend(fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()));
@@ -111,7 +111,7 @@ fn a_variable_that_is_not_set_is_a_mistake_and_its_value_is_never_written() {
 fn a_plan_is_measured_and_a_flag_goes_before_it() {
     let place = place("plan.yaml", PLAN);
     let run = place.inferbench("run plan.yaml -n 50 --ui none --json").env("TOKEN", "x");
-    run.exits(0);
+    run.measures();
     let points = place.summary().points;
     assert_eq!(points.len(), 4);
     assert!(points.iter().all(|point| point.metrics.contains_key("ttft_ms")));

@@ -64,7 +64,10 @@ impl Place {
     /// The directories of all runs, in no order.
     pub(crate) fn run_directories(&self) -> Vec<RunDirectory> {
         let Ok(entries) = self.path().join("artifacts").read_dir() else { return Vec::new() };
-        entries.map(|entry| RunDirectory::open(entry.unwrap().path()).unwrap()).collect()
+        let paths = entries.map(|entry| entry.unwrap().path());
+        // The history's own files lie beside the runs.
+        let runs = paths.filter(|path| path.is_dir());
+        runs.map(|path| RunDirectory::open(path).unwrap()).collect()
     }
 
     /// The directory of the only run.

@@ -32,14 +32,17 @@ fn name(target: &str) -> &str {
 
 const LOADS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// A server that serves R at once, each answer of 5 tokens in S = 20 + 4·10 ms, has min(c, R)/S answers a
+/// A server that serves R at once, each answer of 5 tokens in S = 40 + 4·10 ms, has min(c, R)/S answers a
 /// second under c at once: the knee is at R.
 #[test]
 fn a_sweep_finds_the_capacity_of_each_target() {
-    const SERVED_S: f64 = 0.060;
+    const SERVED_S: f64 = 0.080;
+    // Loads double: where R are too few by half, any share above a half would do. What this machine takes from
+    // one answer to the next request is missing from throughput at R, where no other request waits.
+    const KNEE: f64 = 0.8;
     let running = [("a", 4), ("b", 16)];
     let simulators = running.map(|(_, running)| {
-        Simulator::start(&format!("--ttft-ms 20 --itl-ms 10 --max-running {running}"))
+        Simulator::start(&format!("--ttft-ms 40 --itl-ms 10 --max-running {running}"))
     });
     let place = Place::new();
     let targets = format!("--target a={} --target b={}", simulators[0].url, simulators[1].url);
@@ -66,10 +69,10 @@ fn a_sweep_finds_the_capacity_of_each_target() {
         for (load, best) in LOADS.into_iter().zip(best) {
             let most = at_capacity(load);
             assert!(best < most * 1.03, "{target} at {load}: {best} of {most} a second");
-            assert!(best > most * 0.75, "{target} at {load}: {best} of {most} a second");
+            assert!(best > most * 0.7, "{target} at {load}: {best} of {most} a second");
         }
         let most = best.into_iter().fold(0.0, f64::max);
-        let knee = LOADS.into_iter().zip(best).find(|(_, best)| *best >= most * 0.9).unwrap().0;
+        let knee = LOADS.into_iter().zip(best).find(|(_, best)| *best >= most * KNEE).unwrap().0;
         assert_eq!(knee, running, "{target}: {best:?}");
     }
     check_order(&place);

@@ -268,7 +268,8 @@ impl Run<'_> {
             open_loop: matches!(phase.load, Load::Open { .. }),
             delayed_samples: order.delayed_samples(),
             starved: order.starved(),
-            client_cpu_cores: usage.cores_since(),
+            // Paused time says nothing of how long the processors took.
+            client_cpu_cores: usage.cores_since().filter(|_| self.pace == Pace::Real),
             cores: thread::available_parallelism().ok().map(|n| n.get() as f64),
             clock_step_ms: Clock::start().anchor().step_ms_since(anchor),
             early_end: collected.early_end,

@@ -40,7 +40,7 @@ impl Prepared {
 }
 
 /// Builds what a point needs; called right before the point is measured. Where it fails, the point has a
-/// [failure](PointOutcome::failure), and the run goes on.
+/// [failure](crate::PointOutcome::failure), and the run goes on.
 pub type Prepare<'a> =
     dyn FnMut(&Point) -> Result<Prepared, Box<dyn std::error::Error + Send + Sync>> + 'a;
 

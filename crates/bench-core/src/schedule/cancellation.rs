@@ -15,7 +15,7 @@ pub struct Cancellation {
 pub struct InvalidRatio(pub f64);
 
 impl Cancellation {
-    /// Gives up `ratio` of the requests, each `after` so long from sending.
+    /// Gives up `ratio` of the requests, each `after` so long from its beginning, connection set-up included.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Cancellation {
         self.ratio
     }
 
-    /// When such a request is given up, counted from sending.
+    /// When such a request is given up, counted from its beginning.
     pub const fn after(&self) -> Duration {
         self.after
     }

@@ -260,8 +260,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         "A server to compare, with what is its own: `vllm=http://localhost:8000,model=m,gpus=1`; other \
          keys are labels; repeatable"),
     server("target.passes", "pass", "LABEL=VALUE,...", Kind::Pass,
-        "Measure each target once more with this label, and another url or model: \
-         `quantization=nvfp4,model=m-fp4`; repeatable"),
+        "Measure each target in passes, this one with a label and perhaps another url or model: \
+         `quantization=nvfp4,model=m-fp4`; repeatable, once for each pass"),
     server("target.simulate", "simulate", "KEY=VALUE,...", Kind::Simulate,
         "Measure the built-in simulator without looking for a server; `=ttft=20ms,itl=1ms` says how it behaves"),
     server("target.model", "model", "MODEL", Kind::Text(any),
@@ -362,7 +362,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     load("load.cancel.ratio", "request-cancellation-rate", "PERCENT", Kind::Percent(value::<Percent>),
         "Give up this share of the requests, as impatient users do"),
     load("load.cancel.after", "request-cancellation-delay", "TIME", Kind::Text(value::<Time>),
-        "How long after they were sent [default: 0s]"),
+        "How long after they were begun [default: 0s]"),
     load("threads", "threads", "N", Kind::Text(value::<Positive>),
         "Load threads [default: one a core, less one where there are more than two]"),
 

@@ -1,8 +1,11 @@
 //! What is said below the rows.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use bench_store::{PointSummary, ReasonLine};
+use bench_store::{PointSummary, ReasonLine, State};
 
 use super::{Doubt, Note, Sweep, sentence::came_to};
 use crate::{
@@ -33,6 +36,9 @@ impl<'a> Sweep<'a> {
                 }
             }
         }
+        for left_out in self.left_out() {
+            add("Left out", left_out);
+        }
         for skipped in self.environment.skipped() {
             add("Skipped", format!("{}: {}", skipped.what.join(", "), skipped.why));
         }
@@ -56,6 +62,30 @@ impl<'a> Sweep<'a> {
             notes.iter().for_each(|note| add("Imported", (*note).to_owned()));
         }
         notes
+    }
+
+    /// Loads that were planned and not measured although the run came to its end: those beyond saturation,
+    /// and those of a target that was lost.
+    fn left_out(&self) -> Vec<String> {
+        if self.summary.state != State::Finished {
+            return Vec::new();
+        }
+        let measured: BTreeSet<u32> = self.summary.points.iter().map(|point| point.cell).collect();
+        let mut loads: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        let mut seen = measured.clone();
+        for point in self.run.points.iter().filter(|point| !measured.contains(&point.cell)) {
+            if seen.insert(point.cell) {
+                let of_target = loads.entry((&point.target, &point.workload)).or_default();
+                of_target.push(load_words(&point.load));
+            }
+        }
+        let words = |((target, workload), loads): ((&str, &str), Vec<String>)| {
+            let lost =
+                self.summary.points.iter().any(|p| p.target == target && p.failure.is_some());
+            let why = if lost { "the target was lost" } else { "beyond saturation" };
+            format!("{} of {target}, {workload}: {why}", loads.join(", "))
+        };
+        loads.into_iter().map(words).collect()
     }
 
     fn place(&self, group: &Group<'_>, cell: &Cell<'_>) -> String {

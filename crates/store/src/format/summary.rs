@@ -87,7 +87,7 @@ pub struct PointSummary {
     pub trust: String,
     /// What speaks against the numbers, worst first.
     pub reasons: Vec<ReasonLine>,
-    /// Why it could not be measured: there are no metrics then.
+    /// Why it could not be measured: there is nothing to tell of it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// What it was asked to keep to, and whether it did.
