@@ -214,7 +214,12 @@ impl Aggregate {
     }
 
     /// The metrics of all that was taken in.
-    pub fn summarize(mut self) -> Summary {
+    pub fn summarize(self) -> Summary {
+        self.summarize_with(Facts::default())
+    }
+
+    /// The same, with the facts that no sample tells.
+    pub(crate) fn summarize_with(mut self, run: Facts) -> Summary {
         self.timeline.sort();
         self.steady = self.timeline.steady(self.concurrency);
         let mut figures = Vec::new();
@@ -242,7 +247,7 @@ impl Aggregate {
             cached_ratio: ratio(self.cached, self.cacheable),
             drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
             cold_start: self.timeline.cold_start(self.concurrency),
-            ..Facts::default()
+            ..run
         };
         Summary { outcomes: self.outcomes, errors: self.errors, facts, figures }
     }

@@ -139,6 +139,10 @@ impl Source {
     ) -> Self {
         let mut said = false;
         'feeding: for number in 0..wanted {
+            // Sessions may take long to make, and there may be room for thousands.
+            if halt.load(Ordering::Relaxed) {
+                break;
+            }
             let Some(session) = self.unsent.pop_front().or_else(|| self.workload.next_session())
             else {
                 break;

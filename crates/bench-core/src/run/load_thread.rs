@@ -127,7 +127,8 @@ impl LoadThread {
         let feed = parts.feeds.of_thread(self.number);
         let mut stopped = pin!(parts.stop.reached(Level::Drain));
         let end = order.deadline().map(|deadline| self.clock.instant(deadline + parts.grace));
-        let is_stopped = || parts.stop.level() != Level::Go;
+        let is_over =
+            || parts.stop.level() != Level::Go || end.is_some_and(|end| Instant::now() >= end);
         for n in (self.number as u64..parts.until.requests.unwrap_or(u64::MAX)).step_by(self.count)
         {
             let Some(offset) = schedule.due(n) else { return };
@@ -139,7 +140,7 @@ impl LoadThread {
                 () = timer.sleep_until(self.clock.instant(due)) => {}
                 () = &mut stopped => return,
             }
-            let Some(fed) = feed.next(is_stopped).await else { return };
+            let Some(fed) = feed.next(is_over).await else { return };
             let permit = match order.places() {
                 Some(places) => tokio::select! {
                     permit = Arc::clone(places).acquire_owned() => permit.ok(),

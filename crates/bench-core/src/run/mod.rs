@@ -211,8 +211,10 @@ impl Run<'_> {
             let result = self.phase(&mut crew, spec);
             self.tell(&RunEvent::PhaseEnded { point: number, phase });
             let result = result?;
-            if phase == Phase::Measure {
-                measured = result;
+            match phase {
+                Phase::Measure => measured = result,
+                // A point that ended in its warm-up has this alone to say.
+                Phase::WarmUp => measured.facts.early_end = result.facts.early_end,
             }
         }
         Ok(measured)
@@ -422,21 +424,7 @@ impl Measured {
     }
 
     fn summary(self) -> Summary {
-        let run = self.facts;
-        let mut summary = self.aggregate.summarize();
-        summary.facts = Facts {
-            open_loop: run.open_loop,
-            delayed_samples: run.delayed_samples,
-            starved: run.starved,
-            client_cpu_cores: run.client_cpu_cores,
-            cores: run.cores,
-            clock_step_ms: run.clock_step_ms,
-            early_end: run.early_end,
-            gpu_throttled_ratio: run.gpu_throttled_ratio,
-            gpu_other_processes: run.gpu_other_processes,
-            dropped_readings: run.dropped_readings,
-            ..summary.facts
-        };
+        let mut summary = self.aggregate.summarize_with(self.facts);
         if self.approximate {
             summary.facts = summary.facts.counted_approximately();
         }

@@ -1,6 +1,7 @@
 //! What the load threads are to do in a phase, and what they share while they do it.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -9,7 +10,10 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, bounded};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::sleep_until,
+};
 
 use super::{
     feed::Feeds,
@@ -78,6 +82,8 @@ pub(super) struct Order {
     start: OnceLock<Moment>,
     /// Requests begun in the phase, over all threads: touched once a request.
     claimed: AtomicU64,
+    /// Wakes sessions that wait for a turn, once the last request is claimed.
+    all_claimed: Notify,
     threads: Vec<PerThread>,
     delayed: AtomicU64,
     /// The cap on sessions in flight, over all threads: touched once a session.
@@ -118,6 +124,7 @@ impl Order {
             parts,
             start: OnceLock::new(),
             claimed: AtomicU64::new(0),
+            all_claimed: Notify::new(),
             threads,
             delayed: AtomicU64::new(0),
         };
@@ -165,17 +172,41 @@ impl Order {
     /// Whether nothing more is to be sent.
     pub(super) fn is_over(&self) -> bool {
         self.parts.stop.level() != Level::Go
+            || self.claimed.load(Ordering::Relaxed) >= self.limit()
             || self.deadline().is_some_and(|deadline| self.parts.clock.now() >= deadline)
+    }
+
+    /// Returns at `due`, or as soon as nothing more is to be sent; false in that case.
+    pub(super) async fn is_open_at(&self, due: Moment) -> bool {
+        let mut all_claimed = pin!(self.all_claimed.notified());
+        // Listens from here on, so that the last claim is not missed after the look.
+        all_claimed.as_mut().enable();
+        if self.is_over() || self.deadline().is_some_and(|deadline| due >= deadline) {
+            return false;
+        }
+        tokio::select! {
+            () = sleep_until(self.parts.clock.instant(due)) => !self.is_over(),
+            () = self.parts.stop.reached(Level::Drain) => false,
+            () = all_claimed => false,
+        }
     }
 
     /// Whether one more request may be sent, counting it. In an open loop the schedule decides that.
     pub(super) fn claim(&self) -> Option<u64> {
         let number = self.claimed.fetch_add(1, Ordering::Relaxed);
-        let limit = match self.parts.load {
+        let limit = self.limit();
+        if number.checked_add(1) == Some(limit) {
+            self.all_claimed.notify_waiters();
+        }
+        (number < limit).then_some(number)
+    }
+
+    /// How many requests may be claimed.
+    fn limit(&self) -> u64 {
+        match self.parts.load {
             Load::Closed { .. } => self.parts.until.requests.unwrap_or(u64::MAX),
             Load::Open { .. } => u64::MAX,
-        };
-        (number < limit).then_some(number)
+        }
     }
 
     /// A request begins on `thread`.

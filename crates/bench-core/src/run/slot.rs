@@ -2,12 +2,9 @@
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{sleep_until, timeout},
-};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{feed::Fed, order::Order, stop::Level};
+use super::{feed::Fed, order::Order};
 use crate::{Answer, Moment, Outcome, Phase, ProviderError, Request, Sample, Session};
 
 /// A place on a load thread that holds one session at a time, and so one request.
@@ -43,7 +40,7 @@ impl Slot {
 
     /// Closed loop: takes sessions one after the other, from `begins` on, until the phase is over.
     pub(super) async fn keep_busy(mut self, begins: Duration) {
-        if !begins.is_zero() && !self.wait_until(self.order.start() + begins).await {
+        if !begins.is_zero() && !self.order.is_open_at(self.order.start() + begins).await {
             return;
         }
         while let Some(talk) = self.next_talk().await {
@@ -69,7 +66,7 @@ impl Slot {
         let (parking, feed) =
             (order.parking(self.thread), order.parts().feeds.of_thread(self.thread));
         let now = || order.parts().clock.now();
-        loop {
+        while !order.is_over() {
             if let Some(talk) = parking.take_due(now()) {
                 return Some(talk);
             }
@@ -80,10 +77,11 @@ impl Slot {
                     None => continue,
                 }
             }
-            if order.is_over() || !self.wait_until(parking.earliest()?).await {
+            if !order.is_open_at(parking.earliest()?).await {
                 return None;
             }
         }
+        None
     }
 
     /// Sends the turns of a session, each later one when its delay is over; until then the session keeps
@@ -95,13 +93,17 @@ impl Slot {
             talk.next = turn.request;
             talk.due = self.order.parts().clock.now() + turn.delay;
             if turn.delay.is_zero() {
+                // No timer: the finest that tokio has would cost up to a millisecond.
+                if self.order.is_over() {
+                    return;
+                }
                 continue;
             }
             if self.order.parks() {
                 self.order.parking(self.thread).park(talk);
                 return;
             }
-            if !self.wait_until(talk.due).await {
+            if !self.order.is_open_at(talk.due).await {
                 return;
             }
         }
@@ -114,18 +116,6 @@ impl Slot {
         (sample.session, sample.turn, sample.number) = (talk.number, talk.turn, claimed);
         self.request(sample, &talk.next).await;
         true
-    }
-
-    /// Waits for a turn; false if the phase ends before.
-    async fn wait_until(&self, due: Moment) -> bool {
-        let parts = self.order.parts();
-        if self.order.deadline().is_some_and(|deadline| due >= deadline) {
-            return false;
-        }
-        tokio::select! {
-            () = sleep_until(parts.clock.instant(due)) => !self.order.is_over(),
-            () = parts.stop.reached(Level::Drain) => false,
-        }
     }
 
     /// Sends one request and makes a sample of what comes of it.

@@ -11,6 +11,9 @@ use crate::{
     testing::{Collected, Script, Scripted, ScriptedRead, ScriptedSource, endless},
 };
 
+mod points;
+mod sessions;
+
 const MS: Duration = Duration::from_millis(1);
 
 fn closed(concurrency: usize) -> Load {
@@ -280,56 +283,6 @@ fn the_end_of_the_workload_ends_the_phase() {
     assert!(!outcome.interrupted);
 }
 
-/// Three turns, the later ones after a second; ends early if an answer was empty.
-struct Conversation(u32);
-
-impl Session for Conversation {
-    fn next_turn(&mut self, previous: Option<&Answer>) -> Option<Turn> {
-        assert_eq!(previous.is_some(), self.0 > 0);
-        assert!(previous.is_none_or(|answer| !answer.text().is_empty()));
-        self.0 += 1;
-        (self.0 <= 3).then(|| Turn { request: Request::default(), delay: Duration::from_secs(1) })
-    }
-}
-
-#[test]
-fn turns_follow_one_another_after_their_delay() {
-    let sessions = (0..2).map(|_| Box::new(Conversation(0)) as Box<dyn Session>);
-    let load =
-        Load::Closed { concurrency: NonZeroUsize::MIN, counts: Counts::Sessions, ramp: None };
-    let (_, samples) = go_with(
-        &plan(load, Until::default()),
-        Scripted::always(Script::tokens(2)),
-        &Stop::new(),
-        Box::new(sessions),
-    );
-    let turns: Vec<_> = samples.samples().map(|s| (s.session, s.turn)).collect();
-    assert_eq!(turns, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
-    let s: Vec<_> = samples.samples().collect();
-    assert_eq!(s[1].due.since(s[0].done.unwrap()), Duration::from_secs(1));
-    assert!(s[3].due.since(s[2].done.unwrap()) < MS, "a session's first turn does not wait");
-}
-
-#[test]
-fn a_session_that_waits_leaves_its_place_where_requests_count() {
-    let sessions = (0..5).map(|_| Box::new(Conversation(0)) as Box<dyn Session>);
-    // Each request takes 400 ms, each pause a second: the fifth request is the first session's next.
-    let server = Scripted::always(Script::tokens(1).after(MS * 400));
-    let plan = plan(closed(1), Until::default());
-    let (_, samples) = go_with(&plan, server, &Stop::new(), Box::new(sessions));
-    let turns: Vec<_> = samples.samples().map(|s| (s.session, s.turn)).collect();
-    assert_eq!(turns.len(), 15, "every session comes to its end: {turns:?}");
-    assert_eq!(turns[..5], [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1)]);
-    assert_eq!(in_flight(&samples).0, 1);
-    for sample in samples.samples().filter(|sample| sample.turn > 0) {
-        let before =
-            samples.samples().find(|s| (s.session, s.turn + 1) == (sample.session, sample.turn));
-        let ended = before.unwrap().done.unwrap();
-        assert_eq!(sample.due.since(ended), Duration::from_secs(1), "due when its pause is over");
-        assert!(sample.sent.unwrap() >= sample.due, "and sent when a place is free");
-    }
-}
-
 #[test]
 fn a_ramp_fills_places_one_after_the_other() {
     let ramp = Some(ConcurrencyRamp { over: Duration::from_secs(9), shape: RampShape::Linear });
@@ -369,115 +322,6 @@ fn a_share_of_requests_is_given_up_on_purpose_and_the_same_ones_each_time() {
     let sessions = given_up();
     assert!((60..140).contains(&sessions.len()), "{}", sessions.len());
     assert_eq!(sessions, given_up());
-}
-
-/// Ends a point after some samples of the measured phase.
-struct EndsAfter(u32);
-
-impl Watch for EndsAfter {
-    fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
-        let RunEvent::Sample(Sample { phase: Phase::Measure, .. }) = event else { return None };
-        self.0 = self.0.saturating_sub(1);
-        (self.0 == 0).then_some(EarlyEnd::GoalMissed)
-    }
-}
-
-#[test]
-fn a_watch_ends_its_point_and_not_the_run() {
-    // Without an end: only the watch can end it.
-    let mut plan = plan(closed(1), Until::default());
-    plan.points.push(plan.points[0].clone());
-    plan.points[1].until = Until::requests(70);
-    let mut sink = Collected::default();
-    let mut watches = [Some(EndsAfter(5)), None].into_iter();
-    let mut prepare = |_: &Point| {
-        let server = Arc::new(Scripted::always(Script::tokens(1)));
-        let mut prepared = Prepared::new(server, Box::new(endless()));
-        prepared.watch = watches.next().unwrap().map(|watch| Box::new(watch) as _);
-        Ok(prepared)
-    };
-    let outcome = run_on_paused_time(&plan, &mut prepare, &mut sink, &Stop::new()).unwrap();
-    assert!(!outcome.interrupted);
-    let [first, second] = &outcome.points[..] else { panic!("{} points", outcome.points.len()) };
-    let because = EarlyEnd::GoalMissed;
-    assert!(first.verdict.reasons.contains(&Reason::EndedEarly { because }));
-    assert!(first.summary.requests() >= 5);
-    assert_eq!((second.number, second.summary.succeeded()), (1, 70));
-}
-
-#[test]
-fn a_point_that_cannot_be_prepared_does_not_lose_the_others() {
-    let mut plan = plan(closed(1), Until::requests(70));
-    plan.points.push(plan.points[0].clone());
-    let mut calls = 0;
-    let mut prepare = |_: &Point| {
-        calls += 1;
-        if calls == 1 {
-            return Err(std::io::Error::other("nobody there").into());
-        }
-        let server = Arc::new(Scripted::always(Script::tokens(1)));
-        Ok(Prepared::new(server, Box::new(endless())))
-    };
-    let mut sink = Collected::default();
-    let outcome = run_on_paused_time(&plan, &mut prepare, &mut sink, &Stop::new()).unwrap();
-    let [first, second] = &outcome.points[..] else { panic!("{} points", outcome.points.len()) };
-    assert_eq!(first.failure.as_deref(), Some("nobody there"));
-    assert_eq!((first.verdict.trust, first.verdict.reasons[0]), (Trust::Void, Reason::NotMeasured));
-    assert_eq!((&second.failure, second.summary.succeeded()), (&None, 70));
-    assert!(sink.samples().all(|sample| sample.point == 1));
-}
-
-/// Doubles the concurrency until there is enough of it.
-struct Doubling(usize);
-
-impl Course for Doubling {
-    fn next_point(&mut self, measured: &[PointOutcome]) -> Option<Point> {
-        assert!(measured.iter().all(|point| point.summary.succeeded() == 64));
-        self.0 *= 2;
-        (self.0 <= 8).then(|| Point::new(closed(self.0), Until::requests(64)))
-    }
-}
-
-#[test]
-fn a_course_chooses_points_by_what_came_before() {
-    let plan = Plan { points: Vec::new(), ..plan(closed(1), Until::default()) };
-    let mut sink = Collected::default();
-    let mut prepare = |_: &Point| {
-        let script = Script { ttft: MS, itl: Duration::ZERO, ..Script::tokens(1) };
-        Ok(Prepared::new(Arc::new(Scripted::always(script)), Box::new(endless())))
-    };
-    let stop = Stop::new();
-    let outcome = run_course(&plan, &mut Doubling(1), &mut prepare, &mut sink, &stop).unwrap();
-    let loads = outcome.points.iter().map(|point| match &point.point.load {
-        Load::Closed { concurrency, .. } => concurrency.get(),
-        Load::Open { .. } => 0,
-    });
-    assert_eq!(loads.collect::<Vec<_>>(), [2, 4, 8]);
-}
-
-#[test]
-fn a_resumed_run_goes_on_behind_what_was_measured() {
-    let mut plan = plan(closed(1), Until::requests(70));
-    plan.points.push(plan.points[0].clone());
-    let (first, _) = go_all(&plan);
-    let anchor = Clock::start().anchor();
-    let measured = vec![first.points[0].clone()];
-    plan.resumed = Some(Resumed { anchor, measured, next_number: 2 });
-    let (outcome, samples) = go_all(&plan);
-    assert_eq!(outcome.points.iter().map(|p| p.number).collect::<Vec<_>>(), [0, 2]);
-    assert_eq!(samples.samples().count(), 70);
-    assert!(samples.samples().all(|sample| sample.point == 2));
-}
-
-/// Measures each point of a plan against a server of its own.
-fn go_all(plan: &Plan) -> (RunOutcome, Collected) {
-    let mut sink = Collected::default();
-    let mut prepare = |_: &Point| {
-        let server = Arc::new(Scripted::always(Script::tokens(1)));
-        Ok(Prepared::new(server, Box::new(endless())))
-    };
-    let outcome = run_on_paused_time(plan, &mut prepare, &mut sink, &Stop::new()).unwrap();
-    (outcome, sink)
 }
 
 struct Words;
@@ -660,6 +504,26 @@ fn a_cap_holds_over_all_load_threads() {
     let mut spans: Vec<_> = sink.samples().map(|s| (s.sent.unwrap(), s.done.unwrap())).collect();
     spans.sort_unstable();
     assert!(spans.windows(2).all(|w| w[0].1 <= w[1].0), "{spans:?}");
+}
+
+#[test]
+fn an_open_loop_ends_though_its_workload_cannot_keep_up() {
+    // As many sessions as are made ahead, then one each 20 ms: the rest of the schedule would take 20 s.
+    let mut left = 4_096;
+    let slow = endless().inspect(move |_| match left {
+        0 => thread::sleep(MS * 20),
+        _ => left -= 1,
+    });
+    let schedule = Paced::constant(Rate::per_second(50_000.0).unwrap());
+    let mut plan = plan(open(schedule), Until::duration(MS * 100));
+    plan.threads = NonZeroUsize::MIN;
+    plan.points[0].grace = MS * 200;
+    let script = Script { ttft: Duration::ZERO, itl: Duration::ZERO, ..Script::tokens(1) };
+    let server = Arc::new(Scripted::always(script));
+    let mut prepared = Some(Prepared::new(server, Box::new(slow)));
+    let mut sink = Collected::default();
+    run(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut sink, &Stop::new()).unwrap();
+    assert!(sink.samples().count() < 4_500, "{} of 5000", sink.samples().count());
 }
 
 #[test]
