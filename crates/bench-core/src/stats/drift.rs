@@ -15,9 +15,6 @@ use super::{
 /// small, is this margin's.
 pub const DRIFT_ALPHA: f64 = 0.001;
 
-/// The change from which on a drift matters, if no other is asked for, as a share.
-pub const DRIFT_RATIO: f64 = 0.05;
-
 /// Fewer values have no halves.
 const LEAST_VALUES: usize = 20;
 
@@ -46,8 +43,7 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Whether it is more than a share of `ratio`, such as [`DRIFT_RATIO`], and its p below `alpha`, such as
-    /// [`DRIFT_ALPHA`].
+    /// Whether it is more than a share of `ratio`, and its p below `alpha`, such as [`DRIFT_ALPHA`].
     ///
     /// Both are needed: among many values a drift that does not matter has a small p, and p is too small
     /// where even blocks depend on each other.
@@ -112,7 +108,7 @@ mod tests {
     use super::*;
 
     fn is_significant(drift: Option<Drift>) -> bool {
-        drift.unwrap().is_significant(DRIFT_RATIO, DRIFT_ALPHA)
+        drift.unwrap().is_significant(0.05, DRIFT_ALPHA)
     }
 
     /// A series around 100 with a deviation of 5, in which each value has a correlation of `rho` with the
