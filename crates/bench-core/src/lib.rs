@@ -110,7 +110,9 @@ pub use goal::{
     Quantity, UnknownMetric,
 };
 pub use grade::{Expected, Grade, Grader};
-pub use metrics::{Aggregate, Better, Facts, Figure, Metric, Source, Summary, metric, registry};
+pub use metrics::{
+    Aggregate, Better, Facts, Figure, LoadShape, Metric, Source, Summary, metric, registry,
+};
 pub use outcome::{Outcome, UnknownOutcome};
 pub use plan::{Counts, Limits, Load, Plan, Point, Resumed, Until, WarmUp};
 pub use provider::{Model, Provider, ProviderError, Readiness, ServerInfo, TokenCounter};

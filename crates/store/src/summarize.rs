@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_core::{Aggregate, Phase, Summary};
+use bench_core::{Aggregate, LoadShape, Phase, Summary};
 
 use crate::{EventKind, LoadLine, PointLine, ReadError, RunDirectory, TornTail, read_samples};
 
@@ -53,11 +53,12 @@ pub fn planned_points(directory: &RunDirectory) -> Result<BTreeMap<u32, PointLin
 
 /// What `point` says of its samples: when their window is steady, and which of them are good.
 fn aggregate(point: &PointLine) -> Aggregate {
-    let concurrency = match &point.load {
-        LoadLine::Closed { concurrency, .. } => Some(*concurrency as u64),
-        LoadLine::Open { .. } => None,
+    let shape = match &point.load {
+        LoadLine::Closed { concurrency, .. } => LoadShape::Concurrency(*concurrency as u64),
+        LoadLine::Open { requests_per_s: Some(_), .. } => LoadShape::Rate,
+        LoadLine::Open { requests_per_s: None, .. } => LoadShape::Varying,
     };
     // What no program of this version wrote is left out.
     let goodput = point.goodput.as_ref().and_then(|goodput| goodput.parse().ok());
-    Aggregate::judged_by(concurrency, goodput)
+    Aggregate::judged_by(shape, goodput)
 }

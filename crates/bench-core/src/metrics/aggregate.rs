@@ -6,10 +6,10 @@ use super::{
     formulas,
     registry::{Metric, Source, registry},
     summary::{Facts, Figure, Summary},
-    timeline::Timeline,
+    timeline::{LoadShape, Timeline},
 };
 use crate::{
-    Goodput, Load, Moment, Outcome, Point, Sample, TokenSource,
+    Goodput, Moment, Outcome, Point, Sample, TokenSource,
     stats::{Distribution, Durations, SteadyWindow},
 };
 
@@ -49,8 +49,8 @@ pub struct Aggregate {
     /// What a good request keeps to.
     goodput: Option<Goodput>,
     good: u64,
-    /// Requests in flight that a closed loop was asked for.
-    concurrency: Option<u64>,
+    /// When its load is steady.
+    shape: LoadShape,
     timeline: Timeline,
     /// Prompt tokens of requests whose server says how many it had cached, and these.
     cacheable: u64,
@@ -95,7 +95,7 @@ impl Default for Aggregate {
             tokens_over_time: BTreeMap::new(),
             goodput: None,
             good: 0,
-            concurrency: None,
+            shape: LoadShape::Rate,
             timeline: Timeline::default(),
             cacheable: 0,
             cached: 0,
@@ -107,17 +107,12 @@ impl Default for Aggregate {
 impl Aggregate {
     /// An aggregate of the samples of `point`, which says what is good and what is steady.
     pub fn of(point: &Point) -> Self {
-        let concurrency = match &point.load {
-            Load::Closed { concurrency, .. } => Some(concurrency.get() as u64),
-            Load::Open { .. } => None,
-        };
-        Self::judged_by(concurrency, point.goodput.clone())
+        Self::judged_by(LoadShape::of(&point.load), point.goodput.clone())
     }
 
-    /// An aggregate of samples of a closed loop with `concurrency` in flight, or of an open loop, that are
-    /// good if they keep to `goodput`.
-    pub fn judged_by(concurrency: Option<u64>, goodput: Option<Goodput>) -> Self {
-        Self { goodput, concurrency, ..Self::default() }
+    /// An aggregate of samples of a load of this shape, that are good if they keep to `goodput`.
+    pub fn judged_by(shape: LoadShape, goodput: Option<Goodput>) -> Self {
+        Self { goodput, shape, ..Self::default() }
     }
 
     /// Takes in a sample.
@@ -221,7 +216,7 @@ impl Aggregate {
     /// The same, with the facts that no sample tells.
     pub(crate) fn summarize_with(mut self, run: Facts) -> Summary {
         self.timeline.sort();
-        self.steady = self.timeline.steady(self.concurrency);
+        self.steady = self.timeline.steady(self.shape);
         let mut figures = Vec::new();
         for (i, metric) in registry().iter().enumerate() {
             let figure = match metric.source {
@@ -246,7 +241,7 @@ impl Aggregate {
             late_ms_p99: lateness.and_then(|d| d.percentile(99.0)),
             cached_ratio: ratio(self.cached, self.cacheable),
             drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
-            cold_start: self.timeline.cold_start(self.concurrency),
+            cold_start: self.timeline.cold_start(self.shape),
             ..run
         };
         Summary { outcomes: self.outcomes, errors: self.errors, facts, figures }

@@ -11,3 +11,4 @@ pub use aggregate::Aggregate;
 pub(crate) use gpu::GpuReadings;
 pub use registry::{Better, Metric, Source, metric, registry};
 pub use summary::{Facts, Figure, Summary};
+pub use timeline::LoadShape;

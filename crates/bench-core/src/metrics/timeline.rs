@@ -3,9 +3,31 @@
 
 use super::formulas;
 use crate::{
-    Moment, Sample,
+    Load, Moment, Sample,
     stats::{self, DRIFT_ALPHA, Drift, SteadyWindow},
 };
+
+/// What of a load decides when it is steady.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadShape {
+    /// So many requests in flight.
+    Concurrency(u64),
+    /// An open loop at one rate.
+    Rate,
+    /// An open loop whose rate changes on purpose, or is not known: nothing is steady, and no change a drift.
+    Varying,
+}
+
+impl LoadShape {
+    /// The shape of `load`.
+    pub fn of(load: &Load) -> Self {
+        match load {
+            Load::Closed { concurrency, .. } => Self::Concurrency(concurrency.get() as u64),
+            Load::Open { schedule, .. } if schedule.rate().is_some() => Self::Rate,
+            Load::Open { .. } => Self::Varying,
+        }
+    }
+}
 
 /// The requests of a phase.
 #[derive(Clone, Debug, Default)]
@@ -50,12 +72,15 @@ impl Timeline {
         self.paces.sort_unstable_by_key(|pace| pace.sent);
     }
 
-    /// The steady window of a closed loop with `concurrency` in flight, or of an open loop.
-    pub(super) fn steady(&self, concurrency: Option<u64>) -> Option<SteadyWindow> {
+    /// The steady window, if a load of this shape has one.
+    pub(super) fn steady(&self, shape: LoadShape) -> Option<SteadyWindow> {
         let spans: Vec<_> = self.spans.iter().map(|span| (span.sent, span.done)).collect();
-        match concurrency {
-            Some(n) => SteadyWindow::of_closed(&spans, usize::try_from(n).unwrap_or(usize::MAX)),
-            None => SteadyWindow::of_open(&spans),
+        match shape {
+            LoadShape::Concurrency(n) => {
+                SteadyWindow::of_closed(&spans, usize::try_from(n).unwrap_or(usize::MAX))
+            }
+            LoadShape::Rate => SteadyWindow::of_open(&spans),
+            LoadShape::Varying => None,
         }
     }
 
@@ -68,8 +93,12 @@ impl Timeline {
 
     /// How much slower the first requests were than the later ones, beyond those that were sent together
     /// at the start.
-    pub(super) fn cold_start(&self, concurrency: Option<u64>) -> Option<Drift> {
-        let together = usize::try_from(concurrency.unwrap_or(0)).unwrap_or(usize::MAX);
+    pub(super) fn cold_start(&self, shape: LoadShape) -> Option<Drift> {
+        let together = match shape {
+            LoadShape::Concurrency(n) => usize::try_from(n).unwrap_or(usize::MAX),
+            LoadShape::Rate => 0,
+            LoadShape::Varying => return None,
+        };
         strongest(self.paces.get(together..)?, stats::warm_up_too_short)
     }
 

@@ -79,11 +79,13 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
         over(summary.value("error_ratio"), MOST_ERRORS).map(|ratio| Reason::Errors { ratio }),
     );
     reasons.extend((have < floor_of_p90()).then_some(Reason::FewSamples { have }));
+    // Without streams there is no first token: the whole answer stands for it.
+    let answered = median("ttft_ms").or_else(|| median("e2e_ms"));
     if facts.open_loop
-        && let (Some(p99_ms), Some(ttft_ms)) = (facts.late_ms_p99, median("ttft_ms"))
-        && p99_ms > LATE_MS.max(ttft_ms * LATE_SHARE)
+        && let (Some(p99_ms), Some(answered_ms)) = (facts.late_ms_p99, answered)
+        && p99_ms > LATE_MS.max(answered_ms * LATE_SHARE)
     {
-        reasons.push(Reason::LateSends { p99_ms, ttft_ms });
+        reasons.push(Reason::LateSends { p99_ms, answered_ms });
     }
     let lag = summary.distribution("client_lag_ms").and_then(|lag| lag.percentile(99.0));
     // Where all chunks came together there is no gap: the time per token stands for it.

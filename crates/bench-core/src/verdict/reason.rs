@@ -34,8 +34,8 @@ pub enum Reason {
     LateSends {
         /// How late, at the 99th percentile.
         p99_ms: f64,
-        /// The median time to first token, beside which it counts.
-        ttft_ms: f64,
+        /// The median time until an answer began, beside which it counts.
+        answered_ms: f64,
     },
     /// This machine read arrivals late. Where the kernel stamped them, the numbers are still right.
     ClientLag {
@@ -166,8 +166,8 @@ impl Reason {
         match self {
             Self::NoSuccess { .. } | Self::NotMeasured => Trust::Void,
             Self::LocalLimits { ratio, .. } if *ratio > VOID_UNSENT => Trust::Void,
-            Self::LateSends { p99_ms, ttft_ms }
-                if *p99_ms > VOID_LATE_MS.max(ttft_ms * VOID_LATE_SHARE) =>
+            Self::LateSends { p99_ms, answered_ms }
+                if *p99_ms > VOID_LATE_MS.max(answered_ms * VOID_LATE_SHARE) =>
             {
                 Trust::Void
             }
@@ -244,9 +244,9 @@ impl fmt::Display for Reason {
             Self::FewSamples { have } => {
                 write!(f, "{have} successful requests: p90 needs {}", floor_of_p90())
             }
-            Self::LateSends { p99_ms, ttft_ms } => write!(
+            Self::LateSends { p99_ms, answered_ms } => write!(
                 f,
-                "requests were sent {p99_ms:.2} ms late (p99), beside a median TTFT of {ttft_ms:.1} ms"
+                "requests were sent {p99_ms:.2} ms late (p99); the median answer began after {answered_ms:.1} ms"
             ),
             Self::ClientLag { p99_ms, gap_ms } => write!(
                 f,

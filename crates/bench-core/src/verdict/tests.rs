@@ -112,6 +112,15 @@ fn each_reason_can_be_provoked() {
 }
 
 #[test]
+fn late_sends_are_seen_without_streams_too() {
+    let mut summary = good();
+    summary.figures.retain(|(metric, _)| metric.id != "ttft_ms");
+    set(&mut summary, "e2e_ms", of(&[50.0]));
+    (summary.facts.open_loop, summary.facts.late_ms_p99) = (true, Some(5_000.0));
+    assert_eq!(Verdict::on(&summary, false).trust, Trust::Void);
+}
+
+#[test]
 fn a_closed_loop_is_never_late_and_a_platform_without_stamps_is_no_doubt() {
     let mut summary = good();
     summary.facts.late_ms_p99 = Some(40.0);

@@ -120,6 +120,33 @@ fn a_slow_server_does_not_slow_the_schedule() {
 }
 
 #[test]
+fn a_load_that_rises_on_purpose_does_not_drift() {
+    let ramp = crate::RateCurve::Ramp(crate::Ramp {
+        from: Rate::per_second(1.0).unwrap(),
+        to: Rate::per_second(50.0).unwrap(),
+        over: Duration::from_secs(20),
+        shape: RampShape::Linear,
+    });
+    // The more were asked before, the longer it takes.
+    let reasons = |schedule: Paced| {
+        let asked = AtomicU64::new(0);
+        let server = Scripted::by(move |_| {
+            Script::tokens(3)
+                .after(MS * 50 + MS / 10 * count(asked.fetch_add(1, Ordering::Relaxed)))
+        });
+        let (outcome, _) = go(&plan(open(schedule), Until::requests(500)), server);
+        outcome.points[0].verdict.reasons.iter().map(Reason::code).collect::<Vec<_>>()
+    };
+    let steady = reasons(Paced::constant(Rate::per_second(25.0).unwrap()));
+    let rising = reasons(Paced::new(ramp, Arrivals::Constant, 1, 500));
+    assert_eq!((steady, rising), (vec!["drift"], vec![]));
+}
+
+fn count(n: u64) -> u32 {
+    u32::try_from(n).unwrap()
+}
+
+#[test]
 fn an_open_loop_follows_its_schedule_request_by_request() {
     let schedule = Paced::new(Rate::per_second(40.0).unwrap(), Arrivals::Poisson, 3, 50);
     let (_, samples) =
