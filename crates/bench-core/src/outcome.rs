@@ -59,6 +59,11 @@ impl Outcome {
     pub const fn is_failure(self) -> bool {
         !matches!(self, Self::Ok | Self::Cancelled)
     }
+
+    /// Whether there was no server to send to.
+    pub const fn is_unreachable(self) -> bool {
+        matches!(self, Self::Dns | Self::Refused | Self::ConnectTimeout | Self::Tls)
+    }
 }
 
 const NAMED: [(Outcome, &str); 18] = [

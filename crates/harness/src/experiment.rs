@@ -16,7 +16,7 @@ use crate::{
     lab::Lab,
     points::{self, Cell},
     resume::resumed,
-    sweep::{Sweep, is_failed},
+    sweep::{Sweep, is_failed, is_lost},
 };
 
 /// An experiment that is ready to run: a server answers, the points are known, its directory is there.
@@ -220,16 +220,17 @@ impl Finished {
             let (unsent, all) = (point.summary.unsendable(), point.summary.requests());
             unsent as f64 > all as f64 * MOST_FAILED
         };
-        if !self.found.is_empty() {
-            return self.exit_of_search();
-        }
-        let lost = || points().any(is_failed);
+        // A search meets loads that are too much on purpose, so that failures there are its answer.
+        let is_search = !self.found.is_empty();
+        let is_unanswered = || self.found.iter().any(|found| found.highest.is_none());
         if points().any(ours) {
             Exit::Resource
-        } else if lost() && !points().all(is_failed) {
+        } else if points().any(is_lost) && !points().all(is_failed) {
             Exit::Partial
         } else if points().any(|point| point.failure.is_some()) {
             Exit::Target
+        } else if is_search && !points().all(is_failed) {
+            if is_unanswered() { Exit::GoalMissed } else { Exit::Ok }
         } else if points().any(failed) {
             Exit::Failed
         } else if points().any(|point| point.verdict.trust == Trust::Void) {
@@ -260,16 +261,6 @@ impl Finished {
             *groups.entry(repeats.group).or_default() |= repeats.met > repeats.missed;
         }
         !goals.is_empty() && groups.values().any(|is_met| !is_met)
-    }
-
-    /// A search meets loads that are too much on purpose: only a target without an answer is a failure.
-    fn exit_of_search(&self) -> Exit {
-        let without = |found: &&Found| found.highest.is_none();
-        match self.found.iter().filter(without).count() {
-            0 => Exit::Ok,
-            _ if self.outcome.points.iter().all(is_failed) => Exit::Failed,
-            _ => Exit::GoalMissed,
-        }
     }
 
     /// What came of it, as it stands in its directory.

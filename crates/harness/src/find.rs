@@ -12,7 +12,13 @@ use bench_core::{Course, Point, PointOutcome, Trust};
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use crate::{LoadSettings, Settings, lab::Lab, loads, points::Cell, sweep::is_failed};
+use crate::{
+    LoadSettings, Settings,
+    lab::Lab,
+    loads,
+    points::Cell,
+    sweep::{is_failed, is_lost},
+};
 
 /// Loads to try, in rising order: from `from` to `to`, each more than the one before by a share of
 /// `precision`, and whole numbers by one at least.
@@ -193,7 +199,8 @@ impl Map {
 
     fn probes(&self, group: usize, measured: &[PointOutcome]) -> BTreeMap<usize, Probes> {
         let mut probes: BTreeMap<usize, Probes> = BTreeMap::new();
-        for outcome in measured {
+        // That nobody was there says nothing about a load.
+        for outcome in measured.iter().filter(|outcome| !is_lost(outcome)) {
             let place = (outcome.point.cell as usize).checked_sub(group);
             let Some(place) = place.filter(|place| *place < self.loads.len()) else { continue };
             let entry = probes.entry(place).or_default();
@@ -276,9 +283,12 @@ impl Course for Search<'_> {
                 let place = (outcome.point.cell as usize).checked_sub(group);
                 place.is_some_and(|place| place < self.map.loads.len())
             };
-            let first = measured.iter().find(of_group);
-            // A server that answers nothing at the least load is lost, and not to be searched.
-            if first.is_some_and(is_failed) || lab.beyond_context(self.map.cells[group]).is_some() {
+            let mut of_group = measured.iter().filter(of_group);
+            // A server that is lost, or answers nothing at the least load, is not to be searched.
+            if of_group.clone().next().is_some_and(is_failed)
+                || of_group.any(is_lost)
+                || lab.beyond_context(self.map.cells[group]).is_some()
+            {
                 continue;
             }
             let probes = self.map.probes(group, measured);

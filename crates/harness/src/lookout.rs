@@ -100,7 +100,11 @@ impl Watch for GoalWatch {
         }
         self.next_look = self.samples + self.samples.div_ceil(2);
         let summary = self.aggregate.clone().summarize();
-        let is_missed = |goal: &Goal| goal.check(&summary).is_some_and(|result| !result.met);
+        // A p99 of few requests is their slowest, and says nothing yet.
+        let is_missed = |goal: &Goal| {
+            !goal.quantity().is_below_floor(&summary)
+                && goal.check(&summary).is_some_and(|result| !result.met)
+        };
         self.goals.iter().any(is_missed).then_some(EarlyEnd::GoalMissed)
     }
 }
@@ -112,6 +116,9 @@ impl Watch for GoalWatch {
 /// guidellm's over-saturation constraint looks at the slopes of the same two.
 #[derive(Debug, Default)]
 struct SaturationWatch {
+    /// Whether a measured request has ended. Before, the server fills: with the warm-up's load, and as
+    /// long as the first answers take.
+    is_filled: bool,
     in_flight: VecDeque<f64>,
     ttft_ms: VecDeque<f64>,
 }
@@ -127,6 +134,7 @@ const MOST_TIMES: usize = 2_000;
 
 impl SaturationWatch {
     fn add(&mut self, sample: &Sample) {
+        self.is_filled |= sample.phase == Phase::Measure;
         if sample.phase == Phase::Measure && sample.outcome.is_ok() {
             self.ttft_ms.extend(metric("ttft_ms").and_then(|ttft| ttft.of(sample)));
             if self.ttft_ms.len() > MOST_TIMES {
@@ -153,7 +161,7 @@ impl Watch for SaturationWatch {
     fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
         match event {
             RunEvent::Sample(sample) => self.add(sample),
-            RunEvent::Progress(progress) => {
+            RunEvent::Progress(progress) if self.is_filled => {
                 self.in_flight.push_back(progress.in_flight() as f64);
                 if self.in_flight.len() > MOST_LOOKS {
                     self.in_flight.pop_front();
@@ -247,6 +255,39 @@ mod tests {
         assert_eq!(ends(after(5), 250), (Some(EarlyEnd::GoalMissed), 11), "not before eleven");
         assert_eq!(ends(after(5), 50).0, None);
         assert_eq!(ends(None, 250).0, None);
+    }
+
+    #[test]
+    fn a_percentile_of_few_requests_ends_nothing() {
+        let goals = Goals {
+            slo: vec!["p99(ttft)<500ms".parse().unwrap()],
+            abort: Some(Duration::from_secs(10)),
+            ..Goals::default()
+        };
+        // The third of 400 is slow: one in a hundred may be.
+        let requests = || (0..400).map(|n| answered(n * 1_000, if n == 2 { 600 } else { 50 }));
+        assert_eq!(seen(&mut Lookout::new(&closed(), &goals), requests()), None);
+        // Three in a hundred are too many, once there are enough to tell.
+        let slow = (0..1_500).map(|n| answered(n * 1_000, if n % 33 == 0 { 600 } else { 50 }));
+        let mut seen_before = 0;
+        let slow = slow.inspect(|_| seen_before += 1);
+        let end = seen(&mut Lookout::new(&closed(), &goals), slow);
+        assert_eq!(end, Some(EarlyEnd::GoalMissed));
+        assert!(seen_before >= 662, "{seen_before}");
+    }
+
+    #[test]
+    fn a_server_that_fills_is_not_saturated() {
+        let rate = Rate::per_second(10.0).unwrap();
+        let open = Point::new(Load::open(Paced::constant(rate)), Until::requests(1_000));
+        let goals = Goals { stop_on_saturation: true, ..Goals::default() };
+        let look = |n: u64, in_flight: u64| {
+            RunEvent::Progress(Progress { sent: n + in_flight, ended: n, of: None })
+        };
+        let warm_up = (0..300).map(|n| look(n, 4));
+        let steady = (0..300).flat_map(|n| [answered(n * 100, 50 + n), look(n, 50)]);
+        let mut lookout = Lookout::new(&open, &goals);
+        assert_eq!(seen(&mut lookout, warm_up.chain(steady)), None);
     }
 
     #[test]

@@ -91,6 +91,22 @@ fn a_search_has_them_too() {
     find(2, &simulator.url, "p50(nothing)<1");
 }
 
+/// A prompt that is refused says nothing about the next.
+#[test]
+fn a_target_that_refuses_a_prompt_is_not_lost() {
+    let server = Server::completing(|request, to| {
+        let is_long = request.body.to_string().len() > 1_000;
+        let answer = if is_long { refusal(400, "too long") } else { whole(request) };
+        write!(to, "{answer}")
+    });
+    let place = Place::new();
+    let words = format!("-u {} --isl 16,1024,32 -n 12 --warmup-request-count 0", server.url);
+    place.run(&words).words("--cooldown 0s --ui none").exits(6);
+    let points = place.summary().points;
+    let succeeded = points.iter().map(|point| point.outcomes.get("ok").copied());
+    assert_eq!(succeeded.collect::<Vec<_>>(), [Some(12), None, Some(12)]);
+}
+
 /// The worse one is told by the exit code, and each of them by the summary.
 #[test]
 fn the_worst_is_told() {

@@ -243,6 +243,27 @@ fn the_last_run_is_gone_on_with_though_it_has_no_result_yet() {
     assert_eq!(points[0].outcomes, [("ok".to_owned(), 60)].into());
 }
 
+/// A run whose server died came to an end, and to nothing behind the point at which it died.
+#[test]
+fn a_run_whose_server_died_goes_on_when_it_is_there_again() {
+    let simulator = Simulator::start("--ttft-ms 10 --itl-ms 1");
+    let port = simulator.url.rsplit(':').next().unwrap().to_owned();
+    let place = Place::new();
+    let words = format!("-u {} -c 1,2,3 -n 40 --warmup-request-count 0", simulator.url);
+    let run = place.run(&words).words("--cooldown 500ms --ui none").start();
+    until_ended(&place, 1);
+    kill(simulator.process);
+    run.exits(9);
+    assert!(summary(&place).points.len() < 3, "what is behind is left out");
+
+    let _again = Simulator::start(&format!("--ttft-ms 10 --itl-ms 1 --port {port}"));
+    place.inferbench("resume --ui none").measures();
+    let SummaryFile { state, points, .. } = summary(&place);
+    assert_eq!(state, State::Finished);
+    assert_eq!(points.iter().map(place_of).collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 0)]);
+    assert!(points.iter().all(|point| point.outcomes == [("ok".to_owned(), 40)].into()));
+}
+
 #[test]
 fn a_run_goes_on_as_it_began() {
     let place = place();

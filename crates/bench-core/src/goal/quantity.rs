@@ -71,6 +71,13 @@ impl Quantity {
         }
     }
 
+    /// Whether it is a percentile of too few requests of a point to be relied on: see
+    /// [`sample_floor`](crate::stats::sample_floor).
+    pub fn is_below_floor(&self, summary: &Summary) -> bool {
+        let distribution = summary.distribution(self.metric.id);
+        self.percentile().zip(distribution).is_some_and(|(p, values)| values.is_below_floor(p))
+    }
+
     /// What it is of a point; `None` where the metric does not exist for the point's requests.
     pub fn of(&self, summary: &Summary) -> Option<f64> {
         match (summary.figure(self.metric.id)?, self.statistic) {

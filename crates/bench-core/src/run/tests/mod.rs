@@ -538,7 +538,7 @@ fn an_open_loop_ends_though_its_workload_cannot_keep_up() {
     // As many sessions as are made ahead, then one each 20 ms: the rest of the schedule would take 20 s.
     let mut left = 4_096;
     let slow = endless().inspect(move |_| match left {
-        0 => thread::sleep(MS * 20),
+        0 => drop(crossbeam_channel::after(MS * 20).recv()),
         _ => left -= 1,
     });
     let schedule = Paced::constant(Rate::per_second(50_000.0).unwrap());
