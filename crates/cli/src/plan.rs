@@ -72,7 +72,7 @@ pub(crate) fn origins(layered: &Layered) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -89,7 +89,7 @@ fn check_address(typed: &Node) -> Result<(), Failure> {
 }
 
 fn validate(file: &Path) -> Result<(), Failure> {
-    let settings = plan::resolve(&layered(Some(file), &PlanFlags::default())?)?;
+    let settings = plan::resolve(&layered(Some(file), &PlanFlags::default())?, &environment)?;
     output::result(&format!("{}: ok, {}", file.display(), counts(&settings)))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use bench_harness::{
     Code, Exit, Failure, Settings,
     plan::{Content, Document, Format, Layered, Node, Origin, resolve},
-    prepare, redacted, resume as resumed,
+    prepare, resume as resumed,
 };
 use bench_providers::Stamping;
 use bench_store::RunDirectory;
@@ -13,7 +13,7 @@ use bench_store::RunDirectory;
 use crate::{
     args::{FindArgs, MeasureArgs, ResumeArgs, RunArgs, Stamps, words},
     estimate,
-    flags::PlanFlags,
+    flags::{PlanFlags, redacted},
     gate::Gate,
     measure::measure,
     output, plan, reference,
@@ -110,7 +110,7 @@ fn artifacts(flags: &PlanFlags) -> std::path::PathBuf {
 
 /// What the arguments mean; nothing is looked up but the files that they name.
 fn settings(args: &MeasureArgs, layered: &Layered) -> Result<Settings, Failure> {
-    let settings = resolve(layered)?;
+    let settings = resolve(layered, &plan::environment)?;
     if settings.find.is_some() && settings.goals.slo.is_empty() {
         let what = "nothing says what the highest load is to meet";
         return Err(Failure::new(Code::Plan, what).fix("inferbench find 'p95(ttft)<500ms'"));

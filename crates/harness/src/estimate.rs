@@ -55,22 +55,33 @@ impl Estimate {
         let points: Vec<PointEstimate> =
             points::order(settings, &cells).into_iter().map(&mut estimate).collect();
         let pauses = u32::try_from(points.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let measured: Duration = points.iter().map(|point| point.duration).sum();
+        let measured = points.iter().map(|point| point.duration);
+        let measured = measured.fold(Duration::ZERO, Duration::saturating_add);
         let duration = measured.saturating_add(settings.cool_down.saturating_mul(pauses));
         Self { points, duration, is_guess }
     }
 
     /// Requests of all points; absent where only a time ends one of them.
     pub fn requests(&self) -> Option<u64> {
-        self.points.iter().map(|point| point.requests).sum()
+        sum(self.points.iter().map(|point| point.requests))
     }
 
     /// Tokens of all prompts and of all answers; absent where requests are.
     pub fn tokens(&self) -> Option<(u64, u64)> {
-        let input = self.points.iter().map(|point| point.input_tokens).sum::<Option<u64>>()?;
-        let output = self.points.iter().map(|point| point.output_tokens).sum::<Option<u64>>()?;
+        let input = sum(self.points.iter().map(|point| point.input_tokens))?;
+        let output = sum(self.points.iter().map(|point| point.output_tokens))?;
         Some((input, output))
     }
+}
+
+/// Their sum, or as much as there are numbers for; `None` if one of them is.
+fn sum(mut numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    numbers.try_fold(0_u64, |sum, number| Some(sum.saturating_add(number?)))
+}
+
+/// `duration` times `factor`, or as long as a duration can be.
+fn times(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 /// A point, and whether its duration is a guess.
@@ -80,10 +91,10 @@ fn point(settings: &Settings, cell: points::Cell, repeat: u32) -> (PointEstimate
     let warm_up = loads::warm_up(settings, load).map(|warm_up| warm_up.until);
     let measured = loads::requests(settings, load);
     let warming = warm_up.map_or(Some(0), |until| until.requests);
-    let requests = measured.zip(warming).map(|(measured, warming)| measured + warming);
+    let requests = sum([measured, warming].into_iter());
     let (isl, osl) = (workload.isl.mean(), workload.osl.mean());
     let tokens = |each: f64| requests.map(|n| loads::ceil(n as f64 * each));
-    let lasts = PACE.0 + PACE.1.mul_f64(osl);
+    let lasts = PACE.0.saturating_add(times(PACE.1, osl));
     let (main, guessed) = phase(load, until, measured, lasts);
     let concurrency = LoadSettings::concurrency(loads::width(load));
     let (warm, _) = warm_up
@@ -106,7 +117,7 @@ fn point(settings: &Settings, cell: points::Cell, repeat: u32) -> (PointEstimate
         requests,
         input_tokens: tokens(isl),
         output_tokens: tokens(osl),
-        duration: main + warm,
+        duration: main.saturating_add(warm),
     };
     (estimate, guessed)
 }
@@ -120,15 +131,16 @@ fn phase(
 ) -> (Duration, bool) {
     let by_count = |requests: u64| match load {
         LoadSettings::Closed { concurrency, .. } => {
-            each.mul_f64(requests as f64 / concurrency.get() as f64)
+            times(each, requests as f64 / concurrency.get() as f64)
         }
         LoadSettings::Open { curve, .. } => {
-            Duration::try_from_secs_f64(requests as f64 / curve.peak().as_f64())
-                .unwrap_or(Duration::MAX)
+            times(Duration::from_secs(1), requests as f64 / curve.peak().as_f64())
         }
         LoadSettings::Trace { timestamps, speed_up, .. } => {
             let ends = timestamps.iter().max().zip(timestamps.iter().min());
-            ends.map_or(Duration::ZERO, |(last, first)| (*last - *first).div_f64(*speed_up))
+            ends.map_or(Duration::ZERO, |(last, first)| {
+                times(last.saturating_sub(*first), 1.0 / speed_up)
+            })
         }
     };
     let counted = requests.map(by_count);
@@ -143,6 +155,8 @@ fn phase(
 #[cfg(test)]
 mod tests {
     use std::num::{NonZeroU32, NonZeroUsize};
+
+    use bench_core::{Arrivals, Rate};
 
     use super::*;
     use crate::{Repeats, TargetSettings};
@@ -169,6 +183,28 @@ mod tests {
         // 1.38 s a request: 104 one by one, 168 by eight; eleven pauses of 2 s.
         let seconds = 6.0 * 1.38 * (104.0 + 21.0) + 22.0;
         assert!((estimate.duration.as_secs_f64() - seconds).abs() < 1e-6, "{estimate:?}");
+    }
+
+    #[test]
+    fn no_number_is_too_large() {
+        let loads = [
+            concurrency(1),
+            LoadSettings::Open {
+                curve: Rate::per_second(0.000_001).unwrap().into(),
+                arrivals: Arrivals::Constant,
+                max_in_flight: None,
+            },
+            LoadSettings::Trace {
+                timestamps: vec![Duration::ZERO, Duration::from_secs(1)],
+                speed_up: 1e-300,
+                max_in_flight: None,
+            },
+        ];
+        for load in loads {
+            let settings =
+                Settings { loads: vec![load], requests: Some(u64::MAX), ..Settings::new() };
+            assert!(Estimate::of(&settings).duration > Duration::from_secs(1 << 40));
+        }
     }
 
     #[test]

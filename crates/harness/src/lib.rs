@@ -29,7 +29,6 @@ mod settings;
 mod sweep;
 mod target;
 
-pub use environment::redacted;
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};

@@ -30,7 +30,7 @@ pub(crate) fn until(settings: &Settings, load: &LoadSettings) -> Until {
             Until::requests(ceil(arrivals).max(LEAST_REQUESTS))
         }
         LoadSettings::Open { curve, .. } => {
-            Until::duration(curve.settles_at() + DURATION_AT_A_RATE)
+            Until::duration(curve.settles_at().saturating_add(DURATION_AT_A_RATE))
         }
         // A trace has an end of its own.
         LoadSettings::Trace { .. } => Until::default(),

@@ -186,7 +186,7 @@ pub enum Server {
 /// What to send: synthetic prompts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadSettings {
-    /// Its name in a matrix, such as `1K/1K`.
+    /// Its name in a matrix, such as `1024/1024`.
     pub label: Option<String>,
     /// Which kind it is in a matrix: `balanced`, `prefill-heavy` or `decode-heavy`.
     pub category: Option<String>,

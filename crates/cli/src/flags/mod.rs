@@ -4,6 +4,7 @@
 //! at all, and a label of the only target whose name has a `=` in it.
 
 mod list;
+mod redacted;
 mod table;
 mod target;
 
@@ -20,7 +21,7 @@ use serde_json::Value as Json;
 use self::table::{Flag, Kind};
 use crate::values;
 
-pub(crate) use self::table::FLAGS;
+pub(crate) use self::{redacted::redacted, table::FLAGS};
 
 /// The part of a plan that was typed, as a tree of its own: keys that hold for every target are in a
 /// section `target`.

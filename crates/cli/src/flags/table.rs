@@ -397,7 +397,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     goal("goals.goodput", "goodput", "LIMITS", Kind::Text(any),
         "What a good request keeps to, such as 'ttft:500 itl:50'"),
     goal("goals.slo_abort", "slo-abort", "TIME", Kind::Or("20s", value::<Period>),
-        "Stop when a goal has been missed for so long, 20s if it is not said"),
+        "End a point that misses a goal, from so long after its start on (20s)"),
     goal("goals.stop_on_saturation", "stop-on-saturation", "BOOL", Kind::Or("true", bool),
         "Stop a sweep when more load brings no more throughput [default: true where the load is swept]"),
     goal("find.probes", "probes", "N", Kind::Text(value::<Positive>),

@@ -116,7 +116,7 @@ pub struct GoalsFile {
     /// What a good request keeps to: `ttft:500 itl:50`, or a time for each metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goodput: Option<Goodput>,
-    /// Stop when a goal has been missed for so long.
+    /// End a point that misses a goal, from so long after its start on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slo_abort: Option<Period>,
     /// Stop a sweep when more load brings no more throughput. Yes by default where the load is swept.

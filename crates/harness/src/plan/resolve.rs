@@ -14,9 +14,10 @@ use bench_providers::{Secret, openai::Api};
 use bench_workloads::Length;
 
 use super::{
-    ArrivalPattern, ConcurrencyCounts, EndpointType, ExportName, FindFile, Layered, LoadFile,
-    OrderName, PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate,
-    Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, recordings,
+    ArrivalPattern, ConcurrencyCounts, EndpointType, Environment, ExportName, FindFile, Layered,
+    LoadFile, OrderName, PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape,
+    Simulate, Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS,
+    recordings,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
@@ -28,14 +29,15 @@ use crate::{
 /// # Errors
 ///
 /// Everything that is wrong with them.
-pub fn resolve(layered: &Layered) -> Result<Settings, Problems> {
-    let mut resolver = Resolver { layered, problems: Vec::new() };
+pub fn resolve(layered: &Layered, environment: Environment<'_>) -> Result<Settings, Problems> {
+    let mut resolver = Resolver { layered, environment, problems: Vec::new() };
     let settings = resolver.settings(layered.plan());
     Problems::none_or(resolver.problems, settings)
 }
 
 struct Resolver<'l> {
     layered: &'l Layered,
+    environment: Environment<'l>,
     problems: Vec<Problem>,
 }
 
@@ -199,7 +201,7 @@ impl Resolver<'_> {
                 (self.valid(&format!("{path}.api_key_file"), text)?, file)
             }
             (None, Some(name)) => {
-                let text = std::env::var(name).map_err(|_| {
+                let text = (self.environment)(name).ok_or_else(|| {
                     format!("the variable {name}, which is to hold the key, is not set")
                 });
                 (self.valid(&format!("{path}.api_key_env"), text)?, name)

@@ -11,14 +11,14 @@ use crate::{LoadSettings, Server, Settings};
 
 const SAMPLE: &str = include_str!("sample.yaml");
 
-fn no_variables(_: &str) -> Option<String> {
-    None
+fn variables(name: &str) -> Option<String> {
+    (name == "SAMPLE_KEY").then(|| "s3cret".to_owned())
 }
 
 fn settings(text: &str) -> Result<Settings, String> {
     let file = Document::parse("plan.yaml", text, Format::Yaml).map_err(|p| p.to_string())?;
-    let layered = layer(Some(file), Node::default(), &no_variables).map_err(|p| p.to_string())?;
-    resolve(&layered).map_err(|problems| problems.to_string())
+    let layered = layer(Some(file), Node::default(), &variables).map_err(|p| p.to_string())?;
+    resolve(&layered, &variables).map_err(|problems| problems.to_string())
 }
 
 fn mistakes(text: &str) -> String {
@@ -306,7 +306,7 @@ proptest! {
         let text = format!("{}{with}{}", &SAMPLE[..start], &SAMPLE[end..]);
         let _ = settings(&text);
         if let Ok(file) = Document::parse("plan.toml", &text, Format::Toml) {
-            let _ = layer(Some(file), Node::default(), &no_variables);
+            let _ = layer(Some(file), Node::default(), &variables);
         }
     }
 }
