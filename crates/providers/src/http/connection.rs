@@ -177,19 +177,19 @@ impl Connection {
         loop {
             let streamed = reader.is_streamed();
             let (expires, _) = expiry(reader.answer().sample(), limits, streamed);
-            let complete = reader.is_complete();
-            let expires = match complete {
-                true => Instant::now() + LINGER,
-                false if only_what_is_there => Instant::now() + LINGER,
-                false => clock.instant(expires),
+            let stage = Stage::of(reader);
+            let expires = match stage {
+                Stage::Complete => Instant::now() + LINGER,
+                _ if only_what_is_there => Instant::now() + LINGER,
+                _ => clock.instant(expires),
             };
             alarm.as_mut().reset(expires);
             let ended = poll_fn(|cx| {
                 loop {
                     match self.poll_read(cx, |bytes, stamp| incoming.take(bytes, stamp, reader)) {
                         Poll::Ready(Ok(Ok(None))) => {
-                            // A complete answer is to end soon: go and set the alarm for that.
-                            if reader.is_complete() != complete {
+                            // The limit of the next stage may be nearer: go and set the alarm for that.
+                            if Stage::of(reader) != stage {
                                 return Poll::Ready(Ok(None));
                             }
                         }
@@ -208,11 +208,11 @@ impl Connection {
             if let Some(end) = ended {
                 return Ok(end);
             }
-            // Either the alarm rang, or the answer has just become complete.
+            // Either the alarm rang, or the answer has just come to another stage.
             if Instant::now() < expires {
                 continue;
             }
-            if complete {
+            if stage == Stage::Complete {
                 return Ok(End { result: Ok(()), whole: false });
             }
             if only_what_is_there {
@@ -226,6 +226,29 @@ impl Connection {
             if expires <= clock.now() {
                 return Err(ProviderError::new(outcome, "the server took too long"));
             }
+        }
+    }
+}
+
+/// How far an answer has come: each stage has a limit of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Awaited,
+    Head,
+    Generating,
+    Complete,
+}
+
+impl Stage {
+    fn of<R: Reader>(reader: &mut R) -> Self {
+        if reader.is_complete() {
+            return Self::Complete;
+        }
+        let sample = reader.answer().sample();
+        match (sample.last_generated(), sample.headers) {
+            (Some(_), _) => Self::Generating,
+            (None, Some(_)) => Self::Head,
+            (None, None) => Self::Awaited,
         }
     }
 }

@@ -13,6 +13,10 @@ pub(super) fn expiry(sample: &Sample, limits: &Limits, streamed: bool) -> (Momen
     let next = match (sample.headers, sample.last_generated()) {
         (_, Some(last)) => (last.at + limits.idle, Outcome::IdleTimeout),
         (Some(_), None) => (sent + limits.first_token, Outcome::FirstTokenTimeout),
+        // Before its head there is no first token either.
+        (None, None) if limits.first_token < head => {
+            (sent + limits.first_token, Outcome::FirstTokenTimeout)
+        }
         (None, None) => (sent + head, Outcome::HeadersTimeout),
     };
     match limits.total.map(|total| sent + total) {
@@ -51,6 +55,14 @@ mod tests {
         answer.generated(Stamp::of_read(at(5)), ArrivalKind::Content, "x", None);
         answer.event(Stamp::of_read(at(50)), ArrivalKind::Other);
         check(&answer, true, 125, Outcome::IdleTimeout);
+
+        let soon = Limits { first_token: Duration::from_secs(20), ..limits };
+        let mut answer = Answer::new(Clock::start());
+        answer.begin(Sample::due(at(1)), &Request::default());
+        answer.sent(at(2));
+        let expected = (at(22), Outcome::FirstTokenTimeout);
+        assert_eq!(expiry(answer.sample(), &soon, true), expected);
+        answer.generated(Stamp::of_read(at(5)), ArrivalKind::Content, "x", None);
 
         let limits = Limits { total: Some(Duration::from_secs(10)), ..limits };
         assert_eq!(expiry(answer.sample(), &limits, true), (at(12), Outcome::TotalTimeout));

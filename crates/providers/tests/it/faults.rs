@@ -88,6 +88,22 @@ async fn each_fault_is_an_outcome_of_its_own() {
     }
 }
 
+/// The limit of each stage holds as soon as that stage is reached, also if the one before had more time left.
+#[tokio::test]
+async fn a_short_limit_holds_behind_a_long_one() {
+    let patient = Limits { headers: Duration::from_secs(600), ..quick() };
+    for (first_token, tokens, outcome) in [
+        (Duration::from_millis(100), 0, Outcome::FirstTokenTimeout),
+        (Duration::from_secs(600), 3, Outcome::IdleTimeout),
+    ] {
+        let player = Player::start(vec![Play::ThenNothing(begun(tokens))]);
+        let limits = Limits { first_token, ..patient };
+        let provider = OpenAi::new(Config { limits, ..config(&player.url) }).unwrap();
+        let asked = tokio::time::timeout(Duration::from_secs(60), ask(&provider)).await;
+        assert_eq!(asked.expect("long before the others").sample.outcome, outcome);
+    }
+}
+
 #[tokio::test]
 async fn a_total_limit_ends_even_a_stream_that_flows() {
     let pieces = std::iter::once(HEAD.to_owned()).chain(std::iter::repeat_n(token(), 300));
