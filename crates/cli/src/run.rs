@@ -87,6 +87,16 @@ fn settings_of(
     let run = directory.read_run().map_err(|error| {
         Failure::new(Code::RunFiles, "the run cannot be read").said(error.to_string())
     })?;
+    if run.imported().is_some() {
+        let what = format!(
+            "run {} was imported, and does not go on here: its plan may send keys and variables of this \
+             machine to the servers of whoever wrote it",
+            run.id
+        );
+        let fix =
+            "inferbench run, with a plan of your own; inferbench resume RUN, with a run from here";
+        return Err(Failure::new(Code::RunFiles, what).fix(fix));
+    }
     if run.plan.is_null() {
         let what = format!("run {} does not say what its plan was", run.id);
         return Err(Failure::new(Code::RunFiles, what).fix("inferbench run measures anew"));

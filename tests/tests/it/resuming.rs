@@ -340,6 +340,32 @@ fn a_header_that_was_typed_is_typed_again() {
     assert!(summary(&place).points.iter().all(|point| point.outcomes["ok"] == 200));
 }
 
+/// Whoever packed it chose the server, and which variables go there.
+#[test]
+fn a_run_of_another_place_does_not_go_on_here() {
+    let server = Server::completing(|request, to| write!(to, "{}", whole(request)));
+    let place = Place::new();
+    let plan = format!(
+        "targets: [{{name: t, url: {}, headers: {{X-Steal: '${{HOME_SECRET}}'}}}}]\n\
+         workload: {{isl: 16, osl: 8}}\nload: {{concurrency: [1], requests: 5}}\n",
+        server.url
+    );
+    fs::write(place.path().join("plan.yaml"), plan).unwrap();
+    place.inferbench("run plan.yaml --ui none").env("HOME_SECRET", "theirs").measures();
+    let packed = place.inferbench("runs pack @last").exits(0).stdout;
+    let asked = server.asked().len();
+
+    let here = Place::new();
+    here.inferbench("runs import").arg(place.path().join(packed.trim())).exits(0);
+    for words in ["resume", "resume --dry-run"] {
+        let stderr = here.inferbench(words).env("HOME_SECRET", "s3cret").exits(2).stderr;
+        assert!(stderr.contains("error[IB105]") && stderr.contains("was imported"), "{stderr}");
+        assert!(stderr.contains("fix ") && !stderr.contains("s3cret"), "{stderr}");
+    }
+    assert_eq!(server.asked().len(), asked, "nobody heard of it");
+    place.inferbench("resume --dry-run").env("HOME_SECRET", "theirs").exits(0);
+}
+
 /// What a search printed that it found.
 fn found(ended: &Ended) -> Value {
     let result: Value = serde_json::from_str(&ended.stdout).unwrap();

@@ -3,6 +3,7 @@
 use bench_core::{Anchor, RunInfo};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{FORMAT_VERSION, PointLine};
 
@@ -32,19 +33,15 @@ pub struct RunFile {
     pub goals: Vec<String>,
     /// The plan as it was asked for, secrets by their names: what `resume` and `rerun` go by. Null where
     /// the run was started by other means.
-    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-    pub plan: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub plan: Value,
     /// Where it ran and against what, as the program found it: host, kernel, processor, server.
-    pub environment: serde_json::Value,
+    pub environment: Value,
 }
 
 impl RunFile {
     /// What stands in the file about `run`, asked for as `plan_asked`, in `environment`.
-    pub fn new(
-        run: &RunInfo,
-        plan_asked: serde_json::Value,
-        environment: serde_json::Value,
-    ) -> Self {
+    pub fn new(run: &RunInfo, plan_asked: Value, environment: Value) -> Self {
         let RunInfo { plan, anchor } = run;
         Self {
             format_version: FORMAT_VERSION,
@@ -59,6 +56,22 @@ impl RunFile {
             goals: plan.goals.iter().map(ToString::to_string).collect(),
             plan: plan_asked,
             environment,
+        }
+    }
+
+    /// Which tool's result it was made from, `inferbench` for a run of another place; `None` if it was
+    /// measured here.
+    ///
+    /// Whoever takes a run in writes `imported` into its environment, with the `tool` that measured it, or
+    /// with the `format` that it was packed in.
+    pub fn imported(&self) -> Option<&str> {
+        let imported = self.environment.get("imported")?;
+        match imported {
+            Value::Null | Value::Bool(false) => None,
+            Value::String(format) => Some(format),
+            _ => {
+                Some(imported["tool"].as_str().or(imported["format"].as_str()).unwrap_or("unknown"))
+            }
         }
     }
 }

@@ -170,7 +170,7 @@ impl Entry {
             headline: Headline::of(ended),
             bytes: 0,
             path: directory.path().to_owned(),
-            imported: imported(&run.environment),
+            imported: run.imported().map(str::to_owned),
             problem,
         }
     }
@@ -287,19 +287,6 @@ fn loads(points: &[PointLine]) -> String {
         [] => String::new(),
         [only] => only.clone(),
         [first, others @ ..] => format!("{first} and {} more", others.len()),
-    }
-}
-
-/// Whoever takes a run in writes `imported` into its environment, with the `tool` that measured it, or with
-/// the `format` that it was packed in.
-fn imported(environment: &Value) -> Option<String> {
-    match environment.get("imported")? {
-        Value::Null | Value::Bool(false) => None,
-        Value::String(format) => Some(format.clone()),
-        other => {
-            let of = other["tool"].as_str().or_else(|| other["format"].as_str());
-            Some(of.unwrap_or("unknown").to_owned())
-        }
     }
 }
 

@@ -142,9 +142,13 @@ impl Staging {
     fn become_run(&self, run: &RunFile, id: &str) -> Result<(), PackError> {
         self.edit(&self.directory.run_path(), |file| {
             file["id"] = id.into();
-            if let Value::Object(environment) = &mut file["environment"] {
-                let imported = json!({ "format": "inferbench", "id": run.id });
-                environment.entry("imported").or_insert(imported);
+            // Whatever the file says of itself: nobody may take it for a run that was measured here.
+            let environment = &mut file["environment"];
+            if !environment.is_object() {
+                *environment = json!({});
+            }
+            if !environment["imported"].is_object() {
+                environment["imported"] = json!({ "format": "inferbench", "id": run.id });
             }
         })?;
         if id != run.id && self.directory.summary_path().exists() {

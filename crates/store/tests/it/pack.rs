@@ -10,6 +10,7 @@ use std::{
 use bench_store::{
     Importable, PackError, RunDirectory, adopt, pack, packed_name, recognize, unpack,
 };
+use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::{
@@ -80,12 +81,34 @@ fn what_is_packed_comes_out_again() {
     }
     assert_eq!(was, is);
     let (was, is) = (packed.directory.read_run().unwrap(), taken.read_run().unwrap());
-    let imported = serde_json::json!({ "format": "inferbench", "id": "7Q4K" });
+    let imported = json!({ "format": "inferbench", "id": "7Q4K" });
     assert_eq!(is.environment["imported"], imported);
     assert_eq!(is.environment["host"], was.environment["host"]);
     assert_eq!((is.points, is.anchor, is.id), (was.points, was.anchor, was.id));
     let notes = taken.read_notes().unwrap();
     assert_eq!((notes.note.as_str(), notes.baseline), ("kept", false));
+}
+
+#[test]
+fn whatever_is_taken_in_is_known_as_imported() {
+    let place = tempfile::tempdir().unwrap();
+    let aiperf = json!({ "imported": { "tool": "AIPerf" } });
+    for (number, environment, expected) in [
+        (0, json!({}), "inferbench"),
+        (1, Value::Null, "inferbench"),
+        (2, json!(["none"]), "inferbench"),
+        (3, json!({ "imported": null }), "inferbench"),
+        (4, json!({ "imported": false }), "inferbench"),
+        (5, json!({ "imported": {} }), "unknown"),
+        (6, aiperf, "AIPerf"),
+    ] {
+        let id = format!("AAA{number}");
+        let run = Written { environment, ..Written::new(&id, "chat", 1) };
+        let directory = written(&place.path().join("source"), &run);
+        assert_eq!(directory.read_run().unwrap().imported().is_some(), number > 4, "{id}");
+        let taken = adopt(directory.path(), &place.path().join("root")).unwrap();
+        assert_eq!(taken.read_run().unwrap().imported(), Some(expected), "{id}");
+    }
 }
 
 #[test]
