@@ -32,6 +32,9 @@ pub(super) fn read(text: &Text) -> Result<Report, ImportError> {
         false => "the statistics of the file leave out requests at its beginning and end, and are taken as \
          they are",
     });
+    if detailed {
+        report.note(raw::ONE_READ_NOTE);
+    }
     let beside = text.path.with_file_name("experiment_metadata.json");
     if beside.is_file() {
         let experiment: Experiment = Text::read(&beside)?.only()?;

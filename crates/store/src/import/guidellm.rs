@@ -43,7 +43,9 @@ pub(super) fn read(text: &Text) -> Result<Report, ImportError> {
                  has the first token in it and its inter token latency is weighted by tokens"
             }
         });
-        if !detailed {
+        if detailed {
+            report.note(raw::ONE_READ_NOTE);
+        } else {
             report.note(
                 "where single requests are not told, e2e_ms ends when the connection was done with, \
                  and percentiles are values that occurred, a missing one being 0",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bench_core::{Figure, Summary, metric};
 
-use super::Tool;
+use super::{Tool, raw::APART};
 use crate::{
     ErrorLine, FactsLine, LoadLine, MetricLine, PartialDistribution, PointSummary, ReasonLine,
 };
@@ -55,13 +55,18 @@ impl Draft {
         self.metrics.insert(id, MetricLine::Partial(partial));
     }
 
-    /// Those of the metrics `ids` that our formulas gave. They replace what the tool states.
+    /// Those of the metrics `ids` that our formulas gave. They replace what the tool states, which goes as
+    /// well where there is none of them because all events of each answer came in one read.
     pub(super) fn computed(&mut self, summary: &Summary, ids: &[&'static str]) {
         for id in ids {
             let metric = metric(id).expect("importers name metrics of the registry");
             match summary.figure(id) {
                 Some(Figure::Distribution(d)) if d.mean.is_finite() => {}
                 Some(Figure::Value(value)) if value.is_finite() => {}
+                _ if APART.contains(id) => {
+                    self.remove(id);
+                    continue;
+                }
                 _ => continue,
             }
             let line = summary.figure(id).map(|figure| MetricLine::new(metric, figure));

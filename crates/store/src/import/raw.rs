@@ -1,6 +1,23 @@
 //! Requests that another tool tells one by one, put through our own formulas.
 
-use bench_core::{Aggregate, Arrival, ArrivalKind, Connect, Moment, Outcome, Sample, Summary};
+use std::time::Duration;
+
+use bench_core::{
+    Aggregate, Arrival, ArrivalKind, Connect, Figure, Metric, Moment, Outcome, Sample, Summary,
+};
+
+/// Events less far apart came in one read, as no server generates ten thousand tokens a second for one
+/// user, and a client in Python takes 2 to 60 µs from one event of a read to the next: their distance is
+/// its own.
+const ONE_READ: Duration = Duration::from_micros(100);
+
+/// What that makes of the numbers.
+pub(super) const ONE_READ_NOTE: &str = "events less than 0.1 ms apart are taken to have come in one read: they have no gap, and an answer \
+     that came in one has no tpot_ms, tps_user and decode_tps";
+
+/// Metrics that rest on how far apart the events of an answer are.
+pub(super) const APART: [&str; 6] =
+    ["ttst_ms", "tpot_ms", "itl_ms", "icl_ms", "tps_user", "decode_tps"];
 
 /// A request that succeeded. Moments are seconds on one clock; durations are seconds.
 #[derive(Clone, Debug, Default)]
@@ -28,19 +45,41 @@ pub(super) struct Exchange {
 /// What our formulas make of `exchanges`. Which of the metrics mean something depends on what the tool
 /// tells, so the caller picks them.
 pub(super) fn summarize(exchanges: impl IntoIterator<Item = Exchange>) -> Summary {
-    let mut aggregate = Aggregate::default();
+    let (mut all, mut apart) = (Aggregate::default(), Aggregate::default());
     let mut start = None;
     for exchange in exchanges {
         // The first moment seen becomes an hour, so that those a little earlier are not negative.
         let start = *start.get_or_insert(exchange.sent) - 3_600.0;
         if let Some(sample) = exchange.sample(start) {
-            aggregate.add(&sample);
+            all.add(&sample);
+            if !exchange.came_in_one_read() {
+                apart.add(&sample);
+            }
         }
     }
-    aggregate.summarize()
+    let (mut summary, apart) = (all.summarize(), apart.summarize());
+    let of_its_own = |(metric, figure): (&'static Metric, Figure)| {
+        let figure =
+            if APART.contains(&metric.id) { apart.figure(metric.id)?.clone() } else { figure };
+        Some((metric, figure))
+    };
+    summary.figures = summary.figures.into_iter().filter_map(of_its_own).collect();
+    summary
 }
 
 impl Exchange {
+    /// Whether what lies between its events is the client's time alone: where their gaps are not told, if
+    /// they are as close on average.
+    fn came_in_one_read(&self) -> bool {
+        let close = ONE_READ.as_secs_f64();
+        if !self.gaps.is_empty() {
+            return self.gaps.iter().all(|gap| *gap < close);
+        }
+        let later = self.output_tokens.unwrap_or(0).saturating_sub(1).max(1);
+        let apart = self.first.zip(self.last).map(|(first, last)| last - first);
+        apart.is_some_and(|apart| apart < close * later as f64)
+    }
+
     /// `None` if a moment is not to be believed: before the start, or years after it.
     fn sample(&self, start: f64) -> Option<Sample> {
         let sent = moment(self.sent - start)?;
@@ -81,6 +120,7 @@ impl Exchange {
         if let Some(last) = self.last.filter(|last| *last > at) {
             arrivals.push(self.arrival(sent, last, ArrivalKind::Content)?);
         }
+        mark_reads(&mut arrivals);
         Some(arrivals)
     }
 
@@ -88,6 +128,17 @@ impl Exchange {
         let at = Moment::from_nanos(sent.as_nanos() + moment(after)?.as_nanos());
         let tokens = u16::from(self.token_per_event);
         Some(Arrival { at, lag_ns: 0, bytes: 0, tokens, kind, coalesced: false, kernel: false })
+    }
+}
+
+/// Marks the events that shared a read, of which nobody knows when each came.
+fn mark_reads(arrivals: &mut [Arrival]) {
+    for place in 1..arrivals.len() {
+        let [before, after] = [place - 1, place];
+        if arrivals[after].at.since(arrivals[before].at) < ONE_READ {
+            arrivals[before].coalesced = true;
+            arrivals[after].coalesced = true;
+        }
     }
 }
 
@@ -128,6 +179,41 @@ mod tests {
         close(mean("isl"), 100.0);
         close(summary.value("window_s"), 1.5);
         assert_eq!(mean("itl_ms"), None);
+    }
+
+    #[test]
+    fn events_of_one_read_have_no_gaps_and_an_answer_of_them_no_speed() {
+        let answer = |gaps: &[f64]| Exchange {
+            first: Some(0.5),
+            gaps: gaps.to_vec(),
+            output_tokens: Some(1 + gaps.len() as u64),
+            ..Exchange::default()
+        };
+        let slow = answer(&[0.02, 0.04]);
+        let summary = summarize([answer(&[3e-6, 5e-5]), slow, answer(&[0.03, 3e-6])]);
+        let of = |id: &str| summary.distribution(id).map(|d| (d.count, d.mean));
+        assert_eq!(of("ttft_ms").map(|(count, _)| count), Some(3));
+        assert_eq!(of("ttst_ms"), Some((1, 20.0)));
+        assert_eq!(of("tpot_ms").map(|(count, _)| count), Some(2));
+        close(of("tpot_ms").map(|(_, mean)| mean), (30.0 + 15.0015) / 2.0);
+        assert!(of("decode_tps").is_some_and(|(count, mean)| count == 2 && mean < 101.0));
+        // As in our own runs, the gap before a read of several events is not known either.
+        assert_eq!(of("icl_ms").map(|(count, _)| count), Some(2));
+        close(summary.value("coalesced_ratio"), 4.0 / 6.0);
+    }
+
+    #[test]
+    fn without_gaps_it_is_their_mean_that_tells_a_read() {
+        let answer = |last| Exchange {
+            first: Some(0.5),
+            last: Some(last),
+            output_tokens: Some(101),
+            ..Exchange::default()
+        };
+        let summary = summarize([answer(0.509), answer(0.511)]);
+        assert_eq!(summary.distribution("tpot_ms").map(|d| d.count), Some(1));
+        assert_eq!(summary.distribution("e2e_ms").map(|d| d.count), Some(2));
+        assert!(summarize([answer(0.509)]).distribution("tps_user").is_none());
     }
 
     #[test]

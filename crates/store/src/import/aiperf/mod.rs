@@ -34,6 +34,7 @@ pub(super) fn read(text: &Text) -> Result<Report, ImportError> {
     let load = load(config).unwrap_or_else(genai_perf::unknown_load);
     let mut point = stated(&genai_perf::records(&file), load, &mut report);
     add_errors(&file, &mut point);
+    report.note(STATED_GAPS);
     if let Some(requests) = requests::beside(text)? {
         add_computed(&requests, &mut point, &mut report)?;
     }
@@ -45,9 +46,6 @@ pub(super) fn read(text: &Text) -> Result<Report, ImportError> {
     report.note(
         "ttft_ms, ttfo_ms and e2e_ms begin before the connection is set up, where a new one was \
          needed",
-    );
-    report.note(
-        "moments are those of the read: events that came in one read have gaps of nothing in icl_ms",
     );
     if report.created.is_some() {
         report.note("start_time is local time, and was taken for UTC");
@@ -145,6 +143,9 @@ fn add_usage(records: &BTreeMap<String, Record>, point: &mut Draft, report: &mut
 const BY_ITS_TOKENIZER: &str =
     "tpot_ms, tps_user, e2e_tps_user and prefill_tps are by AIPerf's own tokenizer";
 
+const STATED_GAPS: &str =
+    "moments are those of the read: events that came in one read have gaps of nothing in icl_ms";
+
 fn add_errors(file: &Map<String, Value>, point: &mut Draft) {
     for error in file.get("error_summary").and_then(Value::as_array).into_iter().flatten() {
         let details = error.get("error_details").unwrap_or(error);
@@ -157,11 +158,12 @@ fn add_errors(file: &Map<String, Value>, point: &mut Draft) {
 }
 
 /// What our formulas are put to. `ttfo_ms` rests on the gaps as well, and is taken as stated.
-const COMPUTED: [&str; 23] = [
+const COMPUTED: [&str; 24] = [
     "ttft_ms",
     "ttst_ms",
     "tpot_ms",
     "icl_ms",
+    "coalesced_ratio",
     "e2e_ms",
     "ttft_due_ms",
     "e2e_due_ms",
@@ -196,7 +198,8 @@ fn add_computed(
     }
     point.ok = Some(exchanges.len() as u64);
     point.computed(&raw::summarize(exchanges), &COMPUTED);
-    report.notes.retain(|note| note != BY_ITS_TOKENIZER);
+    report.notes.retain(|note| note != BY_ITS_TOKENIZER && note != STATED_GAPS);
+    report.note(raw::ONE_READ_NOTE);
     report.note("distributions were computed from the single requests in profile_export.jsonl");
     Ok(())
 }

@@ -84,11 +84,12 @@ enum Computed {
 }
 
 /// What can be computed of requests whose moments after sending are told.
-const OF_REQUESTS: [&str; 11] = [
+const OF_REQUESTS: [&str; 12] = [
     "ttft_ms",
     "ttst_ms",
     "tpot_ms",
     "icl_ms",
+    "coalesced_ratio",
     "e2e_ms",
     "tps_user",
     "e2e_tps_user",

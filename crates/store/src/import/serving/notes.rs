@@ -1,7 +1,7 @@
 //! What the tools of this family mean by their numbers.
 
 use super::{Computed, Run, local_time};
-use crate::import::{Tool, point::Draft};
+use crate::import::{Tool, point::Draft, raw};
 
 /// A sentence for each thing that is not as its id says.
 pub(super) fn notes(tool: Tool, run: &Run, point: &Draft, computed: Computed) -> Vec<String> {
@@ -10,20 +10,18 @@ pub(super) fn notes(tool: Tool, run: &Run, point: &Draft, computed: Computed) ->
     if has("itl_ms") {
         notes.push(format!("itl_ms is what {tool} calls itl: a chunk's gap, shared by its tokens"));
     }
-    if has("icl_ms") {
-        notes.push(format!(
-            "icl_ms is what {tool} calls itl: gaps between chunks, those that came in one read \
-             included"
-        ));
+    if has("icl_ms") && computed == Computed::Nothing {
+        notes.push(format!("icl_ms is what {tool} calls itl: gaps between chunks"));
     }
     if has("peak_output_tps") && computed != Computed::WithThePhase {
         notes.push(PEAK.to_owned());
     }
     notes.push(DURATION.to_owned());
-    notes.push(match computed {
-        Computed::Nothing => STATED.to_owned(),
-        Computed::Requests | Computed::WithThePhase => COMPUTED.to_owned(),
-    });
+    if computed == Computed::Nothing {
+        notes.push(STATED.to_owned());
+    } else {
+        notes.extend([COMPUTED, raw::ONE_READ_NOTE].map(str::to_owned));
+    }
     if computed != Computed::Nothing && tool == Tool::Sglang {
         notes
             .push("e2e_ms ends at the last chunk with text, SGLang's at the end marker".to_owned());
@@ -37,8 +35,8 @@ pub(super) fn notes(tool: Tool, run: &Run, point: &Draft, computed: Computed) ->
 const DURATION: &str = "throughputs are over the tool's duration, until the last request was done";
 const PEAK: &str =
     "peak_output_tps is by seconds that begin with the run, and a chunk counts as a token";
-const STATED: &str =
-    "single requests are not told, so that only the statistics of the file are there";
+const STATED: &str = "single requests are not told, so that only the statistics of the file are there, in which \
+     chunks that came in one read are apart by nothing";
 const COMPUTED: &str = "distributions were computed from the single requests";
 
 const CONNECTION: &str =
