@@ -36,7 +36,8 @@ pub fn read_readings(path: &Path) -> Result<Records<ReadingLine, Reading>, ReadE
 /// Records of type `T`, from a file whose lines are of format `L`.
 ///
 /// Ends at the end of the file, or where the file is torn, as [`torn`](Self::torn) then tells. A whole
-/// line that makes no sense is an error, and the next ones can still be read.
+/// line that makes no sense is an error, and the next ones can still be read; where the system cannot read
+/// on, that is the last error.
 pub struct Records<L, T> {
     path: PathBuf,
     text: BufReader<FrameReader<BufReader<File>>>,
@@ -44,6 +45,8 @@ pub struct Records<L, T> {
     lines: u64,
     bytes: u64,
     torn: Option<TornTail>,
+    /// The system could not read on, and would say so again and again.
+    failed: bool,
     format: PhantomData<fn(L) -> T>,
 }
 
@@ -74,6 +77,7 @@ impl<L, T> Records<L, T> {
             lines: 0,
             bytes,
             torn: None,
+            failed: false,
             format: PhantomData,
         })
     }
@@ -112,13 +116,14 @@ where
     type Item = Result<T, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.torn.is_some() {
+        if self.torn.is_some() || self.failed {
             return None;
         }
         match self.read_line() {
             Ok(false) => return None,
             Ok(true) => {}
             Err(source) => {
+                self.failed = true;
                 return Some(Err(ReadError::Unreadable { path: self.path.clone(), source }));
             }
         }

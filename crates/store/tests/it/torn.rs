@@ -103,6 +103,16 @@ fn half_a_line_is_a_torn_end_and_a_wrong_line_is_an_error_on_the_way() {
     assert_eq!(samples.torn(), Some(expected));
 }
 
+/// A directory opens like a file and cannot be read, however often one asks.
+#[cfg(unix)]
+#[test]
+fn what_the_system_cannot_read_is_said_once() {
+    let root = tempfile::tempdir().unwrap();
+    let samples = read_samples(root.path()).unwrap();
+    let read: Vec<_> = samples.take(3).collect();
+    assert!(matches!(&read[..], [Err(ReadError::Unreadable { .. })]), "{read:?}");
+}
+
 #[test]
 fn a_torn_run_can_still_be_summarized() {
     let root = tempfile::tempdir().unwrap();
