@@ -175,7 +175,7 @@ impl Report {
             },
             "targets": [{
                 "name": target,
-                "url": self.url,
+                "url": self.url.as_deref().map(without_secrets),
                 "model": self.model,
                 "engine": self.engine,
                 "version": self.engine_version,
@@ -216,6 +216,38 @@ impl Report {
     }
 }
 
+/// An address without what keys travel in: the user before the host, and the query. Other tools keep both.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{host}{path}")
+}
+
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_kept_without_secrets() {
+        for (url, expected) in [
+            ("http://h:1", "http://h:1"),
+            ("http://h:1/v1/", "http://h:1/v1/"),
+            ("http://bob:s3cret@h:1/v1", "http://h:1/v1"),
+            ("bob:s3cret@h:1", "h:1"),
+            ("https://a:b@c@h/x@y", "https://h/x@y"),
+            ("https://h/v1?key=s3cret#s3cret", "https://h/v1"),
+            ("https://h?key=a@b", "https://h"),
+            ("h", "h"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(url), expected, "{url}");
+        }
+    }
 }

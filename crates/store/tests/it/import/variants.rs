@@ -106,6 +106,22 @@ fn earlier_aiperfs_and_their_failures() {
 }
 
 #[test]
+fn keys_in_an_address_are_not_kept() {
+    let url = "http://bob:s3cret@h:1/v1?key=s3cret";
+    let guidellm = r#"{"metadata":{},"benchmarks":[{"metrics":{},
+        "config":{"backend":{"target":"URL","model":"m"}}}]}"#;
+    let aiperf = r#"{"request_latency":{"unit":"ms","avg":20.0},"aiperf_version":"1",
+        "input_config":{"endpoint":{"urls":["URL"]}}}"#;
+    let genai_perf = r#"{"request_latency":{"unit":"ms","avg":20.0},
+        "input_config":{"endpoint":{"url":"URL"}}}"#;
+    for text in [guidellm, aiperf, genai_perf] {
+        let run = of("a.json", &text.replace("URL", url));
+        assert_eq!(run.run.environment["targets"][0]["url"], "http://h:1/v1", "{text}");
+        assert!(!format!("{run:?}").contains("s3cret"), "{run:?}");
+    }
+}
+
+#[test]
 fn genai_perf_without_a_stream_has_no_first_token() {
     let run = of(
         "a.json",
