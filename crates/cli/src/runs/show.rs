@@ -59,13 +59,14 @@ fn several(run: &RunFile, summary: &SummaryFile) -> String {
     }
 }
 
-/// How many points ended, of how many where that was known before.
+/// How many points ended, of how many where that is known: nobody knows how many a search will need.
 fn ended(entry: &Entry) -> String {
-    let Entry { points_ended, points, .. } = entry;
-    if points_ended > points {
-        return points_ended.to_string();
+    let Entry { points_ended, points, state, .. } = entry;
+    let are_all = points_ended == points && *state == RunState::Finished;
+    if points_ended < points || are_all {
+        return format!("{points_ended} of {points} ended");
     }
-    format!("{points_ended} of {points} ended")
+    points_ended.to_string()
 }
 
 /// What can be read of the samples of a run that did not end by itself.

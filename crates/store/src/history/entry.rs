@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::headline::{Headline, worst_trust};
-use crate::{LoadLine, NotesFile, PointLine, ReadError, RunDirectory, RunFile, State, SummaryFile};
+use crate::{
+    LoadLine, NotesFile, PointSummary, ReadError, RunDirectory, RunFile, State, SummaryFile,
+};
 
 /// What is known of a run without reading its samples. Also what `inferbench runs ls --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ pub struct Entry {
     /// `trusted`, `doubtful` or `void`, as its worst point is; absent before a point has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
-    /// Points of its plan.
+    /// Points of its plan; those that have ended, where no plan names them: of a search, or of another tool.
     pub points: usize,
     /// Points that have ended.
     pub points_ended: usize,
@@ -147,6 +149,7 @@ impl Entry {
             NotesFile::default()
         });
         let ended = summary.as_ref().map_or(&[][..], |summary| &summary.points);
+        let points = points(run, ended);
         let targets = targets(run);
         let models = distinct(targets.iter().filter_map(|target| target["model"].as_str()));
         let state = summary.as_ref().map_or(RunState::Unfinished, |s: &SummaryFile| s.state.into());
@@ -157,13 +160,13 @@ impl Entry {
             created_ms: run.anchor.wall_ns / 1_000_000,
             state,
             trust: worst_trust(ended),
-            points: run.points.len(),
+            points: points.len(),
             points_ended: ended.len(),
-            targets: distinct(run.points.iter().map(|point| point.target.as_str())),
+            targets: distinct(points.iter().map(|(target, _)| *target)),
             models,
             engines: engines(&targets),
             simulated: targets.iter().any(|target| target["simulated"] == true),
-            load: loads(&run.points),
+            load: loads(&points),
             tags: notes.tags,
             note: notes.note,
             baseline: notes.baseline,
@@ -269,10 +272,19 @@ fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
     distinct
 }
 
+/// The target and the load of each point: of those that were planned, or, where a search found out which to
+/// measure or another tool measured, of those that have ended.
+fn points<'a>(run: &'a RunFile, ended: &'a [PointSummary]) -> Vec<(&'a str, &'a LoadLine)> {
+    if run.points.is_empty() {
+        return ended.iter().map(|point| (point.target.as_str(), &point.load)).collect();
+    }
+    run.points.iter().map(|point| (point.target.as_str(), &point.load)).collect()
+}
+
 /// The loads of all points in a few words.
-fn loads(points: &[PointLine]) -> String {
-    let users = points.iter().map(|point| match point.load {
-        LoadLine::Closed { concurrency, .. } => Some(concurrency),
+fn loads(points: &[(&str, &LoadLine)]) -> String {
+    let users = points.iter().map(|(_, load)| match load {
+        LoadLine::Closed { concurrency, .. } => Some(*concurrency),
         LoadLine::Open { .. } => None,
     });
     let users: Option<BTreeSet<usize>> = users.collect();
@@ -282,7 +294,7 @@ fn loads(points: &[PointLine]) -> String {
     {
         return format!("closed loop, {least} to {most} users");
     }
-    let words: Vec<String> = points.iter().map(|point| point.load.to_string()).collect();
+    let words: Vec<String> = points.iter().map(|(_, load)| load.to_string()).collect();
     match &distinct(words.iter().map(String::as_str))[..] {
         [] => String::new(),
         [only] => only.clone(),

@@ -16,8 +16,8 @@ const FILE: &str = ".history.sqlite3";
 /// Held, shared, by whoever has the index open; alone, by whoever removes it.
 const LOCK: &str = ".history.lock";
 
-/// Of the table below, in SQLite's `user_version`.
-const SCHEMA: i64 = 1;
+/// Of the table below and of what entries say, in SQLite's `user_version`.
+const SCHEMA: i64 = 2;
 
 /// What another process does to it is done by then.
 const BUSY: Duration = Duration::from_secs(10);

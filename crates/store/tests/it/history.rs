@@ -7,7 +7,9 @@ use std::{
     thread,
 };
 
-use bench_store::{Entry, History, RemoveError, ResolveError, RunDirectory, RunState};
+use bench_store::{
+    Entry, History, RemoveError, ResolveError, RunDirectory, RunFile, RunState, import,
+};
 use serde_json::json;
 
 use crate::{
@@ -54,6 +56,26 @@ fn it_knows_what_the_files_say() {
         shown["path"] = "[path]".into();
         shown["bytes"] = "[bytes]".into();
         insta::assert_json_snapshot!("entry", shown);
+    }
+}
+
+/// A search finds out which points to measure, and another tool's plan is not known.
+#[test]
+fn points_that_no_plan_names_are_those_that_ended() {
+    let root = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/import/guidellm/concurrent.json");
+    let imported = import::read(Path::new(file)).unwrap();
+    import::write(root.path(), &imported, 1).unwrap();
+    let searched = written(root.path(), &Written { ended: 2, ..Written::new("AAAA", "find", 1) });
+    let run = RunFile { points: vec![], ..searched.read_run().unwrap() };
+    fs::write(searched.run_path(), serde_json::to_vec(&run).unwrap()).unwrap();
+    for history in [open(root.path()), open(root.path())] {
+        let [imported, searched] = history.entries() else { panic!("{history:?}") };
+        assert_eq!(imported.targets, ["tiny (guidellm)"]);
+        assert_eq!(imported.load, "closed loop, 1 to 3 users");
+        assert_eq!((imported.points, imported.points_ended), (2, 2));
+        assert_eq!((searched.targets[0].as_str(), searched.points), ("local", 2));
+        assert_eq!(searched.load, "closed loop, 2 users");
     }
 }
 
@@ -166,7 +188,7 @@ fn an_index_that_is_damaged_is_made_anew() {
         assert_eq!(open(root.path()).entries(), expected, "{what}");
         assert_eq!(open(root.path()).entries(), expected, "{what}, once more");
         let header = fs::read(&index).unwrap();
-        assert_eq!(header[60..64], 1_u32.to_be_bytes(), "{what}: of this version again");
+        assert_eq!(header[60..64], 2_u32.to_be_bytes(), "{what}: of this version again");
     }
     // A changed byte anywhere is either noticed or means nothing.
     for at in (0..whole.len()).step_by(1_237) {
