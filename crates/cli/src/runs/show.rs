@@ -5,9 +5,7 @@ use bench_report::console::{
     matrix,
     sweep::{self, SweepReport},
 };
-use bench_store::{
-    Entry, MetricLine, PointSummary, RunFile, RunState, SummaryFile, TornTail, read_samples,
-};
+use bench_store::{Entry, MetricLine, RunFile, RunState, SummaryFile, TornTail, read_samples};
 use serde_json::json;
 
 use super::{
@@ -152,7 +150,7 @@ fn points(summary: &SummaryFile) -> Table {
                 figure("ttft_ms", "p50"),
                 figure("ttft_ms", "p95"),
                 figure("tpot_ms", "p50"),
-                failed(point),
+                point.failed().to_string(),
                 point.trust.clone(),
             ],
             point
@@ -163,9 +161,4 @@ fn points(summary: &SummaryFile) -> Table {
         );
     }
     table
-}
-
-fn failed(point: &PointSummary) -> String {
-    let failed: u64 = point.outcomes.iter().filter(|(name, _)| *name != "ok").map(|(_, n)| n).sum();
-    failed.to_string()
 }

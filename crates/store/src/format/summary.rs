@@ -134,6 +134,12 @@ impl PointSummary {
         }
     }
 
+    /// How many requests failed. Those that the client gave up neither succeeded nor failed.
+    pub fn failed(&self) -> u64 {
+        let failed = self.outcomes.iter().filter(|(name, _)| *name != "ok" && *name != "cancelled");
+        failed.map(|(_, count)| count).sum()
+    }
+
     /// One number of it: a statistic of a metric, or the value of one that has no statistics.
     pub fn number_of(&self, metric: &str, statistic: Option<&str>) -> Option<f64> {
         self.metrics.get(metric)?.statistic(statistic.unwrap_or("value"))

@@ -130,3 +130,14 @@ fn a_newer_format_is_refused_and_new_fields_are_passed_over() {
     fs::write(directory.run_path(), &text[..text.len() / 2]).unwrap();
     assert!(matches!(directory.read_run(), Err(ReadError::Malformed { .. })));
 }
+
+#[test]
+fn requests_that_were_given_up_have_not_failed() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = crate::written::finished(root.path(), "7Q4K", "chat");
+    let mut point = directory.read_summary().unwrap().unwrap().points.remove(0);
+    assert_eq!(point.failed(), 1);
+    let outcomes = [("ok", 5), ("cancelled", 3), ("http_500", 2), ("failed", 1)];
+    point.outcomes = outcomes.map(|(name, count)| (name.to_owned(), count)).into();
+    assert_eq!(point.failed(), 3);
+}
