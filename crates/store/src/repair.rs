@@ -1,7 +1,7 @@
 //! Making a run whole again that was killed while it was written.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -66,28 +66,46 @@ pub enum RepairError {
 /// writes its summary from its samples if it has none, or an unfinished one.
 ///
 /// The numbers of points that ended before the kill stay as they are: samples do not know all facts. A run
-/// that is whole stays as it is.
+/// that is whole stays as it is, and so do the results of another tool, which came without samples. Nobody
+/// goes on with the run meanwhile: its events are locked, as while it is measured.
 ///
 /// # Errors
 ///
 /// When the run is being measured, damaged elsewhere than at an end, or cannot be written.
 pub fn repair(directory: &RunDirectory) -> Result<Repaired, RepairError> {
-    if directory.is_being_written() {
-        return Err(RepairError::Running { path: directory.path().to_owned() });
-    }
     let run = directory.read_run()?;
     let mut repaired = Repaired::default();
-    for path in [directory.samples_path(), directory.events_path()] {
-        if create_missing(&path)? {
-            repaired.missing.push(name(&path));
-        }
+    if run.is_foreign() {
+        return Ok(repaired);
     }
+    let events = directory.events_path();
+    let mut create = |path: &Path| -> Result<(), StoreError> {
+        repaired.missing.extend(create_missing(path)?.then(|| name(path)));
+        Ok(())
+    };
+    create(&events)?;
+    // Before anything is cut: a process that goes on with the run takes the same lock.
+    let _lock = lock(&events, directory)?;
+    create(&directory.samples_path())?;
     for path in [directory.samples_path(), directory.readings_path()] {
         repaired.torn.extend(cut(&path, end_of_frames)?);
     }
-    repaired.torn.extend(cut(&directory.events_path(), end_of_lines)?);
+    repaired.torn.extend(cut(&events, end_of_lines)?);
     repaired.points = write_summary(directory, &run)?;
     Ok(repaired)
+}
+
+/// Locks the events of the run until the file is closed.
+fn lock(events: &Path, directory: &RunDirectory) -> Result<File, RepairError> {
+    let file = private_file().append(true).open(events);
+    let file = file.map_err(|source| StoreError::new(events, source))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            Err(RepairError::Running { path: directory.path().to_owned() })
+        }
+        // Where nothing can be locked, nobody else could lock it either.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
 }
 
 fn create_missing(path: &Path) -> Result<bool, StoreError> {

@@ -139,7 +139,7 @@ pub(super) fn repair(entry: &Entry) -> Result<(), Failure> {
         Failure::new(code, "the run cannot be repaired").caused_by(&error)
     })?;
     if repaired == Repaired::default() {
-        return say(entry, "is whole");
+        return say(entry, "is whole: nothing is to be repaired");
     }
     for file in &repaired.torn {
         let mut text = format!("{}: {} torn bytes are in {}", file.name, file.torn, file.saved_as);

@@ -74,6 +74,11 @@ impl RunFile {
             }
         }
     }
+
+    /// Whether another tool measured it: it never had samples and events then.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.environment["imported"]["tool"].is_string()
+    }
 }
 
 /// To the millisecond; empty beyond the year 9999.

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use bench_core::{MetricSink, Phase, RunEvent};
 use bench_store::{
-    RepairError, Repaired, RunDirectory, State, read_readings, read_samples, repair,
+    RepairError, Repaired, RunDirectory, State, import, read_readings, read_samples, repair,
 };
 
 use crate::{
@@ -136,7 +136,7 @@ fn a_run_that_had_hardly_begun_has_no_points() {
     fs::remove_file(directory.samples_path()).unwrap();
     fs::remove_file(directory.events_path()).unwrap();
     let repaired = repair(&directory).unwrap();
-    assert_eq!(repaired.missing, ["samples.jsonl.zst", "events.jsonl"]);
+    assert_eq!(repaired.missing, ["events.jsonl", "samples.jsonl.zst"]);
     assert_eq!(repaired.points, Some(0));
     assert_eq!(directory.read_summary().unwrap().unwrap().state, State::Interrupted);
     assert_eq!(read_samples(&directory.samples_path()).unwrap().count(), 0);
@@ -151,6 +151,37 @@ fn what_is_whole_or_running_is_left_alone() {
     assert_eq!(fs::read(directory.summary_path()).unwrap(), before);
     let (running, _log) = begun(root.path());
     assert!(matches!(repair(&running), Err(RepairError::Running { .. })));
+}
+
+#[test]
+fn the_results_of_another_tool_are_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/import/vllm/plain.json");
+    let imported = import::read(Path::new(file)).unwrap();
+    let directory = import::write(root.path(), &imported, 1).unwrap();
+    assert_eq!(repair(&directory).unwrap(), Repaired::default());
+    assert!(!directory.samples_path().exists() && !directory.events_path().exists());
+}
+
+/// What goes on with a run appends to the files that a repair cuts.
+#[cfg(unix)]
+#[test]
+fn nobody_goes_on_with_a_run_that_is_being_repaired() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = finished(root.path(), "AAAA", "whole");
+    let samples = directory.samples_path();
+    fs::remove_file(&samples).unwrap();
+    nix::unistd::mkfifo(&samples, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::thread::scope(|scope| {
+        let repaired = scope.spawn(|| repair(&directory));
+        // It is open once the other end is, and read until this one is closed.
+        let open = fs::File::options().write(true).open(&samples).unwrap();
+        assert!(directory.is_being_written());
+        assert!(matches!(repair(&directory), Err(RepairError::Running { .. })));
+        drop(open);
+        assert_eq!(repaired.join().unwrap().unwrap(), Repaired::default());
+    });
+    assert!(!directory.is_being_written());
 }
 
 #[test]
