@@ -252,6 +252,11 @@ pub(crate) fn private_directory() -> DirBuilder {
     builder
 }
 
+/// Whether `path` is a directory itself, and no link to one.
+pub(crate) fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
 /// Makes a rename last; only Unix opens directories.
 pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }

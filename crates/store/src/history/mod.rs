@@ -14,7 +14,6 @@ mod scan;
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -80,9 +79,4 @@ impl History {
 
 fn gone(known: &HashMap<String, Row>) -> Vec<&str> {
     known.keys().map(String::as_str).collect()
-}
-
-/// Whether `path` is a directory itself, and no link to one.
-fn is_directory(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Entry, History, is_directory};
-use crate::{RunDirectory, StoreError, id::is_id};
+use super::{Entry, History};
+use crate::{RunDirectory, StoreError, directory::is_directory, id::is_id, pack};
 
 /// What is on its way out. Hidden, so that nobody takes it for a run.
 const REMOVED: &str = ".removed-";
@@ -92,8 +92,9 @@ impl History {
         self.root.join(format!("{REMOVED}{name}-{}", std::process::id()))
     }
 
-    /// Takes away what a process left that was killed while it removed.
+    /// Takes away what a process left that was killed while it removed, or took in.
     fn sweep(&self) {
+        pack::sweep(&self.root);
         let Ok(entries) = fs::read_dir(&self.root) else { return };
         for entry in entries.flatten() {
             let is_removed = entry.file_name().to_string_lossy().starts_with(REMOVED);

@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(feature = "history")]
+pub(crate) use staging::sweep;
 pub use take::{Importable, adopt, recognize, unpack};
 pub use write::{pack, packed_name};
 

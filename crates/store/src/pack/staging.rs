@@ -1,7 +1,7 @@
 //! A run that is taken in, until it is known to be one.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Read},
     path::{Component, Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::PackError;
 use crate::{
     RunDirectory, RunFile, StoreError,
-    directory::{private_directory, private_file, sync_directory},
+    directory::{is_directory, private_directory, private_file, sync_directory},
     id::is_id,
     new_id,
 };
@@ -23,9 +23,14 @@ const MOST_FILES: u32 = 4_096;
 /// Of a file that is read as a whole.
 const MOST_JSON: u64 = 64 << 20;
 
+/// What is being taken in. Hidden, so that nobody takes it for a run.
+const STAGED: &str = ".import-";
+
 /// A hidden directory beside the runs, which is gone when this is dropped.
 pub(super) struct Staging {
     directory: RunDirectory,
+    /// Locked, which tells other processes that this one is alive; absent where directories cannot be.
+    _lock: Option<File>,
     /// Where its files come from, for messages.
     from: PathBuf,
     /// Bytes that may yet come.
@@ -36,16 +41,26 @@ pub(super) struct Staging {
 impl Staging {
     pub(super) fn create(root: &Path, from: &Path, room: u64) -> Result<Self, PackError> {
         fs::create_dir_all(root).map_err(|source| StoreError::new(root, source))?;
+        sweep(root);
         let mut number = Clock::start().anchor().wall_ns;
-        let directory = loop {
-            let path = root.join(format!(".import-{number:x}"));
+        loop {
+            let path = root.join(format!("{STAGED}{number:x}"));
+            number += 1;
             match private_directory().create(&path) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(source) => return Err(StoreError::new(&path, source).into()),
-                Ok(()) => break RunDirectory::at(path),
+                Ok(()) => {}
             }
-        };
-        Ok(Self { directory, from: from.to_owned(), room, files: 0 })
+            let lock = File::open(&path).and_then(|directory| {
+                directory.lock()?;
+                Ok(directory)
+            });
+            // Before it was locked, another process may have swept it away.
+            if is_directory(&path) {
+                let (directory, from) = (RunDirectory::at(path), from.to_owned());
+                return Ok(Self { directory, _lock: lock.ok(), from, room, files: 0 });
+            }
+        }
     }
 
     /// Writes `size` bytes of `contents` to `path`, which is relative and may not be trusted.
@@ -79,11 +94,12 @@ impl Staging {
             }
             depth += 1;
         }
-        let json = depth == 1 && path.extension().is_some_and(|extension| extension == "json");
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let read_whole = depth == 1 && (is_json || path == Path::new("events.jsonl"));
         match () {
             () if !(1..=DEEPEST).contains(&depth) => Err("is too deep, or nowhere"),
             () if self.files >= MOST_FILES => Err("is one file too many"),
-            () if size > self.room || (json && size > MOST_JSON) => Err("is too large"),
+            () if size > self.room || (read_whole && size > MOST_JSON) => Err("is too large"),
             () if self.directory.path().join(path).exists() => Err("comes twice"),
             () => Ok(()),
         }
@@ -185,6 +201,23 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.directory.path());
+    }
+}
+
+/// Takes away what a process left that was killed while it took in a run. What a living one has is locked;
+/// where nothing can be locked, nobody knows who lives, and everything stays.
+pub(crate) fn sweep(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else { return };
+    for entry in entries.flatten() {
+        let is_staged = entry.file_name().to_string_lossy().starts_with(STAGED);
+        if !is_staged || !is_directory(&entry.path()) {
+            continue;
+        }
+        let Ok(directory) = File::open(entry.path()) else { continue };
+        if directory.try_lock().is_ok() {
+            // What cannot be removed now is tried again next time.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

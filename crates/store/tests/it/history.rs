@@ -366,7 +366,10 @@ fn only_runs_of_that_place_are_removed() {
         // A link within a run is removed, what it leads to is not.
         std::os::unix::fs::symlink(away.path(), here.path().join("link")).unwrap();
     }
+    let half_imported = root.path().join(".import-1");
+    fs::create_dir(&half_imported).unwrap();
     history.remove(&Entry::read(here.path())).unwrap();
+    assert!(cfg!(not(unix)) || !half_imported.exists());
     assert!(!here.path().exists() && away.run_path().exists());
     let names: Vec<_> = root.path().read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().contains("AAAA")), "{names:?}");

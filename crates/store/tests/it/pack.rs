@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     path::{Path, PathBuf},
+    thread,
 };
 
 use bench_store::{
@@ -259,6 +260,50 @@ fn what_would_fill_the_disk_is_refused() {
         }
     });
     is_refused(place.path(), &files, "many files");
+}
+
+#[test]
+fn what_is_read_as_a_whole_is_not_larger_than_memory() {
+    for name in ["events.jsonl", "summary.json"] {
+        let place = tempfile::tempdir().unwrap();
+        let directory = finished(&place.path().join("source"), "7Q4K", "chat");
+        // A hole takes no room on the disk.
+        let file = File::create(directory.path().join(name)).unwrap();
+        file.set_len((64 << 20) + 1).unwrap();
+        let refused = adopt(directory.path(), &place.path().join("root"));
+        assert!(matches!(refused, Err(PackError::Refused { .. })), "{name}: {refused:?}");
+    }
+}
+
+/// What a killed import left goes with the next one; what a living one has is locked.
+#[cfg(unix)]
+#[test]
+fn the_leftovers_of_killed_imports_are_swept_away() {
+    let packed = Packed::new();
+    let root = packed.place.path().join("b");
+    let [left, living] = [".import-1", ".import-2"].map(|name| root.join(name));
+    for directory in [&left, &living] {
+        fs::create_dir_all(directory.join("plots")).unwrap();
+        fs::write(directory.join("plots/half.svg"), "half").unwrap();
+    }
+    let lock = File::open(&living).unwrap();
+    lock.lock().unwrap();
+    unpack(&packed.file, &root).unwrap();
+    assert!(!left.exists() && living.join("plots/half.svg").exists());
+    drop(lock);
+    adopt(packed.directory.path(), &root).unwrap();
+    assert_eq!(root.read_dir().unwrap().count(), 2, "two runs, and nothing else");
+}
+
+#[test]
+fn imports_at_once_leave_each_other_alone() {
+    let packed = Packed::new();
+    let root = packed.place.path().join("b");
+    thread::scope(|scope| {
+        let import = || (0..10).for_each(|_| drop(unpack(&packed.file, &root).unwrap()));
+        (0..8).for_each(|_| drop(scope.spawn(import)));
+    });
+    assert_eq!(root.read_dir().unwrap().count(), 80);
 }
 
 #[test]
