@@ -73,7 +73,7 @@ pub fn prepare(settings: Settings) -> Result<Experiment, Failure> {
 /// changed then.
 pub fn resume(directory: RunDirectory, settings: Settings) -> Result<Experiment, Failure> {
     let run = directory.read_run().map_err(|error| {
-        Failure::new(Code::Artifacts, "the run cannot be read").caused_by(&error)
+        Failure::new(Code::RunFiles, "the run cannot be read").caused_by(&error)
     })?;
     if directory.is_being_written() {
         let what = format!("run {} is being measured by another process", run.id);

@@ -20,7 +20,7 @@ pub(crate) fn resumed(
     cells: &[Cell],
 ) -> Result<Resumed, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
-        Failure::new(Code::Artifacts, "the run cannot be read").caused_by(error)
+        Failure::new(Code::RunFiles, "the run cannot be read").caused_by(error)
     };
     let summary = directory.read_summary().map_err(|error| unreadable(&error))?;
     let ended: Vec<PointSummary> = match summary {

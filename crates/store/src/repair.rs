@@ -127,17 +127,21 @@ struct End {
 fn cut(
     path: &Path,
     end: impl Fn(BufReader<File>) -> io::Result<End>,
-) -> Result<Option<RepairedFile>, StoreError> {
-    let cut = || -> io::Result<Option<RepairedFile>> {
+) -> Result<Option<RepairedFile>, RepairError> {
+    let look = || -> io::Result<Option<(u64, End)>> {
         let file = match File::open(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         let bytes = file.metadata()?.len();
-        let End { whole, rescued } = end(BufReader::new(file))?;
-        if whole >= bytes {
-            return Ok(None);
-        }
+        Ok(Some((bytes, end(BufReader::new(file))?)))
+    };
+    let found = look().map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })?;
+    let Some((bytes, End { whole, rescued })) = found.filter(|(bytes, end)| end.whole < *bytes)
+    else {
+        return Ok(None);
+    };
+    let cut = || -> io::Result<RepairedFile> {
         let saved = save(path, whole)?;
         let mut file = OpenOptions::new().write(true).open(path)?;
         file.set_len(whole)?;
@@ -148,9 +152,9 @@ fn cut(
         file.sync_all()?;
         let rescued = rescued.iter().filter(|byte| **byte == b'\n').count() as u64;
         let (name, saved_as) = (name(path), name(&saved));
-        Ok(Some(RepairedFile { name, whole, torn: bytes - whole, saved_as, rescued }))
+        Ok(RepairedFile { name, whole, torn: bytes - whole, saved_as, rescued })
     };
-    cut().map_err(|source| StoreError::new(path, source))
+    Ok(Some(cut().map_err(|source| StoreError::new(path, source))?))
 }
 
 /// Copies the bytes from `whole` on into a new file beside it.

@@ -340,6 +340,17 @@ fn a_header_that_was_typed_is_typed_again() {
     assert!(summary(&place).points.iter().all(|point| point.outcomes["ok"] == 200));
 }
 
+#[test]
+fn a_damaged_run_is_said_to_be_that_by_all_who_read_it() {
+    let place = place();
+    kill_after(&place, "run plan.yaml", 1);
+    fs::write(directory(&place).unwrap().summary_path(), "{").unwrap();
+    for words in ["resume * --ui none", "runs repair *"] {
+        let stderr = place.inferbench(words).exits(2).stderr;
+        assert!(stderr.contains("error[IB105]") && stderr.contains("malformed"), "{stderr}");
+    }
+}
+
 /// Whoever packed it chose the server, and which variables go there.
 #[test]
 fn a_run_of_another_place_does_not_go_on_here() {

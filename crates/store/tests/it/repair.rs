@@ -184,6 +184,17 @@ fn nobody_goes_on_with_a_run_that_is_being_repaired() {
     assert!(!directory.is_being_written());
 }
 
+/// A directory opens like a file and cannot be read: that is no full disk.
+#[cfg(unix)]
+#[test]
+fn what_the_system_cannot_read_is_said_to_be_that() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = killed(root.path());
+    fs::remove_file(directory.samples_path()).unwrap();
+    fs::create_dir(directory.samples_path()).unwrap();
+    assert!(matches!(repair(&directory), Err(RepairError::Unreadable(_))));
+}
+
 #[test]
 fn damage_in_the_middle_is_said_and_nothing_is_lost() {
     let root = tempfile::tempdir().unwrap();
