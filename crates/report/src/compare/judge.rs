@@ -130,9 +130,13 @@ fn of_shares(selected: &Quantity, a: Share, b: Share) -> MetricChange {
     change
 }
 
-/// A share that requests can be counted for: of all that ended, or of those that have a value.
+/// A share that requests can be counted for: of all that ended, or of those that have a value. `None` where
+/// the cell does not have it: tools that do not tell how many requests failed list those that did not.
 fn share(cell: &Cell<'_>, selected: &Quantity) -> Option<Share> {
     let id = selected.metric().id;
+    if cell.values(id, selected.statistic()).is_empty() {
+        return None;
+    }
     let (ok, failed) = cell.requests();
     let ended = (ok + failed) as f64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;

@@ -403,6 +403,22 @@ fn failures_are_judged_by_their_number() {
     assert!((errors.change.unwrap().change - 70.0 / 770.0).abs() < 1e-12);
 }
 
+/// Some tools do not tell how many requests failed, which was taken for none.
+#[test]
+fn failures_that_nobody_counted_are_not_known() {
+    let side = |id, failed| stored(id, vec![point(&Spec { failed, ..Spec::default() })]);
+    let mut untold = side("6ZM2", 0);
+    untold.summary.points[0].metrics.remove("error_ratio");
+    let failing = side("7Q4K", 60);
+    for sides in [[untold.clone(), failing.clone()], [failing, untold]] {
+        let [a, b] = sides;
+        let report = of(a, b);
+        let errors = change(&report, "error_ratio");
+        assert_eq!((errors.word.as_deref(), errors.change), (None, None), "{errors:?}");
+        assert!(errors.baseline.is_none() || errors.candidate.is_none(), "{errors:?}");
+    }
+}
+
 #[test]
 fn answers_are_judged_by_how_many_are_correct() {
     let side = |id, correct: u32| {
