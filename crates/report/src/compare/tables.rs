@@ -13,7 +13,9 @@ pub(crate) fn sentence(candidate: &Candidate) -> (String, Paint, String) {
     let is_void = candidate.points.iter().any(AlignedPoint::is_void);
     let (word, paint) = match (count("improved"), count("regressed"), count("no change")) {
         _ if is_void => ("VOID", Paint::Bad),
-        (0, 0, 0) if count("within noise") + count("changed") == 0 => ("NOT JUDGED", Paint::Doubt),
+        // Neither better nor worse, but not the same either.
+        (0, 0, _) if count("changed") > 0 => ("CHANGED", Paint::Doubt),
+        (0, 0, 0) if count("within noise") == 0 => ("NOT JUDGED", Paint::Doubt),
         (0, 0, same) if same >= count("within noise") => ("NO CHANGE", Paint::Good),
         (0, 0, _) => ("WITHIN NOISE", Paint::Doubt),
         (_, 0, _) => ("IMPROVED", Paint::Good),
@@ -33,7 +35,9 @@ pub(crate) fn sentence(candidate: &Candidate) -> (String, Paint, String) {
         true => "nothing was compared.".to_owned(),
         false => format!("{}.", counts.join(", ")),
     };
-    for (word, title) in [("regressed", "Regressed"), ("improved", "Improved")] {
+    for (word, title) in
+        [("regressed", "Regressed"), ("improved", "Improved"), ("changed", "Changed")]
+    {
         if let Some(worst) = most(candidate, word) {
             text += &format!(" {title} most: {worst}.");
         }

@@ -112,6 +112,35 @@ fn a_comparison_at_usual_narrow_and_wide_terminals() {
     );
 }
 
+/// It was called no change, in green.
+#[test]
+fn what_changed_for_neither_better_nor_worse_has_changed() {
+    let longer = |factor: f64| {
+        let mut points = stored::sweep("vllm", 5, 1.0);
+        for (place, point) in points.iter_mut().enumerate() {
+            let mut line = serde_json::to_value(&point.metrics["osl"]).unwrap();
+            line["p50"] = json!(factor * (100.0 + (place % 5) as f64 / 5.0));
+            point.metrics.insert("osl".into(), serde_json::from_value(line).unwrap());
+        }
+        stored("7Q4K", points)
+    };
+    let said = |metrics: &[&str], factor| {
+        let metrics = metrics.iter().map(|metric| metric.parse().unwrap()).collect();
+        let options = Options { metrics, ..Options::default() };
+        let report = compare(&[longer(1.0), longer(factor)], &options).unwrap();
+        let text = console::compare::render(&report, 120, PLAIN);
+        text.lines().find(|line| line.contains("4 changed")).unwrap_or(&text).to_owned()
+    };
+    assert_eq!(
+        said(&["p50(osl)"], 2.0),
+        "CHANGED  4 changed. Changed most: p50(osl) +100.0 % at 64 users."
+    );
+    let both = said(&["p50(osl)", "output_tps"], 2.0);
+    assert!(both.starts_with("CHANGED  4 changed, 4 no change."), "{both}");
+    let same = said(&["p50(osl)"], 1.0);
+    assert!(same.contains("\nNO CHANGE  4 no change."), "{same}");
+}
+
 #[test]
 fn one_run_each_judges_nothing() {
     let once = |slower| stored("6ZM2", stored::sweep("vllm", 1, slower));
