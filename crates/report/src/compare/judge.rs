@@ -78,6 +78,10 @@ impl Judge<'_> {
             let change = self.comparison(selected).of_repeats(&values[0], &values[1]);
             return Some(judged(selected, &values, change, Basis::Repeats));
         }
+        // Of requests resampled, extremes and deviations say little of what another run would come to.
+        if matches!(statistic, Some("std" | "min" | "max")) {
+            return Some(unjudged(selected, &values, Basis::Single));
+        }
         let requests = || {
             let [a, b] = [0, 1].map(|side| self.sides[side].values(cells[side], metric));
             Some([a?, b?])
@@ -86,10 +90,8 @@ impl Judge<'_> {
             return Some(unjudged(selected, &values, Basis::Single));
         };
         let how = selected.percentile().map_or(Statistic::Mean, Statistic::Percentile);
-        let is_known = !matches!(statistic, Some("std" | "min" | "max"));
         let comparison = self.comparison(selected);
-        let change = comparison.of_requests(&requests[0], &requests[1], how, self.seed);
-        match change.filter(|_| is_known) {
+        match comparison.of_requests(&requests[0], &requests[1], how, self.seed) {
             None => Some(unjudged(selected, &values, Basis::TooFew)),
             change => Some(judged(selected, &values, change, Basis::Requests)),
         }

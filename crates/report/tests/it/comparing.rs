@@ -9,6 +9,7 @@ use bench_report::{
         Align, Basis, CompareReport, Loaded, MetricChange, Options, compare, read_references,
     },
     console::{self, LEAST_WIDTH, Style},
+    gate::{Limit, judge},
     json, markdown,
 };
 use bench_store::{
@@ -220,6 +221,35 @@ fn too_few_requests_judge_nothing() {
     let p95 = change(&report, "p95(ttft_ms)");
     assert_eq!((p95.basis, p95.word.as_deref()), (Basis::TooFew, None));
     assert!(p95.change.unwrap().change > 0.1, "it is shown all the same");
+}
+
+/// No number of requests was enough for them.
+#[test]
+fn extremes_and_deviations_are_judged_by_repeats_or_by_limits_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let limits = ["max(ttft_ms):+10%", "min(ttft_ms):+10%", "std(ttft_ms):+10%"];
+    let limits = limits.map(|limit| limit.parse::<Limit>().unwrap());
+    let options =
+        Options { metrics: limits.map(|limit| limit.metric).to_vec(), ..Options::default() };
+    let base = written(place.path(), "AAAA", &later(200, 0));
+    for (id, ms, broken) in [("BBBB", 0, 0), ("CCCC", 25, 2)] {
+        let candidate = written(place.path(), id, &later(200, ms));
+        let report = compare(&[base.clone(), candidate], &options).unwrap();
+        let max = change(&report, "max(ttft_ms)");
+        assert_eq!((max.basis, max.word.as_deref()), (Basis::Single, None));
+        let gate = judge(&report, &limits, 0.02);
+        // What comes later comes no more scattered.
+        let outcomes = gate.checks.iter().map(|check| (check.judged, check.broken));
+        let expected = [(1, broken / 2), (1, broken / 2), (1, 0)];
+        assert_eq!(outcomes.collect::<Vec<_>>(), expected, "{gate:#?}");
+        let text = console::gate::render(&gate, 80, PLAIN);
+        assert!(text.contains("one run each where there is no interval"), "{text}");
+    }
+    let repeated = stored("6ZM2", stored::sweep("vllm", 5, 1.0));
+    let slower = stored("7Q4K", stored::sweep("vllm", 5, 1.1));
+    let report = compare(&[repeated, slower], &options).unwrap();
+    assert_eq!(change(&report, "max(ttft_ms)").basis, Basis::Repeats);
+    assert_eq!(word(&report, "max(ttft_ms)"), "regressed");
 }
 
 #[test]
