@@ -135,21 +135,23 @@ impl Differences {
     /// The shape of loads of the same size.
     fn of_loads(&mut self, groups: &Groups<'_, '_>) {
         let kind = |group: usize| {
-            let mut cells = groups[group].cells.iter();
-            let closed = cells.all(|cell| matches!(cell.load(), LoadLine::Closed { .. }));
-            let open = groups[group].cells.iter();
-            let open = open.clone().all(|cell| matches!(cell.load(), LoadLine::Open { .. }));
-            Some(match (closed, open) {
-                (true, false) => "closed loop",
-                (false, true) => "open loop",
-                _ => "both loops",
-            })
+            let loads = || groups[group].cells.iter().map(Cell::load);
+            let closed = loads().all(|load| matches!(load, LoadLine::Closed { .. }));
+            let open = loads().all(|load| matches!(load, LoadLine::Open { .. }));
+            match (closed, open) {
+                _ if loads().any(is_unknown) => None,
+                (true, false) => Some("closed loop"),
+                (false, true) => Some("open loop"),
+                _ => Some("both loops"),
+            }
         };
         self.add("load", kind(0).map(str::to_owned), kind(1).map(str::to_owned), Unlike);
         for cell in &groups[0].cells {
             let is_same = |other: &&Cell<'_>| cell.load().place() == other.load().place();
             if let Some(other) = groups[1].cells.iter().find(is_same) {
-                self.add("load", shape(cell.load()), shape(other.load()), Unlike);
+                let [a, b] = [cell, other].map(Cell::load);
+                self.add("load", shape(a), shape(b), Unlike);
+                self.add("most in flight", most_in_flight(a), most_in_flight(b), Unlike);
             }
         }
     }
@@ -220,7 +222,8 @@ fn api_name(path: String) -> String {
     }
 }
 
-/// The mean of the medians of all loads that both sides have.
+/// The mean over all points of each side, at whatever load, of the means of their requests; `None` where a
+/// side has none.
 fn measured(groups: &Groups<'_, '_>, metric: &str) -> Option<[f64; 2]> {
     let mean = |group: usize| {
         let cells = groups[group].cells.iter();
@@ -230,21 +233,53 @@ fn measured(groups: &Groups<'_, '_>, metric: &str) -> Option<[f64; 2]> {
     Some([mean(0)?, mean(1)?])
 }
 
-/// What of a load is not its size.
+/// What of a load is not its size; `None` where it is not known.
 fn shape(load: &LoadLine) -> Option<String> {
-    Some(match load {
+    match load {
         LoadLine::Closed { counts, ramp, .. } => {
             let of = match counts {
                 CountsLine::Requests => "closed loop of requests",
                 CountsLine::Sessions => "closed loop of sessions",
             };
-            ramp.as_ref().map_or_else(|| of.to_owned(), |ramp| format!("{of}, {ramp}"))
+            Some(ramp.as_ref().map_or_else(|| of.to_owned(), |ramp| format!("{of}, {ramp}")))
         }
-        LoadLine::Open { schedule, max_in_flight, .. } => match max_in_flight {
-            Some(most) => format!("open loop, {schedule}, at most {most} in flight"),
-            None => format!("open loop, {schedule}"),
-        },
+        LoadLine::Open { schedule, .. } => Some(format!("open loop, {}", arrivals(schedule)?)),
+    }
+}
+
+/// How requests arrive, in our words whoever measured it, without the rate, which is the load's size. `None`
+/// where an importer found nothing of it.
+fn arrivals(schedule: &str) -> Option<String> {
+    let words = schedule.to_lowercase();
+    if words == "not told" {
+        return None;
+    }
+    let is_rate = |text: &str| {
+        text.strip_suffix("/s").is_some_and(|rate| rate.parse::<f64>().is_ok_and(f64::is_finite))
+    };
+    let words = match words.rsplit_once(", ") {
+        Some((words, rate)) if is_rate(rate) => words,
+        _ => &words,
+    };
+    // The shape k of a gamma distribution is what we call its smoothness.
+    Some(match words.strip_prefix("gamma, shape ") {
+        Some(shape) => format!("gamma (smoothness {shape})"),
+        None => words.to_owned(),
     })
+}
+
+/// Whether nothing of a load is known: what an importer found none of stands as an open loop.
+fn is_unknown(load: &LoadLine) -> bool {
+    matches!(load, LoadLine::Open { schedule, requests_per_s: None, .. } if arrivals(schedule).is_none())
+}
+
+/// How many an open loop has in flight at most.
+fn most_in_flight(load: &LoadLine) -> Option<String> {
+    match load {
+        LoadLine::Closed { .. } => None,
+        LoadLine::Open { max_in_flight: None, .. } => Some("any number".to_owned()),
+        LoadLine::Open { max_in_flight: Some(most), .. } => Some(most.to_string()),
+    }
 }
 
 fn list(items: &[String]) -> String {
@@ -265,6 +300,26 @@ mod tests {
             ("/api/generate", "/api/generate"),
         ] {
             assert_eq!(api_name(path.to_owned()), expected);
+        }
+    }
+
+    #[test]
+    fn arrivals_have_one_name_whoever_measured() {
+        for (schedule, expected) in [
+            ("poisson, 10/s", Some("poisson")),
+            ("Poisson", Some("poisson")),
+            ("constant, 0.5/s", Some("constant")),
+            ("gamma (smoothness 2), 10/s", Some("gamma (smoothness 2)")),
+            ("gamma, shape 2", Some("gamma (smoothness 2)")),
+            ("bursts of 8, 16/s", Some("bursts of 8")),
+            (
+                "linear ramp 1 to 50/s over 60 s, then 50/s, poisson",
+                Some("linear ramp 1 to 50/s over 60 s, then 50/s, poisson"),
+            ),
+            ("all at once", Some("all at once")),
+            ("not told", None),
+        ] {
+            assert_eq!(arrivals(schedule).as_deref(), expected, "{schedule}");
         }
     }
 

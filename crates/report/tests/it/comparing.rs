@@ -325,6 +325,33 @@ fn unlike_plans_are_refused_with_all_their_differences() {
     );
 }
 
+/// vLLM has other words for what is the same, and of how requests of AIPerf arrive nothing is known.
+#[test]
+fn rates_are_unlike_only_where_arrivals_are_known_to_differ() {
+    let open = |schedule: &str, max_in_flight| {
+        let mut points = vec![point(&Spec::default())];
+        points[0].load =
+            LoadLine::Open { schedule: schedule.into(), requests_per_s: Some(10.0), max_in_flight };
+        stored("6ZM2", points)
+    };
+    let ours = open("poisson, 10/s", None);
+    for (other, expected) in [
+        (open("poisson, 10/s", None), vec![]),
+        (open("Poisson", None), vec![]),
+        (open("not told", None), vec![]),
+        (open("constant, 10/s", None), vec!["load"]),
+        (open("gamma, shape 2", None), vec!["load"]),
+        (open("Poisson", Some(8)), vec!["most in flight"]),
+        (open("not told", Some(8)), vec!["most in flight"]),
+    ] {
+        assert_eq!(unlike(&ours, &other), expected, "{:?}", other.summary.points[0].load);
+        assert_eq!(unlike(&other, &ours), expected, "{:?}", other.summary.points[0].load);
+    }
+    let report = of(open("not told", None), ours);
+    let text = console::compare::render(&report, 80, PLAIN);
+    assert!(text.contains("load: not known -> open loop, poisson"), "{text}");
+}
+
 #[test]
 fn lengths_that_nobody_wrote_down_are_measured() {
     let base = stored("6ZM2", stored::sweep("vllm", 1, 1.0));
