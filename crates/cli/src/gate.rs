@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use bench_core::Quantity;
 use bench_harness::{Exit, Failure, GateSettings, Settings};
 use bench_report::{
     compare::{Loaded, Options, compare},
@@ -75,9 +74,7 @@ impl Gate {
         let GateSettings { baseline, fail_if, noise } = &settings.gate;
         let Some(baseline) = baseline else { return Ok(None) };
         let baseline = open(baseline, &settings.artifacts)?;
-        let limit = |(metric, change): &(Quantity, f64)| Limit { metric: *metric, change: *change };
-        let limits: Vec<Limit> = fail_if.iter().map(limit).collect();
-        let limits = if limits.is_empty() { Limit::defaults() } else { limits };
+        let limits = if fail_if.is_empty() { Limit::defaults() } else { fail_if.clone() };
         Ok(Some(Self { baseline, limits, noise: *noise }))
     }
 

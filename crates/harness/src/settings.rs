@@ -11,6 +11,7 @@ use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Goodput, Limits, Quantity, RateCurve,
 };
 use bench_providers::{Endpoint, Secret, Stamping, openai::Api};
+use bench_report::gate::Limit;
 use bench_workloads::Length;
 use serde_json::{Map, Value};
 
@@ -300,8 +301,8 @@ pub struct FindSettings {
 pub struct GateSettings {
     /// The run to compare with.
     pub baseline: Option<String>,
-    /// What must not change by more than a share: `-0.03` for a fall of 3 %, `0.05` for a rise of 5 %.
-    pub fail_if: Vec<(Quantity, f64)>,
+    /// What must not change by more; if there are none, what a gate goes by where nothing is asked for.
+    pub fail_if: Vec<Limit>,
     /// Changes below this share are none.
     pub noise: f64,
 }

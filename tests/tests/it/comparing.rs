@@ -156,5 +156,13 @@ fn what_cannot_be_compared_is_a_mistake_of_the_command() {
     place.inferbench("compare @last @last --threshold many").exits(2);
     place.inferbench("gate @last").exits(2);
     place.inferbench("gate @last --baseline @last --limit output_tps").exits(2);
+    // It was a fall of 300 %, which nothing is ever beyond.
+    let said = [
+        place.inferbench("gate @last --baseline @last --limit output_tps:-3").exits(2).stderr,
+        place.run("--simulate --baseline @last --fail-if output_tps=-3").exits(2).stderr,
+    ];
+    for stderr in said {
+        assert!(stderr.contains("write -3% or -300%"), "{stderr}");
+    }
     place.inferbench("gate @last --baseline @last --noise -1").exits(2);
 }

@@ -1,8 +1,8 @@
 //! Every key of a plan, and its flag.
 
 use bench_harness::plan::{
-    Auto, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep, Time, Tokens, Value,
-    names_variable,
+    Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep, Time,
+    Tokens, Value, names_variable,
 };
 
 use crate::values;
@@ -134,7 +134,7 @@ fn split_label(text: &str) -> Result<(String, String), String> {
 }
 
 fn change(text: &str) -> Result<(), String> {
-    split_label(text).and_then(|(_, change)| value::<Percent>(&change))
+    split_label(text).and_then(|(_, change)| value::<Change>(&change))
 }
 
 const ENDPOINT_TYPES: &[Choice] = &[

@@ -104,7 +104,7 @@ fn flags_of_a_sweep_of_targets_become_a_plan() {
     assert_eq!((vllm.streaming, other.streaming), (Some(false), Some(false)));
     assert_eq!(layered.plan().load.cancel.ratio.unwrap().to_string(), "5%");
     assert_eq!(layered.plan().goals.slo.len(), 2);
-    assert_eq!(layered.plan().gate.fail_if["p95(ttft)"].to_string(), "5%");
+    assert_eq!(layered.plan().gate.fail_if["p95(ttft)"].to_string(), "+5%");
 }
 
 #[test]

@@ -269,9 +269,9 @@ impl Check<'_> {
         let noise = gate.noise.map_or(0.0, |noise| noise.0);
         self.unless((0.0..=100.0).contains(&noise), "gate.noise", "must lie in 0% to 100%");
         for (metric, change) in &gate.fail_if {
-            self.metric(&format!("gate.fail_if.{metric}"), metric);
-            let what = "must be a change, up or down: +5%, -3%";
-            self.unless(change.0 != 0.0, &format!("gate.fail_if.{metric}"), what);
+            if let Err(error) = change.limit(metric) {
+                self.wrong(&format!("gate.fail_if.{metric}"), error);
+            }
         }
     }
 }

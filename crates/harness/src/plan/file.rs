@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::{
     labels::{GoalText, Goodput},
     sweep::Sweep,
-    values::{Deviation, Pair, Percent, Period, Positive, Tokens},
+    values::{Change, Deviation, Pair, Percent, Period, Positive, Tokens},
 };
 
 mod load;
@@ -166,7 +166,7 @@ pub struct GateFile {
     pub baseline: Option<String>,
     /// The change of each metric that is too much: `output_tps: -3%`, `p95(ttft): +5%`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub fail_if: BTreeMap<String, Percent>,
+    pub fail_if: BTreeMap<String, Change>,
     /// Smaller changes are noise. 2% by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<Percent>,

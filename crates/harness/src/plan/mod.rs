@@ -46,6 +46,6 @@ pub use resolve::resolve;
 pub use substitute::{Environment, names_variable};
 pub use sweep::Sweep;
 pub use values::{
-    Address, Auto, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Time, Tokens,
-    Value,
+    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Time,
+    Tokens, Value,
 };

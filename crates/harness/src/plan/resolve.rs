@@ -7,10 +7,11 @@ use std::{
 };
 
 use bench_core::{
-    Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Quantity, Ramp, RampShape, Rate,
+    Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Ramp, RampShape, Rate,
     RateCurve, RateSeries, Smoothness, Trace,
 };
 use bench_providers::{Secret, openai::Api};
+use bench_report::gate::Limit;
 use bench_workloads::Length;
 
 use super::{
@@ -355,12 +356,11 @@ impl Resolver<'_> {
         }
     }
 
-    fn fail_if(&mut self, plan: &PlanFile) -> Vec<(Quantity, f64)> {
-        let changes = plan.gate.fail_if.iter().filter_map(|(metric, change)| {
-            let quantity = self.valid(&format!("gate.fail_if.{metric}"), metric.parse())?;
-            Some((quantity, change.ratio()))
+    fn fail_if(&mut self, plan: &PlanFile) -> Vec<Limit> {
+        let limits = plan.gate.fail_if.iter().filter_map(|(metric, change)| {
+            self.valid(&format!("gate.fail_if.{metric}"), change.limit(metric))
         });
-        changes.collect()
+        limits.collect()
     }
 
     fn cancel(&mut self, load: &LoadFile) -> Option<Cancellation> {

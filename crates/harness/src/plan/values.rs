@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, num::NonZeroU64};
 
 use bench_core::Rate;
 use bench_providers::Endpoint;
+use bench_report::gate::{Bound, InvalidLimit, Limit};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -64,7 +65,9 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Count, Positive, Time, Period, Percent, PerSecond, Tokens, Deviation, Pair, Address);
+as_text!(
+    Count, Positive, Time, Period, Percent, Change, PerSecond, Tokens, Deviation, Pair, Address
+);
 
 struct TextVisitor<T>(PhantomData<T>);
 
@@ -214,6 +217,39 @@ impl Value for Percent {
     }
 }
 
+/// How much of a change is too much: `-3%`, `+5%`, or `5%` for the worse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change(pub Bound);
+
+impl Change {
+    /// So much of a change of `metric`.
+    pub(crate) fn limit(self, metric: &str) -> Result<Limit, InvalidLimit> {
+        Limit::of(metric.parse()?, self.0)
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Value for Change {
+    const NAME: &'static str = "Change";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // What is too long to be shown is too long for a number.
+        let bound: Result<Bound, _> = shown(text).parse();
+        bound.map(Self).map_err(|error| error.to_string())
+    }
+
+    fn schema() -> Schema {
+        let pattern = format!(r"^[+-]?[0-9.]+ ?(%|pt)$|{OR_VARIABLE}");
+        let description = "A change: -3%, +5%; without a sign one for the worse.";
+        json_schema!({"description": description, "type": "string", "pattern": pattern})
+    }
+}
+
 /// Requests per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PerSecond(pub f64);
@@ -340,6 +376,8 @@ mod tests {
         check::<Percent>("2%", "2%");
         check::<Percent>("0.05", "5%");
         check::<Percent>("+5 %", "5%");
+        check::<Change>("+5 %", "+5%");
+        check::<Change>("1pt", "1%");
         check::<PerSecond>("0.50", "0.5");
         check::<Tokens>("8k", "8000");
         check::<Tokens>("1024+-100", "1024±100");
@@ -359,6 +397,7 @@ mod tests {
         check::<Time>(&["", "ms", "-1s", "5 parsecs", "1e99s", "NaN", "inf"]);
         check::<Period>(&["0", "0s", "0.1ns"]);
         check::<Percent>(&["", "%", "many", "NaN%", "1e300"]);
+        check::<Change>(&["", "%", "many", "NaN%", "-3", "-0.03", "1e300%"]);
         check::<PerSecond>(&["0", "-1", "NaN", "fast"]);
         check::<Tokens>(&["0", "1024±", "1024±-1", "20m"]);
         check::<Pair>(&["128", "128/", "/", "1/0"]);

@@ -14,6 +14,30 @@ pub struct Limit {
     pub change: f64,
 }
 
+/// How much of a change is too much, as people write it: `-3%`, `+5%`, or `5%`, which is one for the worse. Of
+/// a share, `1%` and `1pt` are a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    percent: f64,
+    has_sign: bool,
+}
+
+/// A text that is no bound.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvalidBound {
+    /// It has another form.
+    #[error("`{0}` is no change such as -3% or +5%")]
+    Form(String),
+    /// It is a number alone, which some take for percent and some for a ratio.
+    #[error("a number alone may be percent or a ratio: write {percent} or {ratio}")]
+    Bare {
+        /// What it is if it is percent.
+        percent: Bound,
+        /// What it is if it is a ratio.
+        ratio: Bound,
+    },
+}
+
 /// A text that is no limit.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum InvalidLimit {
@@ -23,12 +47,50 @@ pub enum InvalidLimit {
     /// The metric is none.
     #[error(transparent)]
     Metric(#[from] InvalidQuantity),
+    /// The change is none.
+    #[error(transparent)]
+    Bound(#[from] InvalidBound),
     /// The metric improves neither way, and the change has no sign.
-    #[error("`{0}` needs a sign: the metric is better neither higher nor lower")]
-    Sign(String),
+    #[error("`{bound}` needs a sign: {metric} is better neither higher nor lower")]
+    Sign {
+        /// Of what.
+        metric: Quantity,
+        /// What was written.
+        bound: Bound,
+    },
+    /// No change is beyond it.
+    #[error("{metric} never changes by more than {bound}")]
+    Never {
+        /// Of what.
+        metric: Quantity,
+        /// What was written.
+        bound: Bound,
+    },
 }
 
 impl Limit {
+    /// A change of `metric` beyond `bound`.
+    ///
+    /// # Errors
+    ///
+    /// When it would not be known which way, or when no change could be that large.
+    pub fn of(metric: Quantity, bound: Bound) -> Result<Self, InvalidLimit> {
+        let ratio = bound.percent / 100.0;
+        let change = match (bound.has_sign, metric.metric().better) {
+            (true, _) | (false, Better::Lower) => ratio,
+            (false, Better::Higher) => -ratio,
+            (false, Better::Neither) => return Err(InvalidLimit::Sign { metric, bound }),
+        };
+        // A limit of 0 has a direction too.
+        let limit =
+            Self { metric, change: if change.abs() > 0.0 { change } else { least(change) } };
+        // What is not below 0 falls by no more than all of it.
+        match change <= -1.0 || (limit.is_share() && change >= 1.0) {
+            true => Err(InvalidLimit::Never { metric, bound }),
+            false => Ok(limit),
+        }
+    }
+
     /// What is too much where nothing is asked for: output_tps -5 %, p95(ttft_ms) +10 %, p50(tpot_ms) +5 %,
     /// error_ratio +1 point.
     pub fn defaults() -> Vec<Self> {
@@ -48,30 +110,47 @@ impl Limit {
     }
 }
 
-/// `output_tps:-3%`; a change without a sign is one for the worse. Of a share, `%` and `pt` are points.
+/// `output_tps:-3%`
 impl FromStr for Limit {
     type Err = InvalidLimit;
 
     fn from_str(text: &str) -> Result<Self, InvalidLimit> {
         let form = || InvalidLimit::Form(text.to_owned());
-        let (metric, change) = text.rsplit_once([':', '=']).ok_or_else(form)?;
-        let metric: Quantity = metric.parse()?;
-        let change = change.trim();
-        let digits = change.trim_end_matches(['%', 'p', 't']).trim();
-        let factor = if digits.len() < change.len() { 0.01 } else { 1.0 };
-        let number: f64 = digits.parse().map_err(|_| form())?;
-        if !number.is_finite() || number.abs() * factor > 100.0 {
+        let (metric, bound) = text.rsplit_once([':', '=']).ok_or_else(form)?;
+        Self::of(metric.parse()?, bound.parse()?)
+    }
+}
+
+impl FromStr for Bound {
+    type Err = InvalidBound;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBound> {
+        let form = || InvalidBound::Form(text.to_owned());
+        let trimmed = text.trim();
+        let digits = trimmed.strip_suffix('%').or_else(|| trimmed.strip_suffix("pt"));
+        let number: f64 = digits.unwrap_or(trimmed).trim().parse().map_err(|_| form())?;
+        if !(-10_000.0..=10_000.0).contains(&number) {
             return Err(form());
         }
-        let has_sign = digits.starts_with(['+', '-']);
-        let change = match (has_sign, metric.metric().better) {
-            (true, _) => number * factor,
-            (false, Better::Lower) => number * factor,
-            (false, Better::Higher) => -number * factor,
-            (false, Better::Neither) => return Err(InvalidLimit::Sign(text.to_owned())),
-        };
-        // A limit of 0 has a direction too.
-        Ok(Self { metric, change: if change.abs() > 0.0 { change } else { least(change) } })
+        let bound = Self { percent: number, has_sign: trimmed.starts_with(['+', '-']) };
+        match digits {
+            Some(_) => Ok(bound),
+            None => {
+                let ratio = Self { percent: round(number * 100.0), ..bound };
+                Err(InvalidBound::Bare { percent: bound, ratio })
+            }
+        }
+    }
+}
+
+/// The form that reads back as the same.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.has_sign {
+            write!(f, "{:+}%", self.percent)
+        } else {
+            write!(f, "{}%", self.percent)
+        }
     }
 }
 
@@ -103,7 +182,8 @@ mod tests {
             ("output_tps:-3%", Some("output_tps -3 %")),
             ("output_tps: 3%", Some("output_tps -3 %")),
             ("p95(ttft):+5%", Some("p95(ttft_ms) +5 %")),
-            ("p95(ttft)=0.05", Some("p95(ttft_ms) +5 %")),
+            ("p95(ttft)=.5 %", Some("p95(ttft_ms) +0.5 %")),
+            ("p95(ttft):+300%", Some("p95(ttft_ms) +300 %")),
             ("error_ratio:+1pt", Some("error_ratio +1 pt")),
             ("error_ratio:1%", Some("error_ratio +1 pt")),
             ("good_ratio:2.5%", Some("good_ratio -2.5 pt")),
@@ -112,6 +192,8 @@ mod tests {
             ("output_tps", None),
             ("output_tps:", None),
             ("output_tps:NaN%", None),
+            ("output_tps:-3%%", None),
+            ("output_tps:-3 p", None),
             ("nonsense:5%", None),
             ("", None),
         ] {
@@ -119,5 +201,32 @@ mod tests {
             assert_eq!(found.as_deref(), expected, "{text}");
         }
         assert_eq!(Limit::defaults().len(), 4);
+    }
+
+    /// `-3` was a fall of 300 %, which nothing is ever beyond.
+    #[test]
+    fn what_could_never_be_broken_is_no_limit() {
+        for (text, said) in [
+            ("output_tps:-3", "a number alone may be percent or a ratio: write -3% or -300%"),
+            ("p95(ttft)=0.07", "a number alone may be percent or a ratio: write 0.07% or 7%"),
+            ("error_ratio: +1", "a number alone may be percent or a ratio: write +1% or +100%"),
+            ("output_tps:-300%", "output_tps never changes by more than -300%"),
+            ("output_tps:100%", "output_tps never changes by more than 100%"),
+            ("error_ratio:+100pt", "error_ratio never changes by more than +100%"),
+            ("p50(osl):5%", "`5%` needs a sign: p50(osl) is better neither higher nor lower"),
+        ] {
+            assert_eq!(text.parse::<Limit>().unwrap_err().to_string(), said, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bound_is_written_as_it_is_read() {
+        for (text, written) in
+            [("-3%", "-3%"), ("+5 %", "+5%"), (" 5%", "5%"), ("1pt", "1%"), ("-0%", "-0%")]
+        {
+            let bound: Bound = text.parse().unwrap();
+            assert_eq!(bound.to_string(), written);
+            assert_eq!(written.parse::<Bound>(), Ok(bound));
+        }
     }
 }

@@ -5,7 +5,7 @@ pub(crate) mod tables;
 
 use serde::Serialize;
 
-pub use limit::{InvalidLimit, Limit};
+pub use limit::{Bound, InvalidBound, InvalidLimit, Limit};
 
 use crate::compare::{Basis, CompareReport, MetricChange, Side};
 

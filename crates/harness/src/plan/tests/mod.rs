@@ -44,8 +44,8 @@ fn the_sample_comes_to_what_it_says() {
     assert_eq!((concurrency.get(), ramp.unwrap().over), (64, Duration::from_secs(30)));
     assert_eq!((settings.requests, settings.warm_up), (None, Some(8)));
     assert_eq!(settings.goals.slo.len(), 2);
-    let fail_if = settings.gate.fail_if.iter().map(|(what, change)| format!("{what} {change}"));
-    assert_eq!(fail_if.collect::<Vec<_>>(), ["output_tps -0.03", "p95(ttft_ms) 0.05"]);
+    let fail_if = settings.gate.fail_if.iter().map(ToString::to_string);
+    assert_eq!(fail_if.collect::<Vec<_>>(), ["output_tps -3 %", "p95(ttft_ms) +5 %"]);
     assert_eq!(settings.plan["targets"][0]["headers"]["Authorization"], "Bearer ${TOKEN:-none}");
 }
 
@@ -129,6 +129,9 @@ fn what_cannot_be_together_is_said() {
             "1000000 points to measure are too many",
         ),
         ("goals: {slo_abort: 1s}", "means nothing without a goal"),
+        ("gate: {fail_if: {output_tps: -3}}", "output_tps: a number alone may be percent or"),
+        ("gate: {fail_if: {output_tps: -300%}}", "output_tps never changes by more than -300%"),
+        ("gate: {fail_if: {p50(osl): 3%}}", "`3%` needs a sign: p50(osl) is better neither"),
         ("targets: [{simulate: true, url: ':1'}]", "targets[0].simulate: cannot be beside url"),
         ("targets: [{url: ':1'}, {url: ':2'}]", "targets[0]: needs a name"),
         ("targets: [{passes: [{a: 1}, {a: 1}]}]", "has the labels of another pass"),
@@ -139,6 +142,14 @@ fn what_cannot_be_together_is_said() {
         let problems = mistakes(plan);
         assert!(problems.contains(said), "{plan}: {problems}");
     }
+}
+
+#[test]
+fn a_change_without_a_sign_is_one_for_the_worse() {
+    let gate = "gate: {fail_if: {output_tps: 3%, p95(ttft): 5%, error_rate: 1pt}}";
+    let limits = settings(gate).unwrap().gate.fail_if;
+    let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
+    assert_eq!(limits, ["error_ratio +1 pt", "output_tps -3 %", "p95(ttft_ms) +5 %"]);
 }
 
 #[test]
