@@ -12,7 +12,7 @@ use bench_report::{
     compare::{self, CompareReport, Loaded, Options, Unlike, read_references},
     console, json, markdown,
 };
-use bench_store::ReadError;
+use bench_store::{ReadError, RunDirectory};
 use clap::{Args, ValueEnum};
 
 use crate::{args::Color, output, reference};
@@ -160,19 +160,20 @@ pub(crate) fn unlike(error: &Unlike) -> Failure {
 
 /// The run that `reference` names, which may lie below `artifacts`.
 pub(crate) fn open(reference: &str, artifacts: &Path) -> Result<Loaded, Failure> {
-    let directory = reference::directory(reference, artifacts)?;
-    let load = || -> Result<Option<Loaded>, ReadError> {
-        let (run, summary) = (directory.read_run()?, directory.read_summary()?);
-        let directory = Some(directory.clone());
-        Ok(summary.map(|summary| Loaded { run, summary, directory }))
-    };
+    load(reference::directory(reference, artifacts)?, reference)
+}
+
+/// The run in `directory`, which the user calls `name`.
+pub(crate) fn load(directory: RunDirectory, name: &str) -> Result<Loaded, Failure> {
     let failure = || {
-        let what = format!("the run {} cannot be compared", output::visible(reference));
+        let what = format!("the run {} cannot be compared", output::visible(name));
         Failure::new(Code::RunFiles, what)
     };
-    match load() {
-        Ok(Some(loaded)) => Ok(loaded),
-        Ok(None) => Err(failure().said("no point of it has ended")),
+    let read =
+        || -> Result<_, ReadError> { Ok((directory.read_run()?, directory.read_summary()?)) };
+    match read() {
+        Ok((run, Some(summary))) => Ok(Loaded { run, summary, directory: Some(directory) }),
+        Ok((_, None)) => Err(failure().said("no point of it has ended")),
         Err(error) => Err(failure().caused_by(&error)),
     }
 }

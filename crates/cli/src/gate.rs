@@ -1,7 +1,5 @@
 //! `inferbench gate`: whether a run is worse than a baseline.
 
-use std::path::Path;
-
 use bench_harness::{Exit, Failure, GateSettings, Settings};
 use bench_report::{
     compare::{Loaded, Options, compare},
@@ -13,7 +11,7 @@ use bench_store::RunDirectory;
 use clap::Args;
 
 use crate::{
-    compare::{Output, Shown, has_targets, open, share, unlike},
+    compare::{Output, Shown, has_targets, load, open, share, unlike},
     output,
 };
 
@@ -85,7 +83,7 @@ impl Gate {
         style: Style,
         is_quiet: bool,
     ) -> Result<Exit, Failure> {
-        let run = open(&directory.path().display().to_string(), Path::new("."))?;
+        let run = load(directory.clone(), &directory.path().display().to_string())?;
         let report = verdict(&[self.baseline, run], &self.limits, self.noise, &[])?;
         if !is_quiet {
             output::result(&console::gate::render(&report, output::width(), style))?;

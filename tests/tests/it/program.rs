@@ -26,6 +26,12 @@ impl Place {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// A folder whose name begins so.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn called(name: impl AsRef<OsStr>) -> Self {
+        Self(tempfile::Builder::new().prefix(&name).tempdir().unwrap())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }

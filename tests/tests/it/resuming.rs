@@ -275,6 +275,24 @@ fn a_run_goes_on_as_it_began() {
     check_resume(&place, "after a refusal");
 }
 
+/// This was a bug: the path was made a text, and looked up once more.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_whose_path_is_no_text_is_judged_by_its_baseline() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    use crate::program::name;
+
+    let (before, place) = (place(), Place::called(OsStr::from_bytes(b"a\xff")));
+    before.inferbench("run plan.yaml --ui none").measures();
+    fs::write(place.path().join("plan.yaml"), PLAN).unwrap();
+    let baseline = directory(&before).unwrap();
+    let baseline = baseline.path().display();
+    kill_after(&place, &format!("run plan.yaml --baseline {baseline}"), 1);
+    let resume = format!("resume artifacts/{} --ui none", name(&directory(&place).unwrap()));
+    place.inferbench(&resume).measures();
+}
+
 #[test]
 fn two_cannot_go_on_with_one_run() {
     let gate = Gate::default();
