@@ -1,6 +1,8 @@
 //! `inferbench gate`: whether a run is worse than a baseline.
 
-use bench_harness::{Exit, Failure, GateSettings, Settings};
+use std::path::Path;
+
+use bench_harness::{Code, Exit, Failure, GateSettings, Settings};
 use bench_report::{
     compare::{Loaded, Options, compare},
     console::{self, Style},
@@ -69,11 +71,48 @@ pub(crate) struct Gate {
 impl Gate {
     /// The gate of a plan, if it has one: its baseline is looked up before anything is measured.
     pub(crate) fn of(settings: &Settings) -> Result<Option<Self>, Failure> {
-        let GateSettings { baseline, fail_if, noise } = &settings.gate;
+        Self::below(&settings.artifacts, &settings.gate)
+    }
+
+    fn below(root: &Path, gate: &GateSettings) -> Result<Option<Self>, Failure> {
+        let GateSettings { baseline, fail_if, noise } = gate;
         let Some(baseline) = baseline else { return Ok(None) };
-        let baseline = open(baseline, &settings.artifacts)?;
+        let baseline = open(baseline, root)?;
         let limits = if fail_if.is_empty() { Limit::defaults() } else { fail_if.clone() };
         Ok(Some(Self { baseline, limits, noise: *noise }))
+    }
+
+    /// The same for the run in `directory` that goes on: its baseline lies beside it, wherever that is by now,
+    /// and may be mistaken for the run itself.
+    pub(crate) fn of_resumed(
+        settings: &Settings,
+        directory: &RunDirectory,
+    ) -> Result<Option<Self>, Failure> {
+        let root = directory.path().parent().unwrap_or(&settings.artifacts);
+        let gate = Self::below(root, &settings.gate)?;
+        let place = |directory: &RunDirectory| directory.path().canonicalize().ok();
+        let baseline = gate.as_ref().and_then(|gate| place(gate.baseline.directory.as_ref()?));
+        if baseline.is_some() && baseline == place(directory) {
+            return Err(Failure::new(Code::Setting, "the baseline is the run itself")
+                .fix("--baseline RUN, one that was measured before"));
+        }
+        Ok(gate)
+    }
+
+    /// Has the run keep which one its baseline is: `@last` is another one by the time that it goes on.
+    pub(crate) fn record(&self, settings: &mut Settings) {
+        let Some(name) = self.name_of_baseline(&settings.artifacts) else { return };
+        settings.plan["gate"]["baseline"] = name.clone().into();
+        settings.gate.baseline = Some(name);
+    }
+
+    /// What names the baseline for good, in a run below `artifacts`; `None` if no text does.
+    fn name_of_baseline(&self, artifacts: &Path) -> Option<String> {
+        let path = self.baseline.directory.as_ref()?.path();
+        if path.parent() == Some(artifacts) {
+            return path.file_name()?.to_str().map(str::to_owned);
+        }
+        path.canonicalize().ok()?.into_os_string().into_string().ok()
     }
 
     /// Judges the run in `directory`, says so, and tells what exit code goes with it.

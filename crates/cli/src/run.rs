@@ -45,7 +45,7 @@ const PROBES: i128 = 3;
 
 fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<Exit, Failure> {
     let layered = plan::layered(file, flags)?;
-    let settings = settings(args, &layered)?;
+    let mut settings = settings(args, &layered)?;
     plan::save(file, flags, args.save_plan.as_deref())?;
     if args.dry_run {
         output::result(&estimate::render(&settings))?;
@@ -53,6 +53,9 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
         return Ok(Exit::Ok);
     }
     let gate = Gate::of(&settings)?;
+    if let Some(gate) = &gate {
+        gate.record(&mut settings);
+    }
     measure(prepare(settings)?, gate, args)
 }
 
@@ -65,17 +68,19 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
         output::result(&estimate::render(&settings))?;
         return Ok(Exit::Ok);
     }
-    let gate = Gate::of(&settings)?;
+    let gate = Gate::of_resumed(&settings, &directory)?;
     measure(resumed(directory, settings)?, gate, &args.measure)
 }
 
-/// Flags that may be given when a run goes on: what is not kept, and where its server is by now.
-const MAY_CHANGE: [&str; 6] = [
+/// Flags that may be given when a run goes on: what is not kept, and where its server and its baseline are by
+/// now.
+const MAY_CHANGE: [&str; 7] = [
     "target.headers",
     "target.api_key_file",
     "target.api_key_env",
     "target.wait_ready",
     "target.url",
+    "gate.baseline",
     "output.artifact_dir",
 ];
 

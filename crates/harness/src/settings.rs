@@ -69,7 +69,7 @@ pub struct Settings {
     pub exports: Vec<Export>,
     /// The command line, free of secrets, for the record.
     pub command: Vec<String>,
-    /// The plan as it was asked for, secrets by their names, for the record.
+    /// The plan as it was asked for, secrets by their names, for the record, from which a run goes on.
     pub plan: Value,
 }
 

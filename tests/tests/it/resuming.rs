@@ -275,6 +275,36 @@ fn a_run_goes_on_as_it_began() {
     check_resume(&place, "after a refusal");
 }
 
+/// This was a bug: `@last` is the run itself once a point of it has ended, and nothing is worse than itself.
+#[test]
+fn a_run_that_goes_on_keeps_the_baseline_that_it_began_with() {
+    let [fast, slow] = ["--ttft-ms 4", "--ttft-ms 60"].map(Simulator::start);
+    let place = Place::new();
+    let run = |server: &Simulator, words: &str| {
+        let points = "-c 1,2 -n 40 --isl 16 --osl 1 --warmup-request-count 0 --cooldown 0s";
+        let words = format!("--stop-on-saturation=false --ui none {words}");
+        place.inferbench(&format!("run -u {} {points} {words}", server.url))
+    };
+    let newest = || listed(&place, "").swap_remove(0);
+    run(&fast, "").measures();
+    let before = newest();
+    let judged = run(&slow, "--baseline @last --fail-if output_tps=-20% --name slow").start();
+    until("a point ends", || newest()["name"] == "slow" && newest()["points_ended"] == 1);
+    kill(judged);
+
+    let directory = RunDirectory::open(place.path().join(newest()["path"].as_str().unwrap()));
+    let kept = &directory.unwrap().read_run().unwrap().plan["gate"]["baseline"];
+    assert!(before["path"].as_str().unwrap().ends_with(kept.as_str().unwrap()), "{kept}");
+    let itself = place.inferbench("resume --ui none --baseline @last").exits(2).stderr;
+    assert!(itself.contains("the baseline is the run itself"), "{itself}");
+    assert_eq!(newest()["points_ended"], 1, "nothing was measured");
+    // The baseline is found beside the run, from wherever it is gone on with.
+    let path = place.path().join(newest()["path"].as_str().unwrap());
+    let elsewhere = Place::new();
+    let ended = elsewhere.inferbench("resume --ui none").arg(path).exits(98);
+    assert!(ended.stdout.contains("REGRESSED"), "{}", ended.stdout);
+}
+
 /// This was a bug: the path was made a text, and looked up once more.
 #[cfg(target_os = "linux")]
 #[test]
