@@ -5,7 +5,7 @@ use std::path::Path;
 use bench_harness::{Code, Exit, Failure, GateSettings, Settings};
 use bench_report::{
     compare::{Loaded, Options, compare},
-    console::{self, Style},
+    console,
     gate::{GateReport, GateVerdict, Limit, judge},
     json, markdown,
 };
@@ -115,19 +115,10 @@ impl Gate {
         path.canonicalize().ok()?.into_os_string().into_string().ok()
     }
 
-    /// Judges the run in `directory`, says so, and tells what exit code goes with it.
-    pub(crate) fn judge(
-        self,
-        directory: &RunDirectory,
-        style: Style,
-        is_quiet: bool,
-    ) -> Result<Exit, Failure> {
+    /// Judges the run in `directory`.
+    pub(crate) fn judge(self, directory: &RunDirectory) -> Result<GateReport, Failure> {
         let run = load(directory.clone(), &directory.path().display().to_string())?;
-        let report = verdict(&[self.baseline, run], &self.limits, self.noise, &[])?;
-        if !is_quiet {
-            output::result(&console::gate::render(&report, output::width(), style))?;
-        }
-        Ok(exit(&report))
+        verdict(&[self.baseline, run], &self.limits, self.noise, &[])
     }
 }
 
@@ -148,7 +139,8 @@ fn verdict(
     Ok(judge(&report, limits, noise))
 }
 
-fn exit(report: &GateReport) -> Exit {
+/// The exit code that goes with what a gate says.
+pub(crate) fn exit(report: &GateReport) -> Exit {
     match report.verdict {
         GateVerdict::Passed => Exit::Ok,
         GateVerdict::Regressed => Exit::Regression,

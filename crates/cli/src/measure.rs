@@ -8,13 +8,14 @@ use bench_core::{
 use bench_harness::{Code, Exit, Experiment, Failure, Finished, Target};
 use bench_report::{
     console::{self, Histograms, LogHistogram, Report, matrix, sweep::SweepReport},
+    gate::GateReport,
     json,
 };
 use bench_store::SummaryFile;
 
 use crate::{
     args::{MeasureArgs, Ui},
-    gate::Gate,
+    gate::{self, Gate},
     output,
     progress::ProgressView,
     signals::Signals,
@@ -40,20 +41,28 @@ pub(crate) fn measure(
         sinks.push(Box::new(ProgressView::new()));
     }
     let finished = experiment.run(sinks, &stop)?;
-    report(args, &finished, &histograms)?;
-    if let Some(exit) = signals.exit() {
-        return Ok(exit);
+    let stopped = signals.exit();
+    // Nothing is compared that was stopped, or that failed by itself.
+    let is_whole = stopped.is_none() && matches!(finished.exit(), Exit::Ok | Exit::GoalMissed);
+    let gate = gate.filter(|_| is_whole).map(|gate| gate.judge(&finished.directory)).transpose();
+    // What was measured is shown, also where it cannot be compared.
+    report(args, &finished, &histograms, gate.as_ref().ok().and_then(Option::as_ref))?;
+    let exit = stopped.unwrap_or(finished.exit());
+    match gate? {
+        Some(gate) => say_gate(args, &gate).map(|judged| exit.or_worse(judged)),
+        None => Ok(exit),
     }
-    // Nothing is compared that failed by itself.
-    match (finished.exit(), gate) {
-        (Exit::Ok | Exit::GoalMissed, Some(gate)) => {
-            let style = output::style(args.color, args.ascii);
-            let judged = gate.judge(&finished.directory, style, args.json)?;
-            // A goal missed comes before a regression.
-            Ok(if finished.exit() == Exit::Ok { judged } else { finished.exit() })
-        }
-        (exit, _) => Ok(exit),
+}
+
+/// Says what the gate says, which is a part of JSON, and tells the exit code that goes with it.
+fn say_gate(args: &MeasureArgs, report: &GateReport) -> Result<Exit, Failure> {
+    if args.json {
+        output::say(&output::visible(&format!("gate: {}", console::gate::line(report))));
+    } else {
+        let style = output::style(args.color, args.ascii);
+        output::result(&console::gate::render(report, output::width(), style))?;
     }
+    Ok(gate::exit(report))
 }
 
 /// What will be measured, in a line.
@@ -72,10 +81,12 @@ fn report(
     args: &MeasureArgs,
     finished: &Finished,
     histograms: &TimeHistograms,
+    gate: Option<&GateReport>,
 ) -> Result<(), Failure> {
     let summary = finished.summary()?;
     if args.json {
-        return summary.map_or(Ok(()), |summary| output::result(&as_json(&summary, finished)));
+        return summary
+            .map_or(Ok(()), |summary| output::result(&as_json(&summary, finished, gate)));
     }
     for found in &finished.found {
         output::result(&output::visible(&format!("{}: {found}", found.target)))?;
@@ -134,13 +145,18 @@ fn saved(finished: &Finished) -> Vec<String> {
     saved
 }
 
-/// The summary, and what was found where something was sought.
-fn as_json(summary: &SummaryFile, finished: &Finished) -> String {
-    if finished.found.is_empty() {
+/// The summary, what was found where something was sought, and what the gate says if there is one.
+fn as_json(summary: &SummaryFile, finished: &Finished, gate: Option<&GateReport>) -> String {
+    if finished.found.is_empty() && gate.is_none() {
         return json::render(summary);
     }
     let mut object = serde_json::json!(summary);
-    object["found"] = serde_json::json!(finished.found);
+    if !finished.found.is_empty() {
+        object["found"] = serde_json::json!(finished.found);
+    }
+    if let Some(gate) = gate {
+        object["gate"] = serde_json::json!(gate);
+    }
     format!("{object:#}")
 }
 

@@ -33,6 +33,30 @@ pub enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// The one that is told where both apply: 70, 130 or 143, 8, 5, 9, 6, 3, 99, 98, in this order. With 2
+    /// nothing was measured.
+    pub fn or_worse(self, other: Self) -> Self {
+        if other.weight() > self.weight() { other } else { self }
+    }
+
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Regression => 1,
+            Self::GoalMissed => 2,
+            Self::Void => 3,
+            Self::Failed => 4,
+            Self::Partial => 5,
+            Self::Target => 6,
+            Self::Resource => 7,
+            Self::Interrupted | Self::Terminated => 8,
+            Self::Bug => 9,
+            Self::Usage => 10,
+        }
+    }
+}
+
 /// A failure's stable name, `IB…`: what `explain` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -259,6 +283,20 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_worst_is_told() {
+        use Exit::{
+            Bug, Failed, GoalMissed, Interrupted, Ok, Partial, Regression, Resource, Target,
+            Terminated, Void,
+        };
+        let in_order =
+            [Bug, Interrupted, Resource, Target, Partial, Failed, Void, GoalMissed, Regression, Ok];
+        for pair in in_order.windows(2) {
+            assert_eq!((pair[0].or_worse(pair[1]), pair[1].or_worse(pair[0])), (pair[0], pair[0]));
+        }
+        assert_eq!(Interrupted.or_worse(Terminated), Interrupted, "the first one");
+    }
 
     #[test]
     fn names_are_unique_and_explained() {

@@ -1,4 +1,4 @@
-//! Each exit code once, and which one it is where several apply: 70, 130 or 143, 8, 5, 9, 6, 3, 99.
+//! Each exit code once, and which one it is where several apply: 70, 130 or 143, 8, 5, 9, 6, 3, 99, 98.
 //!
 //! More about those of wrong words (2) is in `bad_input` and `plans`, of servers that are not there (5) in
 //! `finding_the_server`, of failures (6) in `faults`, of machines that have too little (8) in `capacity`, of
@@ -9,9 +9,10 @@ use std::{fs, io::Write};
 
 #[cfg(unix)]
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::{
-    program::Place,
+    program::{Place, name},
     server::{Server, refusal, whole},
     simulator::Simulator,
 };
@@ -73,6 +74,33 @@ fn a_run_is_judged_by_its_baseline_when_it_ends() {
     assert!(judged.contains("output_tps"), "{judged}");
     let nothing = place.run(&format!("-u {} -n 40 --baseline tag:none", slower.url)).exits(2);
     assert!(nothing.stderr.contains("IB104"), "{}", nothing.stderr);
+}
+
+/// These were bugs: with --json nobody heard of the gate, and a missed goal went before one that says nothing.
+#[test]
+fn a_gate_is_heard_beside_all_else() {
+    let place = check(0, "", "-u URL -n 40 -c 2");
+    let baseline = name(&place.run_directory());
+    let slower = Simulator::start("--ttft-ms 60");
+    let gated = |code, words: &str| {
+        let run = format!("-u {} -n 40 -c 2 --osl 1 --ui none --json", slower.url);
+        let run = place.run(&run).words("--warmup-request-count 0").words(words);
+        let ended = run.arg("--baseline").arg(&baseline).exits(code);
+        let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(result["points"][0]["outcomes"]["ok"], 40, "{result:#}");
+        (result["gate"]["verdict"].clone(), ended.stderr)
+    };
+    for (code, words, verdict, said) in [
+        (98, "--fail-if output_tps=-20%", "regressed", "gate: REGRESSED  simulated: 1 of 1 "),
+        (99, &format!("--fail-if output_tps=-20% {UNMET}"), "regressed", "gate: REGRESSED  "),
+        (3, &format!("--fail-if accuracy=-1% {UNMET}"), "void", "gate: VOID  "),
+        (0, "--fail-if output_tps=-90%", "passed", "gate: PASS  "),
+    ] {
+        let (found, stderr) = gated(code, words);
+        assert_eq!(found, verdict, "{words}");
+        let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("gate")).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with(said), "{words}: {stderr}");
+    }
 }
 
 #[test]

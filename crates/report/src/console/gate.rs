@@ -3,6 +3,12 @@
 use super::{LEAST_WIDTH, Page, Paint, Span, Style, compare::side, grid};
 use crate::gate::{GateReport, GateVerdict, tables};
 
+/// What the gate says in a line, for where its page is not shown.
+pub fn line(report: &GateReport) -> String {
+    let (word, text) = tables::sentence(report);
+    format!("{word}  {text}")
+}
+
 /// What the gate says as text of at most `width` columns, but [`LEAST_WIDTH`] at least.
 pub fn render(report: &GateReport, width: usize, style: Style) -> String {
     let mut page = Page::new(width.max(LEAST_WIDTH), style);
