@@ -162,6 +162,8 @@ fn check_repair(place: &Place, directory: &RunDirectory, what: &str) {
     let measured = samples.iter().filter(|sample| sample.phase == Phase::Measure).count();
     let counted: u64 = summary.points.iter().flat_map(|point| point.outcomes.values()).sum();
     assert_eq!(counted, measured as u64, "{what}");
-    assert!(says(place, &format!("repair {run}")).contains("is whole"), "{what}");
-    assert!(says(place, &format!("show {run}")).contains("ended"), "{what}");
+    let again = says(place, &format!("repair {run}"));
+    assert!(again.contains("is whole"), "{what}: {again}");
+    let shown = says(place, &format!("show {run}"));
+    assert!(!shown.contains("unfinished"), "{what}: {shown}");
 }
