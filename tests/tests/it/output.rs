@@ -47,7 +47,7 @@ fn void_numbers_are_called_void_wherever_they_stand() {
     let server = Server::completing(|request, to| write!(to, "{}", whole(request)));
     let ended = Place::new().run(&format!("-u {} -n 20 --stamps read", server.url)).exits(3);
     for text in [
-        "VOID  100.0 % of chunks were read late together: their gaps are unknown. These",
+        "VOID  100.0 % of chunks were read late together (limit 5 %): their gaps are",
         "LLM metrics, VOID\n",
         "Totals, VOID\n",
         "Time to first token, ms, VOID ",

@@ -150,6 +150,34 @@ fn late_sends() {
     judged(&simulator.url, "-n 20 --osl 1 -c 4").lacks("late_sends");
 }
 
+/// One request at a time takes 50 ms: of the hundred that are due within a second, a fifth can be sent.
+#[test]
+fn unsent() {
+    let simulator = Simulator::start("--ttft-ms 50");
+    let of = |words: &str| {
+        let words = format!("-r 100 -d 1s --osl 1 --arrival-pattern constant {words}");
+        judged(&simulator.url, &words)
+    };
+    let run = of("--max-in-flight 1 --benchmark-grace-period 0s");
+    run.has_figure("unsent", "void", 75.0..=99.0);
+    let sent: u64 = run.point().outcomes.values().sum();
+    assert_eq!(run.point().facts.unsent + sent, 100);
+    of("--max-in-flight 1 --benchmark-grace-period 30s").lacks("unsent");
+    of("").lacks("unsent");
+}
+
+/// Requests of half a second are in flight when the time is over.
+#[test]
+fn cut_off() {
+    let simulator = Simulator::start("--ttft-ms 500");
+    let of = |words: &str| judged(&simulator.url, &format!("-c 4 -d 700ms --osl 1 {words}"));
+    let run = of("--benchmark-grace-period 0s");
+    run.has_figure("cut_off", "doubtful", 4.0..=4.0);
+    of("--benchmark-grace-period 30s").lacks("cut_off");
+    // Given up on purpose is not cut off.
+    of("--request-cancellation-rate 50 --request-cancellation-delay 10ms").lacks("cut_off");
+}
+
 /// Eight tokens in two writes, 40 ms apart.
 #[test]
 fn coalesced() {
@@ -175,6 +203,13 @@ fn osl() {
     };
     of("--osl-ratio 0.5").has_figure("osl", "doubtful", 50.0..=50.0);
     of("").lacks("osl");
+}
+
+#[test]
+fn osl_long() {
+    let server = saying(Some(8));
+    judged(&server.url, "-n 20 --osl 4").has_figure("osl_long", "doubtful", 200.0..=200.0);
+    judged(&server.url, "-n 20 --osl 8").lacks("osl_long");
 }
 
 /// Answers eight tokens, and says how many they are.
@@ -230,7 +265,7 @@ fn drift() {
     };
     let run = of("--drift 30");
     run.has_figure("drift", "doubtful", 15.0..=1e3);
-    assert!(run.reason("drift").unwrap().text.contains(" slower (median "));
+    assert!(run.reason("drift").unwrap().text.contains(" slower (limit 10 %; median "));
     let slower = |run: &Judged| {
         let drift = run.point().facts.drift;
         drift.map_or(0.0, |drift| drift.second_ms / drift.first_ms - 1.0)

@@ -31,7 +31,6 @@ pub struct Aggregate {
     ended: Option<Moment>,
     output_tokens: u64,
     input_tokens: u64,
-    in_flight: Duration,
     in_prefill: Duration,
     in_decode: Duration,
     gaps: u64,
@@ -80,7 +79,6 @@ impl Default for Aggregate {
             ended: None,
             output_tokens: 0,
             input_tokens: 0,
-            in_flight: Duration::ZERO,
             in_prefill: Duration::ZERO,
             in_decode: Duration::ZERO,
             gaps: 0,
@@ -120,7 +118,6 @@ impl Aggregate {
         *self.outcomes.entry(sample.outcome).or_default() += 1;
         if let Some(sent) = sample.sent {
             self.began = Some(self.began.map_or(sent, |began| began.min(sent)));
-            self.in_flight += sample.done.map_or(Duration::ZERO, |done| done.since(sent));
             self.lateness_ms.extend(formulas::lateness_ms(sample));
         }
         self.timeline.add(sample);
@@ -300,8 +297,10 @@ impl Aggregate {
     }
 
     pub(super) fn steady_output_tps(&self) -> Option<f64> {
-        let (seconds, steady) = (self.steady_s()?, self.steady?);
-        let buckets = steady.from_ns / BUCKET..steady.to_ns / BUCKET;
+        let steady = self.steady_s().and(self.steady)?;
+        // Of whole buckets, and so of their time: a part of one would count with all its tokens, or none.
+        let buckets = steady.from_ns.div_ceil(BUCKET)..steady.to_ns / BUCKET;
+        let seconds = (buckets.end - buckets.start) as f64 / BUCKETS_PER_SECOND as f64;
         let tokens: f64 = self.tokens_over_time.range(buckets).map(|(_, tokens)| tokens).sum();
         Some(tokens / seconds)
     }
@@ -317,7 +316,8 @@ impl Aggregate {
     }
 
     pub(super) fn concurrency(&self) -> Option<f64> {
-        Some(self.in_flight.as_secs_f64() / self.window_s()?)
+        let in_flight = self.timeline.in_flight(self.began?, self.ended?);
+        Some(in_flight.as_secs_f64() / self.window_s()?)
     }
 
     pub(super) fn prefill_concurrency(&self) -> Option<f64> {
@@ -403,8 +403,8 @@ mod tests {
         close(a.total_tps(), 26.0);
         close(a.rps(), 2.0);
         close(a.error_ratio(), 1.0 / 3.0);
-        // (85 - 0) + (1005 - 20) + (65 - 0) ms in flight, over one second.
-        close(a.concurrency(), 1.135);
+        // (85 - 0) + (1000 - 20) + (65 - 0) ms in flight, within one second.
+        close(a.concurrency(), 1.130);
         close(a.prefill_concurrency(), 0.130);
         close(a.decode_concurrency(), 0.930);
     }

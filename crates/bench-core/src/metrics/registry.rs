@@ -374,7 +374,7 @@ static REGISTRY: [Metric; 36] = [
         title: "Requests in flight",
         unit: "requests",
         better: Better::Neither,
-        definition: "time from sent to done, summed over all requests / measured window",
+        definition: "time from sent to done within the measured window, summed over all requests / the window",
         elsewhere: &[("AIPerf", "effective_concurrency")],
         source: Source::Phase(Aggregate::concurrency),
     },

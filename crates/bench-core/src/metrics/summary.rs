@@ -41,6 +41,11 @@ pub struct Facts {
     pub delayed_samples: u64,
     /// Times that a load thread wanted to send and the workload had nothing ready.
     pub starved: u64,
+    /// Requests in flight that were given up because the grace period was over, or the run was aborted.
+    pub cut_off: u64,
+    /// Requests that were due and never sent, because too many others were in flight until the grace period
+    /// was over.
+    pub unsent: u64,
     /// Processor cores that this process used.
     pub client_cpu_cores: Option<f64>,
     /// Processor cores there are.

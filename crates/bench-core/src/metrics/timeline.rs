@@ -1,10 +1,13 @@
 //! When requests were in flight, and how they fared in the order of sending: what tells whether a phase was
 //! steady.
 
+use std::time::Duration;
+
 use super::formulas;
 use crate::{
     Load, Moment, Sample,
     stats::{self, DRIFT_ALPHA, Drift, SteadyWindow},
+    verdict::LEAST_DRIFT,
 };
 
 /// What of a load decides when it is steady.
@@ -52,9 +55,6 @@ struct Pace {
     tpot_ms: Option<f64>,
 }
 
-/// A drift of less is none: servers breathe.
-const LEAST_DRIFT: f64 = 0.10;
-
 impl Timeline {
     /// Takes in a sample; one that was never sent is not of it.
     pub(super) fn add(&mut self, sample: &Sample) {
@@ -70,6 +70,13 @@ impl Timeline {
     /// Puts it into the order of sending, which what follows needs.
     pub(super) fn sort(&mut self) {
         self.paces.sort_unstable_by_key(|pace| pace.sent);
+    }
+
+    /// How long requests were in flight between two moments, all together.
+    pub(super) fn in_flight(&self, from: Moment, to: Moment) -> Duration {
+        let (from, to) = (from.as_nanos(), to.as_nanos());
+        let within = |span: &Span| span.done.min(to).saturating_sub(span.sent.max(from));
+        Duration::from_nanos(self.spans.iter().map(within).sum())
     }
 
     /// The steady window, if a load of this shape has one.

@@ -127,25 +127,32 @@ impl LoadThread {
         let feed = parts.feeds.of_thread(self.number);
         let mut stopped = pin!(parts.stop.reached(Level::Drain));
         let end = order.deadline().map(|deadline| self.clock.instant(deadline + parts.grace));
-        let is_over =
-            || parts.stop.level() != Level::Go || end.is_some_and(|end| Instant::now() >= end);
-        for n in (self.number as u64..parts.until.requests.unwrap_or(u64::MAX)).step_by(self.count)
-        {
-            let Some(offset) = schedule.due(n) else { return };
-            if parts.until.duration.is_some_and(|duration| offset >= duration) {
-                return;
-            }
+        let is_late = || end.is_some_and(|end| Instant::now() >= end);
+        let is_over = || parts.stop.level() != Level::Go || is_late();
+        let numbers = self.number as u64..parts.until.requests.unwrap_or(u64::MAX);
+        let due_in_time = numbers.step_by(self.count).map_while(|n| schedule.due(n));
+        let mut offsets = due_in_time
+            .take_while(|due| parts.until.duration.is_none_or(|duration| *due < duration));
+        while let Some(offset) = offsets.next() {
             let due = order.start() + offset;
             tokio::select! {
                 () = timer.sleep_until(self.clock.instant(due)) => {}
                 () = &mut stopped => return,
             }
-            let Some(fed) = feed.next(is_over).await else { return };
+            let Some(fed) = feed.next(is_over).await else {
+                if is_late() {
+                    order.leave_unsent(1 + offsets.count() as u64);
+                }
+                return;
+            };
             let permit = match order.places() {
                 Some(places) => tokio::select! {
                     permit = Arc::clone(places).acquire_owned() => permit.ok(),
                     () = &mut stopped => return,
-                    () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return,
+                    () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
+                        order.leave_unsent(1 + offsets.count() as u64);
+                        return;
+                    }
                 },
                 None => None,
             };

@@ -270,6 +270,8 @@ impl Run<'_> {
             open_loop: matches!(phase.load, Load::Open { .. }),
             delayed_samples: order.delayed_samples(),
             starved: order.starved(),
+            cut_off: order.requests_cut_off(),
+            unsent: order.unsent(),
             // Paused time says nothing of how long the processors took.
             client_cpu_cores: usage.cores_since().filter(|_| self.pace == Pace::Real),
             cores: thread::available_parallelism().ok().map(|n| n.get() as f64),

@@ -86,6 +86,8 @@ pub(super) struct Order {
     all_claimed: Notify,
     threads: Vec<PerThread>,
     delayed: AtomicU64,
+    cut_off: AtomicU64,
+    unsent: AtomicU64,
     /// The cap on sessions in flight, over all threads: touched once a session.
     places: Option<Arc<Semaphore>>,
 }
@@ -127,6 +129,8 @@ impl Order {
             all_claimed: Notify::new(),
             threads,
             delayed: AtomicU64::new(0),
+            cut_off: AtomicU64::new(0),
+            unsent: AtomicU64::new(0),
         };
         (order, messages)
     }
@@ -224,6 +228,16 @@ impl Order {
         thread.ended.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A request in flight is given up although nobody asked for that.
+    pub(super) fn cut_off(&self) {
+        self.cut_off.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `requests` were due and are never sent.
+    pub(super) fn leave_unsent(&self, requests: u64) {
+        self.unsent.fetch_add(requests, Ordering::Relaxed);
+    }
+
     /// The phase is over on `thread`.
     pub(super) fn thread_ended(&self, thread: usize, panicked: Option<String>) {
         let delayed = self.threads[thread].outbox.end(panicked);
@@ -241,6 +255,14 @@ impl Order {
 
     pub(super) fn delayed_samples(&self) -> u64 {
         self.delayed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn requests_cut_off(&self) -> u64 {
+        self.cut_off.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn unsent(&self) -> u64 {
+        self.unsent.load(Ordering::Relaxed)
     }
 
     pub(super) fn starved(&self) -> u64 {

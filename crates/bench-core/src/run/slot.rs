@@ -130,10 +130,10 @@ impl Slot {
         let sending = exchange.slot.order.parts().provider.send(request, &mut exchange.slot.answer);
         let sent = match patience {
             None => sending.await,
-            // Given up on purpose, as users do: dropping the exchange leaves its sample.
+            // Given up on purpose, as users do.
             Some(patience) => match timeout(patience, sending).await {
                 Ok(sent) => sent,
-                Err(_) => return,
+                Err(_) => return exchange.give_up(),
             },
         };
         exchange.end(sent);
@@ -158,6 +158,10 @@ impl Exchange<'_> {
         }
     }
 
+    fn give_up(mut self) {
+        self.record(Outcome::Cancelled, None);
+    }
+
     fn record(&mut self, outcome: Outcome, error: Option<String>) {
         self.ended = true;
         let Slot { order, thread, answer } = self.slot;
@@ -174,6 +178,7 @@ impl Exchange<'_> {
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         if !self.ended {
+            self.slot.order.cut_off();
             self.record(Outcome::Cancelled, None);
         }
     }

@@ -1,7 +1,7 @@
 //! What each reason means, for `explain`.
 
 /// Every reason's code, and what it means.
-pub const REASONS: [(&str, &str); 24] = [
+pub const REASONS: [(&str, &str); 27] = [
     ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
     (
         "errors",
@@ -15,6 +15,16 @@ pub const REASONS: [(&str, &str); 24] = [
         "late_sends",
         "Requests at a rate were sent later than max(1 ms, 1 % of the median TTFT), connections aside: the \
          load was not the one asked for. Void beyond max(10 ms, 50 %).",
+    ),
+    (
+        "unsent",
+        "More than 1 % of the requests that were due at a rate were never sent, because --max-in-flight others were \
+         in flight until the grace period was over: the load was lower than asked for. Void beyond 10 %.",
+    ),
+    (
+        "cut_off",
+        "More than 1 % of requests were given up because the grace period was over. They are in no latency, and they \
+         were the slowest ones: latencies look better than they are.",
     ),
     (
         "lag",
@@ -37,6 +47,11 @@ pub const REASONS: [(&str, &str); 24] = [
         "osl",
         "Answers hold less than 98 % of the tokens asked for: throughput and latency are those of shorter \
          answers.",
+    ),
+    (
+        "osl_long",
+        "Answers hold more than 102 % of the tokens asked for: the server does not heed the limit, and throughput and \
+         latency are those of longer answers.",
     ),
     (
         "usage_conflict",

@@ -9,9 +9,11 @@ mod tests;
 use std::fmt;
 
 pub use explained::REASONS;
+pub(crate) use limits::LEAST_DRIFT;
 use limits::{
-    LAG_MS, LAG_SHARE, LATE_MS, LATE_SHARE, LEAST_OUTPUT, MOST_CACHED, MOST_COALESCED, MOST_CPU,
-    MOST_DISAGREEING, MOST_ERRORS, MOST_OTHERS, MOST_THROTTLED, MOST_UNSTAMPED, floor_of_p90,
+    LEAST_OUTPUT, MOST_CACHED, MOST_COALESCED, MOST_CPU, MOST_CUT_OFF, MOST_DISAGREEING,
+    MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT, MOST_THROTTLED, MOST_UNSENT, MOST_UNSTAMPED,
+    floor_of_p90, most_lag_ms, most_late_ms,
 };
 pub use reason::Reason;
 
@@ -69,10 +71,9 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     let early_end = facts.early_end.map(|because| Reason::EndedEarly { because });
     if have == 0 {
         let nothing = Reason::NoSuccess { requests: summary.requests() };
-        return std::iter::once(nothing).chain(early_end).collect();
+        return std::iter::once(nothing).chain(cut_off(summary)).chain(early_end).collect();
     }
     let median = |id| summary.distribution(id).map(crate::stats::Distribution::median);
-    let over = |value: Option<f64>, limit: f64| value.filter(|v| *v > limit);
     let mut reasons = Vec::new();
 
     reasons.extend(
@@ -83,14 +84,19 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     let answered = median("ttft_ms").or_else(|| median("e2e_ms"));
     if facts.open_loop
         && let (Some(p99_ms), Some(answered_ms)) = (facts.late_ms_p99, answered)
-        && p99_ms > LATE_MS.max(answered_ms * LATE_SHARE)
+        && p99_ms > most_late_ms(answered_ms)
     {
         reasons.push(Reason::LateSends { p99_ms, answered_ms });
     }
+    let unsent = share(facts.unsent, facts.unsent + summary.requests());
+    reasons.extend(
+        over(unsent, MOST_UNSENT).map(|ratio| Reason::Unsent { requests: facts.unsent, ratio }),
+    );
+    reasons.extend(cut_off(summary));
     let lag = summary.distribution("client_lag_ms").and_then(|lag| lag.percentile(99.0));
     // Where all chunks came together there is no gap: the time per token stands for it.
     let gap = median("icl_ms").or_else(|| median("tpot_ms"));
-    let late = lag.zip(gap).filter(|(lag, gap)| *lag > LAG_MS.max(gap * LAG_SHARE));
+    let late = lag.zip(gap).filter(|(lag, gap)| *lag > most_lag_ms(*gap));
     reasons.extend(late.map(|(p99_ms, gap_ms)| Reason::ClientLag { p99_ms, gap_ms }));
     // Without the kernel's stamps nobody knows how late reads were.
     let read_late = late.is_some() || lag.is_none();
@@ -115,6 +121,9 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
             .map(|ratio| Reason::ShortOutput { ratio }),
     );
     reasons.extend(
+        over(facts.delivered_output_ratio, MOST_OUTPUT).map(|ratio| Reason::LongOutput { ratio }),
+    );
+    reasons.extend(
         over(facts.disagreeing_ratio, MOST_DISAGREEING).map(|ratio| Reason::TokenCounts { ratio }),
     );
     reasons.extend(
@@ -126,10 +135,10 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     let samples = facts.delayed_samples;
     reasons.extend((samples > 0).then_some(Reason::DelayedSamples { samples }));
     reasons.extend((facts.starved > 0).then_some(Reason::Starved { times: facts.starved }));
-    let (unsent, all) = (summary.unsendable(), summary.requests());
+    let requests = summary.unsendable();
     reasons.extend(
-        (unsent > 0)
-            .then(|| Reason::LocalLimits { requests: unsent, ratio: unsent as f64 / all as f64 }),
+        over(share(requests, summary.requests()), 0.0)
+            .map(|ratio| Reason::LocalLimits { requests, ratio }),
     );
     reasons
         .extend(over(facts.cached_ratio, MOST_CACHED).map(|ratio| Reason::CachedPrompts { ratio }));
@@ -144,4 +153,19 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     reasons.extend(others.map(|processes| Reason::GpuShared { processes }));
     reasons.extend(early_end);
     reasons
+}
+
+/// Requests that were given up while in flight: it is the slowest that are missing.
+fn cut_off(summary: &Summary) -> Option<Reason> {
+    let requests = summary.facts.cut_off;
+    let ratio = over(share(requests, summary.requests()), MOST_CUT_OFF)?;
+    Some(Reason::CutOff { requests, ratio })
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn over(value: Option<f64>, limit: f64) -> Option<f64> {
+    value.filter(|value| *value > limit)
 }

@@ -5,8 +5,10 @@ use std::fmt;
 use super::{
     Trust,
     limits::{
-        MOST_CACHED, MOST_ERRORS, MOST_OTHERS, MOST_THROTTLED, VOID_COALESCED, VOID_LATE_MS,
-        VOID_LATE_SHARE, VOID_UNSENT, floor_of_p90,
+        LEAST_DRIFT, LEAST_OUTPUT, MOST_CACHED, MOST_COALESCED, MOST_CPU, MOST_CUT_OFF,
+        MOST_DISAGREEING, MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT, MOST_THROTTLED, MOST_UNSENT,
+        MOST_UNSTAMPED, VOID_COALESCED, VOID_UNSENDABLE, VOID_UNSENT, floor_of_p90, most_lag_ms,
+        most_late_ms, void_late_ms,
     },
 };
 use crate::{EarlyEnd, TokenSource, stats::Drift};
@@ -37,6 +39,20 @@ pub enum Reason {
         /// The median time until an answer began, beside which it counts.
         answered_ms: f64,
     },
+    /// Requests were due and never sent, because too many others were in flight.
+    Unsent {
+        /// How many.
+        requests: u64,
+        /// Share of those that were due.
+        ratio: f64,
+    },
+    /// Requests in flight were given up when the grace period was over.
+    CutOff {
+        /// How many.
+        requests: u64,
+        /// Share of those that were sent.
+        ratio: f64,
+    },
     /// This machine read arrivals late. Where the kernel stamped them, the numbers are still right.
     ClientLag {
         /// How late, at the 99th percentile.
@@ -66,6 +82,11 @@ pub enum Reason {
     },
     /// Answers were shorter than asked for.
     ShortOutput {
+        /// Output tokens received / asked for.
+        ratio: f64,
+    },
+    /// Answers were longer than asked for.
+    LongOutput {
         /// Output tokens received / asked for.
         ratio: f64,
     },
@@ -139,11 +160,14 @@ impl Reason {
             Self::Errors { .. } => "errors",
             Self::FewSamples { .. } => "n_small",
             Self::LateSends { .. } => "late_sends",
+            Self::Unsent { .. } => "unsent",
+            Self::CutOff { .. } => "cut_off",
             Self::ClientLag { .. } => "lag",
             Self::Coalesced { .. } => "coalesced",
             Self::UnstampedArrivals { .. } => "unstamped",
             Self::ClientCpu { .. } => "client_cpu",
             Self::ShortOutput { .. } => "osl",
+            Self::LongOutput { .. } => "osl_long",
             Self::TokenCounts { .. } => "usage_conflict",
             Self::EstimatedTokens { .. } => "tokens_estimated",
             Self::DelayedSamples { .. } => "delayed_samples",
@@ -165,10 +189,9 @@ impl Reason {
     pub fn trust(&self) -> Trust {
         match self {
             Self::NoSuccess { .. } | Self::NotMeasured => Trust::Void,
-            Self::LocalLimits { ratio, .. } if *ratio > VOID_UNSENT => Trust::Void,
-            Self::LateSends { p99_ms, answered_ms }
-                if *p99_ms > VOID_LATE_MS.max(answered_ms * VOID_LATE_SHARE) =>
-            {
+            Self::LocalLimits { ratio, .. } if *ratio > VOID_UNSENDABLE => Trust::Void,
+            Self::Unsent { ratio, .. } if *ratio > VOID_UNSENT => Trust::Void,
+            Self::LateSends { p99_ms, answered_ms } if *p99_ms > void_late_ms(*answered_ms) => {
                 Trust::Void
             }
             Self::Coalesced { ratio, read_late: true } if *ratio > VOID_COALESCED => Trust::Void,
@@ -186,6 +209,8 @@ impl Reason {
             Self::LateSends { .. } => {
                 "ask for a lower rate, or give the client more cores (--threads)"
             }
+            Self::Unsent { .. } => "raise --max-in-flight, or ask for a lower rate",
+            Self::CutOff { .. } => "give requests longer: --benchmark-grace-period, or end by -n",
             Self::ClientLag { .. } | Self::ClientCpu { .. } => {
                 "give the client cores of its own, or run it on another machine"
             }
@@ -200,6 +225,9 @@ impl Reason {
             }
             Self::ShortOutput { .. } => {
                 "have the server ignore the end token: --extra-inputs ignore_eos:true, where it knows that"
+            }
+            Self::LongOutput { .. } => {
+                "see whether the server heeds max_tokens; some leave the tokens of reasoning out of it"
             }
             Self::TokenCounts { .. } => "check that --tokenizer is the served model's",
             Self::EstimatedTokens { .. } => "give the model's tokenizer: --tokenizer PATH",
@@ -231,79 +259,111 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Self::NoSuccess { requests } => write!(f, "none of {requests} requests succeeded"),
             Self::Errors { ratio } => {
-                write!(
-                    f,
-                    "{:.1} % of requests failed (limit {:.0} %)",
-                    ratio * 100.0,
-                    MOST_ERRORS * 100.0
-                )
+                write!(f, "{} of requests failed (limit {})", Share(ratio), Limit(MOST_ERRORS))
             }
             Self::FewSamples { have } => {
                 write!(f, "{have} successful requests: p90 needs {}", floor_of_p90())
             }
             Self::LateSends { p99_ms, answered_ms } => write!(
                 f,
-                "requests were sent {p99_ms:.2} ms late (p99); the median answer began after {answered_ms:.1} ms"
+                "requests were sent {p99_ms:.2} ms late (p99; limit {:.2} ms); the median answer began after \
+                 {answered_ms:.1} ms",
+                most_late_ms(answered_ms)
+            ),
+            Self::Unsent { requests, ratio } => write!(
+                f,
+                "{requests} requests ({}) were due and never sent (limit {})",
+                Share(ratio),
+                Limit(MOST_UNSENT)
+            ),
+            Self::CutOff { requests, ratio } => write!(
+                f,
+                "{requests} requests ({}) were cut off, the slowest ones (limit {})",
+                Share(ratio),
+                Limit(MOST_CUT_OFF)
             ),
             Self::ClientLag { p99_ms, gap_ms } => write!(
                 f,
-                "this machine read {p99_ms:.2} ms late (p99), beside gaps of {gap_ms:.2} ms; kernel stamps \
-                 correct for it"
+                "this machine read {p99_ms:.2} ms late (p99; limit {:.2} ms), beside gaps of {gap_ms:.2} ms; \
+                 kernel stamps correct for it",
+                most_lag_ms(gap_ms)
             ),
-            Self::Coalesced { ratio, read_late } => {
-                let why = if *read_late { "were read late" } else { "were sent" };
-                write!(f, "{:.1} % of chunks {why} together: their gaps are unknown", ratio * 100.0)
+            Self::Coalesced { ratio, read_late } => write!(
+                f,
+                "{} of chunks {} together (limit {}): their gaps are unknown",
+                Share(ratio),
+                if read_late { "were read late" } else { "were sent" },
+                Limit(MOST_COALESCED)
+            ),
+            Self::UnstampedArrivals { ratio } => write!(
+                f,
+                "{} of arrivals lack the kernel's stamp (limit {})",
+                Share(ratio),
+                Limit(MOST_UNSTAMPED)
+            ),
+            Self::ClientCpu { used, of } => {
+                write!(f, "the client used {used:.1} of {of:.0} cores (limit {})", Limit(MOST_CPU))
             }
-            Self::UnstampedArrivals { ratio } => {
-                write!(f, "{:.1} % of arrivals lack the kernel's stamp", ratio * 100.0)
-            }
-            Self::ClientCpu { used, of } => write!(f, "the client used {used:.1} of {of:.0} cores"),
-            Self::ShortOutput { ratio } => {
-                write!(f, "answers hold {:.1} % of the tokens asked for", ratio * 100.0)
-            }
+            Self::ShortOutput { ratio } => write!(
+                f,
+                "answers hold {} of the tokens asked for (at least {})",
+                Share(ratio),
+                Limit(LEAST_OUTPUT)
+            ),
+            Self::LongOutput { ratio } => write!(
+                f,
+                "answers hold {} of the tokens asked for (limit {})",
+                Share(ratio),
+                Limit(MOST_OUTPUT)
+            ),
             Self::TokenCounts { ratio } => write!(
                 f,
-                "server and tokenizer count output tokens differently in {:.1} % of requests",
-                ratio * 100.0
+                "server and tokenizer count output tokens differently in {} of requests (limit {})",
+                Share(ratio),
+                Limit(MOST_DISAGREEING)
             ),
             Self::EstimatedTokens { source: TokenSource::Chunks } => {
-                write!(f, "output tokens are guessed from the number of chunks")
+                f.write_str("output tokens are guessed from the number of chunks")
             }
             Self::EstimatedTokens { .. } => {
-                write!(f, "output tokens are guessed by an approximate tokenizer")
+                f.write_str("output tokens are guessed by an approximate tokenizer")
             }
             Self::DelayedSamples { samples } => {
-                write!(f, "{samples} samples waited for a slow sink")
+                write!(f, "{samples} samples waited for a slow sink (limit 0)")
             }
-            Self::Starved { times } => write!(f, "the workload had no request ready {times} times"),
-            Self::Interrupted => write!(f, "stopped before its end: partial"),
+            Self::Starved { times } => {
+                write!(f, "the workload had no request ready {times} times (limit 0)")
+            }
+            Self::Interrupted => f.write_str("stopped before its end: partial"),
             Self::EndedEarly { because } => write!(f, "ended early: {because}"),
-            Self::NotMeasured => write!(f, "it could not be measured"),
+            Self::NotMeasured => f.write_str("it could not be measured"),
             Self::LocalLimits { requests, ratio } => write!(
                 f,
-                "this machine could not send {requests} requests ({:.1} %)",
-                ratio * 100.0
+                "this machine could not send {requests} requests ({}, limit 0)",
+                Share(ratio)
             ),
             Self::CachedPrompts { ratio } => write!(
                 f,
-                "the server had {:.1} % of the prompt tokens in its cache (limit {:.0} %)",
-                ratio * 100.0,
-                MOST_CACHED * 100.0
+                "the server had {} of the prompt tokens in its cache (limit {})",
+                Share(ratio),
+                Limit(MOST_CACHED)
             ),
             Self::Drift(drift) => write!(
                 f,
-                "the second half was {} (median {:.2} ms, then {:.2} ms)",
+                "the second half was {} (limit {}; median {:.2} ms, then {:.2} ms)",
                 percent_slower(drift.ratio),
+                Limit(LEAST_DRIFT),
                 drift.first,
                 drift.second
             ),
             Self::ColdStart(drift) => write!(
                 f,
-                "the first requests were {} than the rest (median {:.2} ms, then {:.2} ms)",
+                "the first requests were {} than the rest (limit {}; median {:.2} ms, then {:.2} ms)",
                 percent_slower(drift.first / drift.second - 1.0),
+                Limit(LEAST_DRIFT),
                 drift.first,
                 drift.second
             ),
@@ -312,15 +372,33 @@ impl fmt::Display for Reason {
             }
             Self::GpuThrottled { ratio } => write!(
                 f,
-                "the GPU was throttled in {:.1} % of readings (limit {:.0} %)",
-                ratio * 100.0,
-                MOST_THROTTLED * 100.0
+                "the GPU was throttled in {} of readings (limit {})",
+                Share(ratio),
+                Limit(MOST_THROTTLED)
             ),
             Self::GpuShared { processes } => {
-                let noun = if *processes == 1 { "process" } else { "processes" };
+                let noun = if processes == 1 { "process" } else { "processes" };
                 write!(f, "{processes} other {noun} used the GPU (limit {MOST_OTHERS})")
             }
         }
+    }
+}
+
+/// A share in percent: `12.3 %`.
+struct Share(f64);
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} %", self.0 * 100.0)
+    }
+}
+
+/// A limit in percent, which are all whole ones: `1 %`.
+struct Limit(f64);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} %", self.0 * 100.0)
     }
 }
 

@@ -48,7 +48,7 @@ fn nothing_against_it_is_trusted() {
 #[test]
 fn each_reason_can_be_provoked() {
     type Spoil = fn(&mut Summary);
-    let cases: [(&str, Trust, Spoil); 26] = [
+    let cases: [(&str, Trust, Spoil); 30] = [
         ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
         ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
         ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -57,6 +57,12 @@ fn each_reason_can_be_provoked() {
         }),
         ("late_sends", Trust::Void, |s| {
             (s.facts.open_loop, s.facts.late_ms_p99) = (true, Some(30.0));
+        }),
+        ("unsent", Trust::Doubtful, |s| s.facts.unsent = 11),
+        ("unsent", Trust::Void, |s| s.facts.unsent = 112),
+        ("cut_off", Trust::Doubtful, |s| {
+            s.outcomes.insert(Outcome::Cancelled, 11);
+            s.facts.cut_off = 11;
         }),
         ("lag", Trust::Doubtful, |s| set(s, "client_lag_ms", of(&[5.5]))),
         ("coalesced", Trust::Doubtful, |s| set(s, "coalesced_ratio", Figure::Value(0.06))),
@@ -71,6 +77,7 @@ fn each_reason_can_be_provoked() {
             (s.facts.client_cpu_cores, s.facts.cores) = (Some(1.9), Some(2.0));
         }),
         ("osl", Trust::Doubtful, |s| s.facts.delivered_output_ratio = Some(0.9)),
+        ("osl_long", Trust::Doubtful, |s| s.facts.delivered_output_ratio = Some(1.03)),
         ("usage_conflict", Trust::Doubtful, |s| s.facts.disagreeing_ratio = Some(0.5)),
         ("tokens_estimated", Trust::Doubtful, |s| {
             s.facts.output_token_source = Some(TokenSource::Chunks);
@@ -137,8 +144,25 @@ fn a_gpu_of_its_own_that_keeps_its_clocks_is_no_doubt() {
 }
 
 #[test]
-fn doubts_about_the_gpu_tell_figure_and_limit() {
+fn doubts_tell_figure_and_limit() {
     let cases = [
+        (Reason::Errors { ratio: 0.0234 }, "2.3 % of requests failed (limit 1 %)"),
+        (
+            Reason::LateSends { p99_ms: 5.0, answered_ms: 200.0 },
+            "requests were sent 5.00 ms late (p99; limit 2.00 ms); the median answer began after 200.0 ms",
+        ),
+        (
+            Reason::CutOff { requests: 8, ratio: 0.08 },
+            "8 requests (8.0 %) were cut off, the slowest ones (limit 1 %)",
+        ),
+        (
+            Reason::Unsent { requests: 8, ratio: 0.5 },
+            "8 requests (50.0 %) were due and never sent (limit 1 %)",
+        ),
+        (
+            Reason::ShortOutput { ratio: 0.5 },
+            "answers hold 50.0 % of the tokens asked for (at least 98 %)",
+        ),
         (
             Reason::GpuThrottled { ratio: 0.123 },
             "the GPU was throttled in 12.3 % of readings (limit 1 %)",

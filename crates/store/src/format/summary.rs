@@ -261,6 +261,12 @@ pub struct FactsLine {
     pub delayed_samples: u64,
     /// Times that the workload had nothing ready.
     pub starved: u64,
+    /// Requests in flight that were given up when the grace period was over.
+    #[serde(default)]
+    pub cut_off: u64,
+    /// Requests that were due and never sent.
+    #[serde(default)]
+    pub unsent: u64,
     /// Processor cores that inferbench used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_cpu_cores: Option<f64>,
@@ -316,6 +322,8 @@ impl FactsLine {
         let early_end = |name: &String| EarlyEnd::ALL.iter().find(|(_, known)| known == name);
         facts.delayed_samples = self.delayed_samples;
         facts.starved = self.starved;
+        facts.cut_off = self.cut_off;
+        facts.unsent = self.unsent;
         facts.client_cpu_cores = self.client_cpu_cores;
         facts.cores = self.cores;
         facts.clock_step_ms = self.clock_step_ms;
@@ -343,6 +351,8 @@ impl From<&Facts> for FactsLine {
             late_ms_p99: facts.late_ms_p99,
             delayed_samples: facts.delayed_samples,
             starved: facts.starved,
+            cut_off: facts.cut_off,
+            unsent: facts.unsent,
             client_cpu_cores: facts.client_cpu_cores,
             cores: facts.cores,
             cached_ratio: facts.cached_ratio,
@@ -520,6 +530,8 @@ mod tests {
         let facts = Facts {
             delayed_samples: 3,
             starved: 4,
+            cut_off: 5,
+            unsent: 6,
             client_cpu_cores: Some(1.5),
             cores: Some(2.0),
             clock_step_ms: Some(-20.0),
@@ -537,7 +549,8 @@ mod tests {
 
     #[test]
     fn a_file_from_before_telemetry_reads_and_what_is_unknown_is_not_written() {
-        let before = r#"{"began_ns":1,"ended_ns":2,"delayed_samples":0,"starved":0}"#;
+        let before =
+            r#"{"began_ns":1,"ended_ns":2,"delayed_samples":0,"starved":0,"cut_off":0,"unsent":0}"#;
         let line: FactsLine = serde_json::from_str(before).unwrap();
         assert_eq!(line.gpu_throttled_ratio, None);
         assert_eq!(serde_json::to_string(&line).unwrap(), before);

@@ -181,7 +181,17 @@ fn what_was_due_in_time_is_sent_within_the_grace_period() {
         let mut plan = plan(load, Until::duration(Duration::from_secs(1)));
         plan.points[0].grace = grace;
         let server = Scripted::always(Script::tokens(1).after(MS * 40));
-        go(&plan, server).0.points[0].summary.succeeded()
+        let (outcome, samples) = go(&plan, server);
+        let point = &outcome.points[0];
+        let unsent = point.summary.facts.unsent;
+        assert_eq!(
+            samples.samples().count() as u64 + unsent,
+            100,
+            "each is sent, or known to be unsent"
+        );
+        let is_said = point.verdict.reasons.iter().any(|r| matches!(r, Reason::Unsent { .. }));
+        assert_eq!(is_said, unsent > 0, "{:?}", point.verdict);
+        point.summary.succeeded()
     };
     assert_eq!(sent_with(Duration::from_secs(30)), 100);
     let cut = sent_with(MS * 500);
@@ -243,6 +253,8 @@ fn a_duration_ends_sending_and_the_grace_period_ends_the_rest() {
     assert_eq!(outcomes, [Outcome::Ok, Outcome::Ok, Outcome::Cancelled]);
     assert!(!outcome.interrupted, "ending at its time is no interruption");
     assert_eq!(outcome.points[0].summary.value("error_ratio"), Some(0.0));
+    let cut_off = Reason::CutOff { requests: 1, ratio: 1.0 / 3.0 };
+    assert!(outcome.points[0].verdict.reasons.contains(&cut_off), "the slowest is missing");
 }
 
 #[test]
@@ -335,6 +347,7 @@ fn a_share_of_requests_is_given_up_on_purpose_and_the_same_ones_each_time() {
     let given_up = || {
         let (outcome, samples) = go(&plan, Scripted::always(Script::tokens(11)));
         assert_eq!(outcome.points[0].summary.value("error_ratio"), Some(0.0));
+        assert_eq!(outcome.points[0].summary.facts.cut_off, 0, "given up on purpose");
         let given_up = samples.samples().filter(|s| s.outcome == Outcome::Cancelled);
         let mut given_up: Vec<_> = given_up
             .map(|s| {
