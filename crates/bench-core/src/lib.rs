@@ -107,7 +107,7 @@ pub use async_trait::async_trait;
 pub use clock::{Anchor, Clock, Moment};
 pub use goal::{
     Goal, GoalResult, Goodput, InvalidGoal, InvalidGoodput, InvalidLimit, InvalidQuantity,
-    Quantity, UnknownMetric,
+    MOST_ERRORS, Probes, Quantity, UnknownMetric, meets_all,
 };
 pub use grade::{Expected, Grade, Grader};
 pub use metrics::{

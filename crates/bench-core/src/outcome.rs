@@ -64,6 +64,19 @@ impl Outcome {
     pub const fn is_unreachable(self) -> bool {
         matches!(self, Self::Dns | Self::Refused | Self::ConnectTimeout | Self::Tls)
     }
+
+    /// Whether requests that ended so were sent to a server that is not there: none succeeded, and one could
+    /// not reach it.
+    pub fn nobody_answered(outcomes: impl IntoIterator<Item = Self>) -> bool {
+        let mut is_unreachable = false;
+        for outcome in outcomes {
+            if outcome.is_ok() {
+                return false;
+            }
+            is_unreachable |= outcome.is_unreachable();
+        }
+        is_unreachable
+    }
 }
 
 const NAMED: [(Outcome, &str); 18] = [

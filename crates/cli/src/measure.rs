@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bench_core::{
     MetricSink, Phase, PointOutcome, RunEvent, Sample, ServerInfo, SinkError, Stop, metric,
 };
-use bench_harness::{Code, Exit, Experiment, Failure, Finished, Target};
+use bench_harness::{Exit, Experiment, Failure, Finished, Target};
 use bench_report::{
     console::{self, Histograms, LogHistogram, Report, matrix, sweep::SweepReport},
     gate::GateReport,
@@ -110,9 +110,7 @@ fn sweep(
     finished: &Finished,
     summary: &SummaryFile,
 ) -> Result<String, Failure> {
-    let run = finished.directory.read_run().map_err(|error| {
-        Failure::new(Code::RunFiles, "the run cannot be read back").said(error.to_string())
-    })?;
+    let run = finished.run()?;
     let report = SweepReport {
         version: env!("CARGO_PKG_VERSION"),
         run: &run,

@@ -3,20 +3,20 @@
 use std::{cell::RefCell, collections::BTreeMap, path::PathBuf};
 
 use bench_core::{
-    Clock, Course, MetricSink, Plan, Point, PointOutcome, Prepared, RunError, RunOutcome, Stop,
-    Trust,
+    Clock, Course, MetricSink, Plan, Point, PointOutcome, Prepared, Probes, RunError, RunOutcome,
+    Stop, Trust,
 };
 use bench_report::{csv, genai_perf};
-use bench_store::{PointSummary, RunDirectory, RunLog, StoreError, SummaryFile, new_id};
+use bench_store::{PointSummary, RunDirectory, RunFile, RunLog, StoreError, SummaryFile, new_id};
 use serde_json::{Value, json};
 
 use crate::{
     Code, Exit, Export, Failure, Found, Settings, Target,
-    find::{Map, Search},
+    find::{Map, Search, found},
     lab::Lab,
     points::{self, Cell},
     resume::resumed,
-    sweep::{Sweep, is_failed, is_lost},
+    sweep::{Sweep, is_failed},
 };
 
 /// An experiment that is ready to run: a server answers, the points are known, its directory is there.
@@ -170,8 +170,15 @@ impl Experiment {
             record_again(&directory, lab.environment(&skipped))?;
         }
         let exported = export(&lab, &directory)?;
-        let found = map.map_or(Vec::new(), |map| map.found(&outcome.points));
-        Ok(Finished { plan, outcome, directory, exported, targets: lab.into_targets(), found })
+        let targets = lab.into_targets();
+        let mut finished =
+            Finished { plan, outcome, directory, exported, targets, found: Vec::new() };
+        if map.is_some()
+            && let Some(summary) = finished.summary()?
+        {
+            finished.found = found(&finished.run()?, &summary);
+        }
+        Ok(finished)
     }
 }
 
@@ -225,7 +232,7 @@ impl Finished {
         let is_unanswered = || self.found.iter().any(|found| found.highest.is_none());
         if points().any(ours) {
             Exit::Resource
-        } else if points().any(is_lost) && !points().all(is_failed) {
+        } else if points().any(PointOutcome::is_lost) && !points().all(is_failed) {
             Exit::Partial
         } else if points().any(|point| point.failure.is_some()) {
             Exit::Target
@@ -246,21 +253,28 @@ impl Finished {
     /// some load is what a sweep is to find out.
     fn misses_goals(&self) -> bool {
         let goals = &self.plan.goals;
-        let is_met = |outcome: &PointOutcome| {
-            goals.iter().all(|goal| goal.check(&outcome.summary).is_some_and(|result| result.met))
-        };
-        let mut cells: BTreeMap<u32, Repeats<'_>> = BTreeMap::new();
+        let mut cells: BTreeMap<u32, ((&str, &str), Probes)> = BTreeMap::new();
         for outcome in &self.outcome.points {
             let group = (outcome.point.target.as_str(), outcome.point.workload.as_str());
-            let none = Repeats { group, met: 0, missed: 0 };
-            let repeats = cells.entry(outcome.point.cell).or_insert(none);
-            if is_met(outcome) { repeats.met += 1 } else { repeats.missed += 1 }
+            let cell = cells.entry(outcome.point.cell).or_insert((group, Probes::default()));
+            cell.1.add(outcome.meets(goals));
         }
         let mut groups: BTreeMap<(&str, &str), bool> = BTreeMap::new();
-        for repeats in cells.values() {
-            *groups.entry(repeats.group).or_default() |= repeats.met > repeats.missed;
+        for (group, probes) in cells.values() {
+            *groups.entry(*group).or_default() |= probes.is_met();
         }
         !goals.is_empty() && groups.values().any(|is_met| !is_met)
+    }
+
+    /// What was to be measured, as it stands in its directory.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be read back.
+    pub fn run(&self) -> Result<RunFile, Failure> {
+        self.directory.read_run().map_err(|error| {
+            Failure::new(Code::RunFiles, "the run cannot be read back").caused_by(&error)
+        })
     }
 
     /// What came of it, as it stands in its directory.
@@ -273,14 +287,6 @@ impl Finished {
             Failure::new(Code::Artifacts, "the summary cannot be read back").caused_by(&error)
         })
     }
-}
-
-/// The repeats of a cell that met their goals, and those that did not.
-struct Repeats<'a> {
-    /// Target and workload.
-    group: (&'a str, &'a str),
-    met: u32,
-    missed: u32,
 }
 
 /// Failed requests that the gate lets pass.

@@ -8,17 +8,12 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fmt};
 
-use bench_core::{Course, Point, PointOutcome, Trust};
+use bench_core::{Course, Point, PointOutcome, Probes};
+use bench_store::{LoadLine, PointSummary, RunFile, State, SummaryFile};
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use crate::{
-    LoadSettings, Settings,
-    lab::Lab,
-    loads,
-    points::Cell,
-    sweep::{is_failed, is_lost},
-};
+use crate::{Settings, lab::Lab, loads, points::Cell, sweep::is_failed};
 
 /// Loads to try, in rising order: from `from` to `to`, each more than the one before by a share of
 /// `precision`, and whole numbers by one at least.
@@ -34,24 +29,6 @@ pub fn candidates(from: f64, to: f64, precision: f64, whole: bool) -> Vec<f64> {
     loads
 }
 
-/// What became of the probes of one load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Probes {
-    met: u32,
-    missed: u32,
-}
-
-impl Probes {
-    const fn count(self) -> u32 {
-        self.met + self.missed
-    }
-
-    /// What most of them say; a tie is a miss.
-    const fn is_met(self) -> bool {
-        self.met > self.missed
-    }
-}
-
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
@@ -65,9 +42,7 @@ enum Next {
 /// What to do next, with `loads` in rising order, `probes` by place, and `enough` of them for each load that
 /// matters.
 fn next(loads: &[f64], probes: &BTreeMap<usize, Probes>, enough: u32) -> Next {
-    let missed = probes.iter().find(|(_, probes)| !probes.is_met()).map(|(place, _)| *place);
-    let below = probes.range(..missed.unwrap_or(usize::MAX));
-    let met = below.rev().find(|(_, probes)| probes.is_met()).map(|(place, _)| *place);
+    let (met, missed) = Probes::edge(probes.iter().map(|(place, probes)| (*place, *probes)));
     match (met, missed) {
         (None, None) => return Next::Probe(0),
         (Some(met), None) if met + 1 < loads.len() => {
@@ -175,18 +150,15 @@ pub(crate) struct Search<'a> {
 pub(crate) struct Map {
     cells: Vec<Cell>,
     loads: Vec<f64>,
-    of: &'static str,
     enough: u32,
     settings: Settings,
 }
 
 impl Map {
     pub(crate) fn new(settings: &Settings, cells: &[Cell]) -> Self {
-        let is_closed = matches!(settings.loads.first(), Some(LoadSettings::Closed { .. }));
         Self {
             cells: cells.to_vec(),
             loads: settings.loads.iter().map(loads::size).collect(),
-            of: if is_closed { "concurrency" } else { "requests_per_s" },
             enough: settings.find.as_ref().map_or(1, |find| find.probes.get()),
             settings: settings.clone(),
         }
@@ -200,65 +172,71 @@ impl Map {
     fn probes(&self, group: usize, measured: &[PointOutcome]) -> BTreeMap<usize, Probes> {
         let mut probes: BTreeMap<usize, Probes> = BTreeMap::new();
         // That nobody was there says nothing about a load.
-        for outcome in measured.iter().filter(|outcome| !is_lost(outcome)) {
+        for outcome in measured.iter().filter(|outcome| !outcome.is_lost()) {
             let place = (outcome.point.cell as usize).checked_sub(group);
             let Some(place) = place.filter(|place| *place < self.loads.len()) else { continue };
             let entry = probes.entry(place).or_default();
-            match self.is_met(outcome) {
-                true => entry.met += 1,
-                false => entry.missed += 1,
-            }
+            entry.add(outcome.meets(&self.settings.goals.slo));
         }
         probes
     }
+}
 
-    /// Whether a point met every goal. One that fails more than a hundredth of its requests meets none, nor
-    /// does one whose numbers are void.
-    fn is_met(&self, outcome: &PointOutcome) -> bool {
-        const MOST_ERRORS: f64 = 0.01;
-        let mut goals = self.settings.goals.slo.iter();
-        outcome.failure.is_none()
-            && outcome.verdict.trust != Trust::Void
-            && outcome.summary.value("error_ratio").is_none_or(|ratio| ratio <= MOST_ERRORS)
-            && goals.all(|goal| goal.check(&outcome.summary).is_some_and(|result| result.met))
+/// What the points of `run` found, for each target and workload; nothing where nothing was sought. Like what
+/// is shown of the points, it is told from what is stored of them: the two cannot contradict each other.
+pub fn found(run: &RunFile, summary: &SummaryFile) -> Vec<Found> {
+    if run.plan["find"].is_null() {
+        return Vec::new();
     }
+    let mut groups: Vec<(&str, &str)> = Vec::new();
+    for point in &summary.points {
+        let group = (point.target.as_str(), point.workload.as_str());
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups.into_iter().filter_map(|group| found_in(group, summary)).collect()
+}
 
-    /// What the points of a run found, for each target and workload.
-    pub(crate) fn found(&self, measured: &[PointOutcome]) -> Vec<Found> {
-        self.groups().filter_map(|group| self.found_in(group, measured)).collect()
+/// What was found for one target and workload.
+fn found_in((target, workload): (&str, &str), summary: &SummaryFile) -> Option<Found> {
+    let in_group = |point: &&PointSummary| point.target == target && point.workload == workload;
+    let points: Vec<&PointSummary> = summary.points.iter().filter(in_group).collect();
+    let first = points.first()?;
+    let mut loads: BTreeMap<u32, (f64, Probes)> = BTreeMap::new();
+    for point in points.iter().filter(|point| !point.is_lost()) {
+        let (_, load) = point.load.place();
+        loads.entry(point.cell).or_insert((load, Probes::default())).1.add(point.meets_goals());
     }
-
-    fn found_in(&self, group: usize, measured: &[PointOutcome]) -> Option<Found> {
-        let probes = self.probes(group, measured);
-        let in_group = |outcome: &&PointOutcome| {
-            (outcome.point.cell as usize).checked_sub(group).is_some_and(|n| n < self.loads.len())
-        };
-        let example = measured.iter().find(in_group)?;
-        let missed = probes.iter().find(|(_, probes)| !probes.is_met()).map(|(place, _)| *place);
-        let below = probes.range(..missed.unwrap_or(usize::MAX));
-        let met = below.rev().find(|(_, probes)| probes.is_met()).map(|(place, _)| *place);
-        let tried = |place: usize| {
-            let Probes { met, missed } = probes[&place];
-            Tried { load: self.loads[place], met, probes: met + missed }
-        };
-        let is_void = |outcome: &PointOutcome| {
-            outcome.verdict.trust == Trust::Void && outcome.summary.succeeded() > 0
-        };
-        let at = |place: usize| {
-            measured.iter().filter(move |outcome| outcome.point.cell as usize == group + place)
-        };
-        let sure = |place: usize| confidence(probes[&place]);
-        Some(Found {
-            target: example.point.target.clone(),
-            workload: example.point.workload.clone(),
-            of: self.of,
-            highest: met.map(tried),
-            lowest_missed: missed.map(tried),
-            confidence: met.into_iter().chain(missed).map(sure).fold(1.0, f64::min),
-            limited_by_client: missed.is_some_and(|place| at(place).any(is_void)),
-            unfinished: !matches!(next(&self.loads, &probes, self.enough), Next::Done(..)),
-        })
-    }
+    let (places, loads): (Vec<u32>, Vec<(f64, Probes)>) = loads.into_iter().unzip();
+    let probes = loads.iter().map(|(_, probes)| *probes);
+    let (met, missed) = Probes::edge(probes.enumerate());
+    let tried = |place: usize| {
+        let (load, probes) = loads[place];
+        Tried { load, met: probes.met, probes: probes.count() }
+    };
+    let is_void = |point: &&PointSummary| point.trust == "void" && point.succeeded() > 0;
+    let is_void_at =
+        |place: usize| points.iter().filter(|point| point.cell == places[place]).any(is_void);
+    let sure = |place: usize| confidence(loads[place].1);
+    // Groups are searched one after the other: what was stopped is the last one.
+    let is_stopped =
+        summary.state != State::Finished && summary.points.last().as_ref().is_some_and(in_group);
+    Some(Found {
+        target: target.to_owned(),
+        workload: workload.to_owned(),
+        of: match first.load {
+            LoadLine::Closed { .. } => "concurrency",
+            LoadLine::Open { .. } => "requests_per_s",
+        },
+        highest: met.map(tried),
+        lowest_missed: missed.map(tried),
+        confidence: met.into_iter().chain(missed).map(sure).fold(1.0, f64::min),
+        limited_by_client: missed.is_some_and(is_void_at),
+        unfinished: is_stopped
+            || first.succeeded() == 0
+            || points.iter().any(|point| point.is_lost()),
+    })
 }
 
 /// How unlikely it is that probes of a load at the edge, which meets its goals every second time, come out
@@ -286,7 +264,7 @@ impl Course for Search<'_> {
             let mut of_group = measured.iter().filter(of_group);
             // A server that is lost, or answers nothing at the least load, is not to be searched.
             if of_group.clone().next().is_some_and(is_failed)
-                || of_group.any(is_lost)
+                || of_group.any(PointOutcome::is_lost)
                 || lab.beyond_context(self.map.cells[group]).is_some()
             {
                 continue;
@@ -319,10 +297,7 @@ mod tests {
             match next(loads, &probes, enough) {
                 Next::Probe(place) => {
                     let entry = probes.entry(place).or_default();
-                    match meets(loads[place], entry.count()) {
-                        true => entry.met += 1,
-                        false => entry.missed += 1,
-                    }
+                    entry.add(meets(loads[place], entry.count()));
                     count += 1;
                     assert!(count < 500, "the search does not end");
                 }

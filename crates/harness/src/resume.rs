@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bench_core::{PointOutcome, Resumed, Verdict};
 use bench_store::{EventKind, PointSummary, RunDirectory, RunFile, State, summarize};
 
-use crate::{Code, Failure, lab::Lab, points::Cell, sweep::nobody_answered};
+use crate::{Code, Failure, lab::Lab, points::Cell};
 
 /// What was measured of the run in `directory`, to go on from there: the points that ended, but for those
 /// that were cut short or could not be measured, which are measured again.
@@ -59,10 +59,7 @@ pub(crate) fn resumed(
 
 /// Whether a point was measured to its end, on a server that was there.
 fn is_whole(point: &PointSummary) -> bool {
-    let outcomes = point.outcomes.keys().filter_map(|outcome| outcome.parse().ok());
-    point.failure.is_none()
-        && point.reasons.iter().all(|reason| reason.code != "interrupted")
-        && !nobody_answered(outcomes)
+    !point.is_lost() && point.reasons.iter().all(|reason| reason.code != "interrupted")
 }
 
 /// The number after that of the last point that was begun.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bench_core::{Course, EarlyEnd, Outcome, Point, PointOutcome, stats};
+use bench_core::{Course, EarlyEnd, Point, PointOutcome, stats};
 
 use crate::{Settings, loads, points::Cell};
 
@@ -44,7 +44,7 @@ impl Sweep {
     /// Whether its target could not be reached. One that refuses a prompt may answer the next.
     fn is_lost(&self, point: &Point, measured: &[PointOutcome]) -> bool {
         let of_target = |done: &&PointOutcome| done.point.target == point.target;
-        measured.iter().filter(of_target).any(is_lost)
+        measured.iter().filter(of_target).any(PointOutcome::is_lost)
     }
 
     /// Whether less load of the same kind was too much already.
@@ -104,23 +104,6 @@ fn is_plateau(less: &PointOutcome, more: &PointOutcome) -> bool {
 /// Whether a point has nothing but failures.
 pub(crate) fn is_failed(done: &PointOutcome) -> bool {
     done.failure.is_some() || done.summary.succeeded() == 0
-}
-
-/// Whether a point shows that its target is lost: it could not be prepared, or nobody was there to answer.
-pub(crate) fn is_lost(done: &PointOutcome) -> bool {
-    done.failure.is_some() || nobody_answered(done.summary.outcomes.keys().copied())
-}
-
-/// Whether requests with these outcomes were sent to a server that is not there.
-pub(crate) fn nobody_answered(outcomes: impl IntoIterator<Item = Outcome>) -> bool {
-    let mut is_unreachable = false;
-    for outcome in outcomes {
-        if outcome.is_ok() {
-            return false;
-        }
-        is_unreachable |= outcome.is_unreachable();
-    }
-    is_unreachable
 }
 
 impl Course for Sweep {

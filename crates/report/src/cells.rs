@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bench_core::stats::{LEVEL, Repeats, outliers, percentile};
+use bench_core::{
+    MOST_ERRORS, Probes,
+    stats::{LEVEL, Repeats, outliers, percentile},
+};
 use bench_store::{LoadLine, MetricLine, PointSummary, SummaryFile};
 
 /// All repeats of one cell: a load on a target with a workload.
@@ -18,6 +21,16 @@ pub(crate) struct Group<'a> {
     pub(crate) target: &'a str,
     pub(crate) workload: &'a str,
     pub(crate) cells: Vec<Cell<'a>>,
+}
+
+/// A goal that repeats of a cell missed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Missed {
+    pub(crate) goal: String,
+    /// The mean of what it came to in those.
+    pub(crate) value: Option<f64>,
+    /// How many repeats, of how many, unless all.
+    pub(crate) repeats: Option<(usize, usize)>,
 }
 
 /// A mean of repeats, and how far from it the mean of all repeats that could be made may lie.
@@ -168,21 +181,43 @@ impl<'a> Cell<'a> {
         })
     }
 
-    /// Whether every repeat kept to every goal; `None` without goals.
-    pub(crate) fn met(&self) -> Option<bool> {
-        let mut goals = self.points.iter().flat_map(|point| &point.goals).peekable();
-        goals.peek()?;
-        Some(goals.all(|goal| goal.met))
+    /// How many repeats met every goal; `None` without goals, or if none says anything about this load.
+    pub(crate) fn probes(&self) -> Option<Probes> {
+        let told = self.points.iter().filter(|point| !point.goals.is_empty() && !point.is_lost());
+        let probes: Probes = told.map(|point| point.meets_goals()).collect();
+        (probes.count() > 0).then_some(probes)
     }
 
-    /// The goals that were missed, each with the mean of what it came to.
-    pub(crate) fn missed(&self) -> Vec<(&'a str, Option<f64>)> {
-        let mut missed: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        for goal in self.points.iter().flat_map(|point| &point.goals).filter(|goal| !goal.met) {
-            missed.entry(&goal.goal).or_default().extend(goal.value);
+    /// Whether it meets every goal.
+    pub(crate) fn met(&self) -> Option<bool> {
+        self.probes().map(Probes::is_met)
+    }
+
+    /// The goals that repeats missed, and that of few errors, which goes with all others.
+    pub(crate) fn missed(&self) -> Vec<Missed> {
+        let mut missed: BTreeMap<&str, (Vec<f64>, usize)> = BTreeMap::new();
+        let errors = format!("error_ratio <= {MOST_ERRORS}");
+        for point in self.points.iter().filter(|point| !point.goals.is_empty()) {
+            let mut add = |goal, value: Option<f64>| {
+                let (values, repeats) = missed.entry(goal).or_default();
+                values.extend(value);
+                *repeats += 1;
+            };
+            for goal in point.goals.iter().filter(|goal| !goal.met) {
+                add(&goal.goal, goal.value);
+            }
+            let failed = point.number_of("error_ratio", None);
+            if let Some(ratio) = failed.filter(|ratio| *ratio > MOST_ERRORS) {
+                add(&errors, Some(ratio));
+            }
         }
-        let mean = |values: &[f64]| Repeats::of(values).map(|repeats| repeats.mean);
-        missed.into_iter().map(|(goal, values)| (goal, mean(&values))).collect()
+        let of = self.points.len();
+        let line = |(goal, (values, repeats)): (&str, (Vec<f64>, usize))| Missed {
+            goal: goal.to_owned(),
+            value: Repeats::of(&values).map(|repeats| repeats.mean),
+            repeats: (repeats < of).then_some((repeats, of)),
+        };
+        missed.into_iter().map(line).collect()
     }
 
     /// How many requests succeeded, and how many failed.

@@ -102,9 +102,13 @@ fn check_order(place: &Place) {
 /// What `find --json` found for the only target: the highest load that meets the goal, and the lowest that
 /// does not.
 fn found(words: &str) -> (f64, f64) {
-    let ended = Place::new().inferbench("find").words(words).words(QUIET).words("--json").exits(0);
+    let place = Place::new();
+    let ended = place.inferbench("find").words(words).words(QUIET).words("--json").exits(0);
     let result: Value = serde_json::from_str(&ended.stdout).unwrap();
     let [found] = &result["found"].as_array().unwrap()[..] else { panic!("{}", result["found"]) };
+    let again = place.inferbench("runs show @last --json").exits(0).stdout;
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["found"], result["found"], "told of what is stored");
     assert_eq!(found["unfinished"], false, "{found}");
     let load = |key: &str| found[key]["load"].as_f64().unwrap_or_else(|| panic!("{found}"));
     (load("highest"), load("lowest_missed"))

@@ -1,4 +1,5 @@
-//! What a service must reach: of a point ([`Goal`]), and of each request ([`Goodput`]).
+//! What a service must reach: of a point ([`Goal`]), and of each request ([`Goodput`]); and up to which load
+//! it does ([`Probes`]).
 
 use std::{fmt, str::FromStr};
 
@@ -6,6 +7,7 @@ use crate::Summary;
 
 mod goodput;
 mod name;
+mod probes;
 mod quantity;
 mod statistic;
 #[cfg(test)]
@@ -13,6 +15,7 @@ mod tests;
 
 pub use goodput::{Goodput, InvalidGoodput};
 pub use name::{InvalidLimit, UnknownMetric};
+pub use probes::{MOST_ERRORS, Probes, meets_all};
 pub use quantity::{InvalidQuantity, Quantity};
 
 /// What a service level objective asks of a point: `p95(ttft) < 500ms`, `error_rate <= 1%`.

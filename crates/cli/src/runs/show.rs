@@ -1,6 +1,6 @@
 //! `runs show`: what is known of one run.
 
-use bench_harness::Failure;
+use bench_harness::{Failure, found as found_in};
 use bench_report::console::{
     matrix,
     sweep::{self, SweepReport},
@@ -23,10 +23,16 @@ pub(super) fn show(entry: &Entry, as_json: bool) -> Result<(), Failure> {
         Err(_) if entry.problem.is_some() => None,
         Err(error) => return Err(unreadable(&error)),
     };
+    let run = entry.directory().read_run().ok();
+    let found = run.as_ref().zip(summary.as_ref());
+    let found = found.map_or(Vec::new(), |(run, summary)| found_in(run, summary));
     let tail = tail(entry);
     if as_json {
         let mut shown = to_json(entry);
         shown["summary"] = to_json(&summary);
+        if !found.is_empty() {
+            shown["found"] = to_json(&found);
+        }
         if let Some(tail) = &tail {
             shown["samples"] = json!({
                 "read": tail.read,
@@ -38,8 +44,11 @@ pub(super) fn show(entry: &Entry, as_json: bool) -> Result<(), Failure> {
     let mut text = facts(entry, tail.as_ref()).render(output::width());
     if let Some(summary) = summary.filter(|summary| !summary.points.is_empty()) {
         text += "\n";
-        text += &match entry.directory().read_run() {
-            Ok(run) if summary.points.len() > 1 => several(&run, &summary),
+        for found in &found {
+            text += &format!("{}\n", output::visible(&format!("{}: {found}", found.target)));
+        }
+        text += &match &run {
+            Some(run) if summary.points.len() > 1 => several(run, &summary),
             _ => points(&summary).render(output::width()),
         };
     }

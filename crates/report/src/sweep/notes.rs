@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use bench_core::Probes;
 use bench_store::{PointSummary, ReasonLine, State};
 
 use super::{Doubt, Note, Sweep, sentence::came_to};
@@ -24,9 +25,9 @@ impl<'a> Sweep<'a> {
         let mut notes = Vec::new();
         let mut add = |label, text| notes.push(Note { label, text });
         for (group, cell) in self.cells() {
-            for (goal, value) in cell.missed() {
+            for missed in cell.missed() {
                 let place = self.place(group, cell);
-                add("Missed", format!("{place}: {goal}{}", came_to(value, style)));
+                add("Missed", format!("{place}: {}{}", missed.goal, came_to(&missed, style)));
             }
         }
         for (group, cell) in self.cells() {
@@ -144,6 +145,10 @@ impl<'a> Sweep<'a> {
             marks.push(format!(
                 "{sign} half of the 95 % interval of the mean over repeats (Student's t)"
             ));
+        }
+        let is_mixed = |probes: Probes| probes.met > 0 && probes.missed > 0;
+        if self.cells().any(|(_, cell)| cell.probes().is_some_and(is_mixed)) {
+            marks.push("yes 2/3: so many repeats met every goal; most of them decide".to_owned());
         }
         if self.best().is_some_and(|(_, cell)| cell.met() == Some(true)) {
             marks.push("< best load that meets every goal".to_owned());

@@ -1,5 +1,7 @@
 //! A row for each load.
 
+use bench_core::Probes;
+
 use super::Sweep;
 use crate::{
     cells::{Cell, load_words},
@@ -97,14 +99,23 @@ impl Sweep<'_> {
                 if below { entry.marked() } else { entry }
             }
             Kind::Share(metric) => Entry::estimate(cell.estimate(metric, None), 100.0, style),
-            Kind::Goals => match cell.met() {
-                Some(true) if is_best => Entry::new("yes <", Paint::Good),
-                Some(true) => Entry::new("yes", Paint::Good),
-                Some(false) => Entry::new("no", Paint::Bad),
+            Kind::Goals => match cell.probes() {
+                Some(probes) => goals_entry(probes, is_best),
                 None => Entry::unknown(style),
             },
         }
     }
+}
+
+/// `yes`, `no` or, where repeats differ, `yes 2/3`.
+fn goals_entry(probes: Probes, is_best: bool) -> Entry {
+    let (word, paint) = if probes.is_met() { ("yes", Paint::Good) } else { ("no", Paint::Bad) };
+    let share = match (probes.met, probes.missed) {
+        (0, _) | (_, 0) => String::new(),
+        (met, _) => format!(" {met}/{}", probes.count()),
+    };
+    let best = if is_best { " <" } else { "" };
+    Entry::new(format!("{word}{share}{best}"), paint)
 }
 
 fn trust_entry(cell: &Cell<'_>) -> Entry {

@@ -1,8 +1,10 @@
 //! The result in a sentence.
 
+use bench_core::Probes;
+
 use super::{Sentence, Sweep};
 use crate::{
-    cells::{Cell, Group, load_words},
+    cells::{Cell, Group, Missed, load_words},
     console::{Paint, Style, number},
 };
 
@@ -17,12 +19,10 @@ impl<'a> Sweep<'a> {
         let void = |text| Sentence { word: "VOID".to_owned(), paint: Paint::Bad, text };
         let judged: Vec<&Cell<'_>> =
             self.cells().map(|(_, cell)| cell).filter(|cell| is_judged(cell)).collect();
-        if judged.is_empty() {
-            return void(self.nothing());
-        }
         match (judged.iter().any(|cell| cell.met().is_some()), self.best()) {
-            (true, None) => self.missed(style),
             (_, Some((group, cell))) => self.best_of(group, cell, style),
+            (true, None) => self.missed(style),
+            (false, None) if judged.is_empty() => void(self.nothing()),
             (false, None) => void("no point has a throughput.".to_owned()),
         }
     }
@@ -43,14 +43,12 @@ impl<'a> Sweep<'a> {
     pub(crate) fn best(&self) -> Option<(&Group<'a>, &Cell<'a>)> {
         let has_goals = self.cells().any(|(_, cell)| cell.met().is_some());
         let best_of = |group: &'_ Group<'a>| -> Option<usize> {
-            let judged = || group.cells.iter().enumerate().filter(|(_, cell)| is_judged(cell));
             if has_goals {
-                return judged()
-                    .rfind(|(_, cell)| cell.met() == Some(true))
-                    .map(|(place, _)| place);
+                return edge(group).0;
             }
+            let judged = group.cells.iter().enumerate().filter(|(_, cell)| is_judged(cell));
             let with_throughput =
-                judged().filter_map(|(place, cell)| Some((place, throughput(cell)?)));
+                judged.filter_map(|(place, cell)| Some((place, throughput(cell)?)));
             with_throughput.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(place, _)| place)
         };
         let bests =
@@ -64,6 +62,8 @@ impl<'a> Sweep<'a> {
         let trust = cell.trust();
         let (word, paint) = match (has_goals, trust) {
             (true, "trusted") => ("PASS".to_owned(), Paint::Good),
+            // Most repeats decide, and they are not.
+            (true, "void") => ("PASS, PARTLY VOID".to_owned(), Paint::Doubt),
             (true, _) => ("PASS, DOUBTFUL".to_owned(), Paint::Doubt),
             (false, "trusted") => ("TRUSTED".to_owned(), Paint::Good),
             (false, _) => ("DOUBTFUL".to_owned(), Paint::Doubt),
@@ -78,12 +78,12 @@ impl<'a> Sweep<'a> {
             (false, 1) => ".",
             (false, _) => ", at the load with most throughput.",
         };
-        let above = group.cells.iter().filter(|c| is_judged(c)).find(|c| beyond(c, cell));
-        if let Some((above, (goal, value))) =
-            above.and_then(|above| Some((above, above.missed().first().copied()?)))
+        let above = edge(group).1.map(|place| &group.cells[place]);
+        if let Some((above, missed)) =
+            above.and_then(|above| Some((above, above.missed().into_iter().next()?)))
         {
             let load = load_words(above.load());
-            text += &format!(" At {load} {goal} is missed{}.", came_to(value, style));
+            text += &format!(" At {load} {} is missed{}.", missed.goal, came_to(&missed, style));
         }
         let worst = cell.points().iter().find_map(|point| point.reasons.first());
         if let Some(worst) = worst.filter(|_| trust != "trusted") {
@@ -100,7 +100,7 @@ impl<'a> Sweep<'a> {
             let missed: Vec<String> = cell
                 .missed()
                 .iter()
-                .map(|(goal, value)| format!("{goal} is missed{}", came_to(*value, style)))
+                .map(|missed| format!("{} is missed{}", missed.goal, came_to(missed, style)))
                 .collect();
             let target = match self.groups.len() {
                 1 => String::new(),
@@ -117,9 +117,10 @@ fn is_judged(cell: &Cell<'_>) -> bool {
     !cell.is_void() && cell.measured().next().is_some()
 }
 
-fn beyond(cell: &Cell<'_>, other: &Cell<'_>) -> bool {
-    let ((unit, load), (same, least)) = (cell.load().place(), other.load().place());
-    unit == same && load > least
+/// The places of the highest load that meets every goal, and of the lowest above it that does not.
+fn edge(group: &Group<'_>) -> (Option<usize>, Option<usize>) {
+    let probes = |(place, cell): (usize, &Cell<'_>)| Some((place, cell.probes()?));
+    Probes::edge(group.cells.iter().enumerate().filter_map(probes))
 }
 
 fn throughput(cell: &Cell<'_>) -> Option<f64> {
@@ -149,6 +150,11 @@ fn users(cell: &Cell<'_>, style: Style) -> String {
 }
 
 /// What a goal came to, to be said after it.
-pub(super) fn came_to(value: Option<f64>, style: Style) -> String {
-    value.map_or_else(String::new, |value| format!(": {}", number::significant(value, style)))
+pub(super) fn came_to(missed: &Missed, style: Style) -> String {
+    let number = |value| format!(": {}", number::significant(value, style));
+    let value = missed.value.map_or_else(String::new, number);
+    match missed.repeats {
+        Some((repeats, of)) => format!("{value} (in {repeats} of {of} repeats)"),
+        None => value,
+    }
 }

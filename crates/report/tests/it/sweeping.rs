@@ -3,7 +3,7 @@ use bench_report::{
     console::{LEAST_WIDTH, Style, SweepReport, matrix, sweep},
     markdown,
 };
-use bench_store::{PointSummary, State};
+use bench_store::{GoalLine, PointSummary, State};
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
@@ -154,6 +154,33 @@ fn goals_decide_which_load_is_the_best() {
         "{}",
         first(1.0)
     );
+}
+
+/// What the search says of the same points.
+#[test]
+fn most_repeats_decide_and_errors_miss_every_goal() {
+    let mut points = with_goal(stored::sweep("vllm", 3, 1.0), 200.0);
+    // Of 8 users one repeat misses; of 32 two do, one of them by its errors.
+    points[4].goals[0] = GoalLine { value: Some(300.0), met: false, ..points[4].goals[0].clone() };
+    points[6].goals[0] = GoalLine { value: Some(400.0), met: false, ..points[6].goals[0].clone() };
+    let failing = point(&Spec { load: 32, repeat: 1, failed: 14, ..Spec::default() });
+    points[7] = with_goal(vec![failing], 200.0).remove(0);
+    let text = show(sweep::render, &stored("7Q4K", points), 120, PLAIN);
+    assert!(text.contains("PASS  8 users get"), "{text}");
+    assert!(text.contains("yes 2/3 <") && text.contains("no 1/3"), "{text}");
+    let one = "8 users: p95(ttft_ms)<200ms: 300 (in 1 of 3 repeats)";
+    let errors = "32 users: error_ratio <= 0.01: 0.0196 (in 1 of 3 repeats)";
+    assert!(text.contains(one) && text.contains(errors), "{text}");
+}
+
+#[test]
+fn a_void_repeat_misses_and_does_not_outvote_the_others() {
+    let mut points = with_goal(stored::sweep("vllm", 3, 1.0), 200.0);
+    for place in [6, 9, 10, 11] {
+        points[place] = against(points[place].clone(), "void", "lag", "read late");
+    }
+    let text = show(sweep::render, &stored("7Q4K", points), 120, PLAIN);
+    assert!(text.contains("PASS, PARTLY VOID  32 users get"), "{text}");
 }
 
 #[test]

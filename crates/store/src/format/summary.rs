@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bench_core::{
     EarlyEnd, Facts, Figure, Goal, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary,
-    TokenSource, Verdict,
+    TokenSource, Verdict, meets_all,
     stats::{Distribution, Drift, PERCENTILES, sample_floor},
 };
 use serde::{Deserialize, Serialize};
@@ -132,6 +132,26 @@ impl PointSummary {
             facts: (&summary.facts).into(),
             metrics: metrics(summary),
         }
+    }
+
+    /// Whether it meets every goal that it was asked to keep to, as
+    /// [`PointOutcome::meets`](bench_core::PointOutcome::meets) has it.
+    pub fn meets_goals(&self) -> bool {
+        let is_void = self.failure.is_some() || self.trust == "void";
+        let error_ratio = self.number_of("error_ratio", None);
+        meets_all(is_void, error_ratio, self.goals.iter().map(|goal| goal.met))
+    }
+
+    /// Whether it shows that its target is lost, as
+    /// [`PointOutcome::is_lost`](bench_core::PointOutcome::is_lost) has it.
+    pub fn is_lost(&self) -> bool {
+        let outcomes = self.outcomes.keys().filter_map(|outcome| outcome.parse().ok());
+        self.failure.is_some() || Outcome::nobody_answered(outcomes)
+    }
+
+    /// How many requests succeeded.
+    pub fn succeeded(&self) -> u64 {
+        self.outcomes.get("ok").copied().unwrap_or(0)
     }
 
     /// How many requests failed. Those that the client gave up neither succeeded nor failed.
