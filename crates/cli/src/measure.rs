@@ -93,7 +93,8 @@ fn report(
     }
     match &finished.outcome.points[..] {
         [] => output::say("stopped before anything was measured"),
-        [outcome] if finished.found.is_empty() => {
+        // Of several that were planned, the others are told of as well.
+        [outcome] if finished.found.is_empty() && finished.plan.points.len() < 2 => {
             output::result(&page(args, finished, outcome, histograms))?;
         }
         _ => {
@@ -127,12 +128,19 @@ fn sweep(
 
 /// Commands that may come next after a run of several points.
 fn next_of_several(finished: &Finished) -> Vec<String> {
-    let is_partial = finished.outcome.interrupted
-        || finished.outcome.points.iter().any(|outcome| outcome.failure.is_some());
-    match is_partial {
-        true => vec![format!("inferbench resume {}", finished.plan.id)],
+    match is_partial(finished) {
+        true => vec![resume(finished)],
         false => vec!["inferbench compare @prev @last".to_owned()],
     }
+}
+
+/// Whether something that was planned is still to be measured.
+fn is_partial(finished: &Finished) -> bool {
+    finished.outcome.interrupted || finished.outcome.points.iter().any(PointOutcome::is_lost)
+}
+
+fn resume(finished: &Finished) -> String {
+    format!("inferbench resume {}", finished.plan.id)
 }
 
 /// What was written where.
@@ -171,7 +179,7 @@ fn page(
     });
     let unknown = ServerInfo::default();
     let saved = saved(finished);
-    let next = next_commands(point, outcome);
+    let next = next_commands(finished, outcome);
     let shown = histograms.0.lock().unwrap_or_else(PoisonError::into_inner);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -184,6 +192,7 @@ fn page(
             model: target.map_or("", |target| &target.model),
             simulated: target.is_some_and(Target::is_simulated),
         },
+        skipped: &finished.skipped,
         histograms: Histograms { ttft: Some(&shown.ttft), gaps: Some(&shown.gaps) },
         saved: &saved,
         next: &next,
@@ -192,12 +201,14 @@ fn page(
 }
 
 /// Commands that may come next, all of which exist.
-fn next_commands(point: &bench_core::Point, outcome: &PointOutcome) -> Vec<String> {
-    let streams = match &point.load {
+fn next_commands(finished: &Finished, outcome: &PointOutcome) -> Vec<String> {
+    let streams = match &outcome.point.load {
         bench_core::Load::Closed { concurrency, .. } => concurrency.get().max(1),
         bench_core::Load::Open { .. } => 100,
     };
-    let mut next = vec![format!("inferbench doctor --self-test -c {streams}")];
+    let mut next = Vec::new();
+    next.extend(is_partial(finished).then(|| resume(finished)));
+    next.push(format!("inferbench doctor --self-test -c {streams}"));
     if outcome.summary.succeeded() > 0 {
         next.push("inferbench explain ttft_ms".to_owned());
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Code, Exit, Export, Failure, Found, Settings, Target,
-    find::{Map, Search, found},
+    find::{self, Map, Search},
     lab::Lab,
     points::{self, Cell},
     resume::resumed,
@@ -42,6 +42,8 @@ pub struct Finished {
     pub exported: Vec<String>,
     /// The servers, as far as they were found, by the names that points give them.
     pub targets: Vec<Target>,
+    /// Cells that were left out, each with why, in words.
+    pub skipped: Vec<String>,
     /// The highest loads that meet every goal, where these were sought.
     pub found: Vec<Found>,
 }
@@ -111,6 +113,14 @@ fn skipped(lab: &Lab, cells: &[Cell]) -> Vec<Value> {
     skipped
 }
 
+/// The same in words.
+fn skipped_words(skipped: &[Value]) -> impl Iterator<Item = String> {
+    skipped.iter().map(|cell| {
+        let text = |key: &str| cell[key].as_str().unwrap_or_default();
+        format!("{} of {}: {}", text("workload"), text("target"), text("why"))
+    })
+}
+
 impl Experiment {
     /// What will be measured.
     pub fn plan(&self) -> &Plan {
@@ -125,10 +135,7 @@ impl Experiment {
     /// What was noticed while everything was made ready, in words for the user.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.lab.notes();
-        notes.extend(self.skipped.iter().map(|cell| {
-            let text = |key: &str| cell[key].as_str().unwrap_or_default();
-            format!("skipped: {} of {}: {}", text("workload"), text("target"), text("why"))
-        }));
+        notes.extend(skipped_words(&self.skipped).map(|cell| format!("skipped: {cell}")));
         notes
     }
 
@@ -171,12 +178,13 @@ impl Experiment {
         }
         let exported = export(&lab, &directory)?;
         let targets = lab.into_targets();
-        let mut finished =
-            Finished { plan, outcome, directory, exported, targets, found: Vec::new() };
+        let skipped = skipped_words(&skipped).collect();
+        let found = Vec::new();
+        let mut finished = Finished { plan, outcome, directory, exported, targets, skipped, found };
         if map.is_some()
             && let Some(summary) = finished.summary()?
         {
-            finished.found = found(&finished.run()?, &summary);
+            finished.found = find::found(&finished.run()?, &summary);
         }
         Ok(finished)
     }

@@ -90,7 +90,7 @@ pub(crate) fn groups(summary: &SummaryFile) -> Vec<Group<'_>> {
             None => groups.push(Group {
                 target: &point.target,
                 workload: &point.workload,
-                cells: vec![Cell { points: vec![point] }],
+                cells: vec![Cell::of(point)],
             }),
         }
     }
@@ -115,12 +115,17 @@ impl<'a> Group<'a> {
         };
         match self.cells.iter_mut().find(is_its) {
             Some(cell) => cell.points.push(point),
-            None => self.cells.push(Cell { points: vec![point] }),
+            None => self.cells.push(Cell::of(point)),
         }
     }
 }
 
 impl<'a> Cell<'a> {
+    /// That of one point alone.
+    pub(crate) fn of(point: &'a PointSummary) -> Self {
+        Self { points: vec![point] }
+    }
+
     pub(crate) fn points(&self) -> &[&'a PointSummary] {
         &self.points
     }

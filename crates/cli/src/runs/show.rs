@@ -5,7 +5,9 @@ use bench_report::console::{
     matrix,
     sweep::{self, SweepReport},
 };
-use bench_store::{Entry, MetricLine, RunFile, RunState, SummaryFile, TornTail, read_samples};
+use bench_store::{
+    Entry, GoalLine, MetricLine, ReasonLine, RunFile, RunState, SummaryFile, TornTail, read_samples,
+};
 use serde_json::json;
 
 use super::{
@@ -48,7 +50,7 @@ pub(super) fn show(entry: &Entry, as_json: bool) -> Result<(), Failure> {
             text += &format!("{}\n", output::visible(&format!("{}: {found}", found.target)));
         }
         text += &match &run {
-            Some(run) if summary.points.len() > 1 => several(run, &summary),
+            Some(run) if summary.points.len().max(run.points.len()) > 1 => several(run, &summary),
             _ => points(&summary).render(output::width()),
         };
     }
@@ -162,12 +164,17 @@ fn points(summary: &SummaryFile) -> Table {
                 point.failed().to_string(),
                 point.trust.clone(),
             ],
-            point
-                .reasons
-                .iter()
-                .map(|reason| format!("{}: {}", reason.trust, reason.text))
-                .collect(),
+            point.goals.iter().map(goal).chain(point.reasons.iter().map(reason)).collect(),
         );
     }
     table
+}
+
+fn goal(goal: &GoalLine) -> String {
+    let word = if goal.met { "met" } else { "missed" };
+    format!("{word}: {}, at {}", goal.goal, number(goal.value, ""))
+}
+
+fn reason(reason: &ReasonLine) -> String {
+    format!("{}: {}", reason.trust, reason.text)
 }

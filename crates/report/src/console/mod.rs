@@ -42,6 +42,8 @@ pub struct Report<'a> {
     pub outcome: &'a PointOutcome,
     /// The server that was measured.
     pub target: Target<'a>,
+    /// Cells of the plan that were left out, each with why.
+    pub skipped: &'a [String],
     /// How times are distributed, where the values are at hand; empty ones are not shown.
     pub histograms: Histograms<'a>,
     /// What was written where: a directory first, then names of formats.
@@ -90,6 +92,7 @@ pub fn render(report: &Report<'_>, width: usize, style: Style) -> String {
     page.blank();
     table::render(report, &mut page);
     totals::render(report, &mut page);
+    skipped(report.skipped, &mut page);
     let gaps = if report.outcome.summary.distribution("itl_ms").is_some() {
         "Inter token latency"
     } else {
@@ -115,7 +118,13 @@ impl Report<'_> {
     fn titled(&self, title: &str) -> String {
         let simulated = if self.target.simulated { ", simulated" } else { "" };
         let void = if self.trust() == Trust::Void { ", VOID" } else { "" };
-        format!("{title}{simulated}{void}")
+        let partial = if self.is_partial() { ", partial" } else { "" };
+        format!("{title}{simulated}{void}{partial}")
+    }
+
+    /// Whether it was stopped before its end, which its verdict says.
+    fn is_partial(&self) -> bool {
+        self.outcome.verdict.reasons.iter().any(|reason| reason.code() == "interrupted")
     }
 }
 
@@ -126,6 +135,7 @@ fn header(report: &Report<'_>, page: &mut Page) {
         format!("run {} \"{}\"", plan.id, plan.name),
     ];
     who.extend(target.simulated.then(|| "simulated".to_owned()));
+    who.extend(report.is_partial().then(|| "partial".to_owned()));
     let engine = [target.server.engine.as_deref(), target.server.version.as_deref()];
     let engine: Vec<&str> = engine.into_iter().flatten().collect();
     who.push(match engine.is_empty() {
@@ -143,6 +153,16 @@ fn header(report: &Report<'_>, page: &mut Page) {
     what.extend([tokens("ISL", "isl"), tokens("OSL", "osl")].into_iter().flatten());
     what.extend([LoadLine::from(&point.load).to_string(), format!("seed {}", plan.seed)]);
     page.items("", &what);
+}
+
+/// What was planned and not measured.
+fn skipped(skipped: &[String], page: &mut Page) {
+    for (place, cell) in skipped.iter().enumerate() {
+        page.labelled(if place == 0 { "Skipped" } else { " " }, &[Span::plain(cell)]);
+    }
+    if !skipped.is_empty() {
+        page.blank();
+    }
 }
 
 fn footer(report: &Report<'_>, page: &mut Page) {

@@ -1,9 +1,10 @@
 //! The result in a sentence.
 
 use bench_core::{Load, Reason, Trust, stats::Distribution};
-use bench_store::{LoadLine, is_below_floor};
+use bench_store::{LoadLine, PointSummary, is_below_floor};
 
 use super::{Page, Report, Span, verdict_word};
+use crate::{cells::Cell, sweep::missed};
 
 /// The verdict and what it is about, then the worst of what speaks against it.
 pub(super) fn render(report: &Report<'_>, page: &mut Page) {
@@ -14,8 +15,10 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
     let said = match report.trust() {
         Trust::Void if report.outcome.summary.succeeded() == 0 => format!("{worst}."),
         Trust::Void => format!("{worst}. These numbers do not describe the server."),
-        Trust::Trusted => result(report, page),
-        Trust::Doubtful => format!("{} But: {worst}.", result(report, page)),
+        Trust::Trusted => format!("{}{}", result(report, page), goals(report, page)),
+        Trust::Doubtful => {
+            format!("{}{} But: {worst}.", result(report, page), goals(report, page))
+        }
     };
     page.begin(&word);
     page.skip(indent - word.text.len());
@@ -45,6 +48,17 @@ fn result(report: &Report<'_>, page: &Page) -> String {
     match summary.distribution("tps_user") {
         Some(pace) => format!("{first}, then {} tok/s each.", page.number(pace.median())),
         None => format!("{first}."),
+    }
+}
+
+/// Whether every goal is met, or which are missed; nothing without goals.
+fn goals(report: &Report<'_>, page: &Page) -> String {
+    let point = PointSummary::new(report.outcome, &report.plan.goals);
+    let cell = Cell::of(&point);
+    match cell.met() {
+        None => String::new(),
+        Some(true) => " Every goal is met.".to_owned(),
+        Some(false) => format!(" {}.", missed(&cell, page.style)),
     }
 }
 

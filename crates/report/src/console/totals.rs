@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bench_core::{Outcome, Summary};
+use bench_store::PointSummary;
 
 use super::{Page, Paint, Report, Span, number};
 
@@ -20,6 +21,11 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
     let requests: Vec<String> = outcomes(summary, page);
     page.items("Requests", &requests);
     errors(summary, page);
+    goals(report, page);
+    let goodput = goodput(report, page);
+    if !goodput.is_empty() {
+        page.items("Goodput", &goodput);
+    }
     let in_flight = in_flight(summary, page);
     if !in_flight.is_empty() {
         page.items("In flight", &in_flight);
@@ -45,6 +51,31 @@ fn throughput(summary: &Summary, page: &Page) -> Vec<String> {
         ("rps", "requests/s"),
     ];
     values(summary, page, &words)
+}
+
+/// What was asked of the point, and whether it was reached.
+fn goals(report: &Report<'_>, page: &mut Page) {
+    let point = PointSummary::new(report.outcome, &report.plan.goals);
+    for (place, goal) in point.goals.iter().enumerate() {
+        let word = match goal.met {
+            true => Span::new("met", Paint::Good),
+            false => Span::new("missed", Paint::Bad),
+        };
+        let value = goal.value.map_or_else(String::new, |v| format!(": {}", page.number(v)));
+        let label = if place == 0 { "Goals" } else { " " };
+        page.labelled(label, &[word, Span::plain(format!("{}{value}", goal.goal))]);
+    }
+}
+
+/// The requests that keep to every limit, and what these are.
+fn goodput(report: &Report<'_>, page: &Page) -> Vec<String> {
+    let summary = &report.outcome.summary;
+    let mut items = values(summary, page, &[("goodput_rps", "requests/s")]);
+    let good = summary.value("good_ratio").map(|good| format!("{} good", number::percent(good)));
+    items.extend(good);
+    let limits = report.point.goodput.as_ref().filter(|_| !items.is_empty());
+    items.extend(limits.map(|limits| format!("within {limits}")));
+    items
 }
 
 fn in_flight(summary: &Summary, page: &Page) -> Vec<String> {

@@ -6,6 +6,8 @@ mod sentence;
 
 use bench_store::{RunFile, State, SummaryFile};
 
+pub(crate) use sentence::missed;
+
 use crate::{
     cells::{Cell, Group, groups},
     console::Paint,

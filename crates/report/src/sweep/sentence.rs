@@ -97,16 +97,11 @@ impl<'a> Sweep<'a> {
         let nearest = judged.min_by_key(|(_, cell)| cell.missed().len());
         let mut text = "no load meets every goal.".to_owned();
         if let Some((group, cell)) = nearest {
-            let missed: Vec<String> = cell
-                .missed()
-                .iter()
-                .map(|missed| format!("{} is missed{}", missed.goal, came_to(missed, style)))
-                .collect();
             let target = match self.groups.len() {
                 1 => String::new(),
                 _ => format!(" on {}", self.group_name(group)),
             };
-            text += &format!(" At {}{target} {}.", load_words(cell.load()), missed.join(", "));
+            text += &format!(" At {}{target} {}.", load_words(cell.load()), missed(cell, style));
         }
         Sentence { word: "MISSED".to_owned(), paint: Paint::Bad, text }
     }
@@ -147,6 +142,12 @@ fn users(cell: &Cell<'_>, style: Style) -> String {
         (None, _, Some(all)) => format!("{users} {} tok/s together", number(all)),
         (None, _, None) => format!("{users} answers"),
     }
+}
+
+/// `p95(ttft_ms) < 500 is missed: 812`, and so on.
+pub(crate) fn missed(cell: &Cell<'_>, style: Style) -> String {
+    let words = |missed: &Missed| format!("{} is missed{}", missed.goal, came_to(missed, style));
+    cell.missed().iter().map(words).collect::<Vec<_>>().join(", ")
 }
 
 /// What a goal came to, to be said after it.

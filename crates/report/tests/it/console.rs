@@ -1,4 +1,4 @@
-use bench_core::{Outcome, Verdict};
+use bench_core::{Aggregate, Outcome, Point, Until, Verdict};
 use bench_report::console::{LEAST_WIDTH, Style};
 use proptest::prelude::{any, prop_assert, proptest};
 use unicode_width::UnicodeWidthStr;
@@ -39,6 +39,32 @@ fn a_run_that_was_stopped_is_marked_partial() {
     let text = measured.render(80, PLAIN);
     assert!(text.contains("DOUBTFUL  32 users get"), "{text}");
     assert!(text.contains("But: stopped before its end: partial."), "{text}");
+    assert!(text.contains("Totals, partial\n") && text.contains("\"chat\"   partial"), "{text}");
+}
+
+#[test]
+fn goals_goodput_and_what_was_skipped_are_told_of_one_point_too() {
+    let mut measured = trusted();
+    let goals = ["p95(ttft)<500ms", "p50(ttft)<=100ms"];
+    measured.plan.goals = goals.iter().map(|goal| goal.parse().unwrap()).collect();
+    let point = Point {
+        goodput: Some("ttft:100".parse().unwrap()),
+        ..Point::new(closed(32), Until::requests(700))
+    };
+    let mut aggregate = Aggregate::of(&point);
+    (0..700).map(sample).for_each(|sample| aggregate.add(&sample));
+    measured.outcome.summary = aggregate.summarize();
+    measured.outcome.point = point;
+    measured.skipped = vec!["chat 65536/32 of local: longer than the context of 8192".into()];
+    let text = measured.render(80, PLAIN);
+    let section = |begins: &str| {
+        let mut sections = text.split("\n\n").filter(|section| section.starts_with(begins));
+        sections.next().unwrap()
+    };
+    let sections = ["TRUSTED", "Totals", "Skipped"].map(section);
+    insta::assert_snapshot!("goals_80", sections.join("\n\n"));
+    measured.plan.goals.truncate(1);
+    assert!(measured.render(120, PLAIN).contains("Every goal is met."));
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) struct Measured {
     pub(crate) host: String,
     pub(crate) model: String,
     pub(crate) simulated: bool,
+    pub(crate) skipped: Vec<String>,
     ttft: LogHistogram,
     gaps: LogHistogram,
 }
@@ -98,6 +99,7 @@ impl Measured {
             host: "localhost:8000".into(),
             model: "llama-3.1-8b-instruct".into(),
             simulated: false,
+            skipped: Vec::new(),
             ttft,
             gaps: gaps.map(|pair| pair[1].at.ms_since(pair[0].at)).collect(),
         }
@@ -107,7 +109,7 @@ impl Measured {
         let report = Report {
             version: "0.1.0",
             plan: &self.plan,
-            point: &self.plan.points[0],
+            point: &self.outcome.point,
             outcome: &self.outcome,
             target: Target {
                 server: &self.server,
@@ -115,6 +117,7 @@ impl Measured {
                 model: &self.model,
                 simulated: self.simulated,
             },
+            skipped: &self.skipped,
             histograms: Histograms { ttft: Some(&self.ttft), gaps: Some(&self.gaps) },
             saved: &["artifacts/7Q4K-chat".into(), "json jsonl".into()],
             next: &["inferbench run -c 64".into(), "inferbench explain ttft_ms".into()],
