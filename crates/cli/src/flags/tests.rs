@@ -94,7 +94,7 @@ fn flags_of_a_sweep_of_targets_become_a_plan() {
     let line = "--target vllm=http://localhost:8000,model=m,gpus=1,quantization=fp8 --target :8001 \
                 --pass quantization=default --pass target=vllm,quantization=nvfp4,model=m4 -c 1..8 -m n \
                 --slo p95(ttft)<500ms --slo error_rate<1% --request-cancellation-rate 5 --no-streaming \
-                --endpoint-type openai-chat --extra-inputs temperature:0 --fail-if p95(ttft)=+5%";
+                --endpoint-type openai-chat --extra-inputs temperature:0 --baseline @last --fail-if p95(ttft)=+5%";
     let typed = parse(&words(line)).unwrap();
     let layered = layer(None, typed, &|_| None).unwrap();
     let [vllm, other] = &layered.plan().targets[..] else { panic!() };
@@ -195,7 +195,8 @@ fn any_plan() -> impl Strategy<Value = Json> {
             let mut plan =
                 json!({"version": 1, "seed": seed, "load": object(vec![a, b, c, d, e, f])});
             plan["workload"] = json!({"pairs": ["128/128", "1024±10/1"]});
-            plan["gate"] = json!({"fail_if": {"output_tps": "-3%"}, "noise": "2%"});
+            plan["gate"] =
+                json!({"baseline": "@last", "fail_if": {"output_tps": "-3%"}, "noise": "2%"});
             plan["goals"] = object(vec![g, h, i]);
             plan["output"] = json!({"export": ["csv", "genai-perf"]});
             if let Some(name) = name {

@@ -268,6 +268,8 @@ impl Check<'_> {
         self.unless(goals.slo_abort.is_none() || !goals.slo.is_empty(), "goals.slo_abort", what);
         let noise = gate.noise.map_or(0.0, |noise| noise.0);
         self.unless((0.0..=100.0).contains(&noise), "gate.noise", "must lie in 0% to 100%");
+        let what = "means nothing without a run to compare with: baseline";
+        self.unless(gate.fail_if.is_empty() || gate.baseline.is_some(), "gate.fail_if", what);
         for (metric, change) in &gate.fail_if {
             if let Err(error) = change.limit(metric) {
                 self.wrong(&format!("gate.fail_if.{metric}"), error);

@@ -95,7 +95,7 @@ load:
   cancel: {after: 2s}
   speed_up: 2
 goals: {slo: ['p95(ttft)<500ms', 'p95(tfft)<1'], goodput: {tttft: 1}, slo_abort: '${NONE}'}
-gate: {fail_if: {output_tsp: -3%}, noise: 300%}
+gate: {baseline: x, fail_if: {output_tsp: -3%}, noise: 300%}
 limits: 5
 output: {export: [pdf]}
 ";
@@ -129,6 +129,7 @@ fn what_cannot_be_together_is_said() {
             "1000000 points to measure are too many",
         ),
         ("goals: {slo_abort: 1s}", "means nothing without a goal"),
+        ("gate: {fail_if: {output_tps: -3%}}", "plan.yaml:1: gate.fail_if: means nothing without"),
         ("gate: {fail_if: {output_tps: -3}}", "output_tps: a number alone may be percent or"),
         ("gate: {fail_if: {output_tps: -300%}}", "output_tps never changes by more than -300%"),
         ("gate: {fail_if: {p50(osl): 3%}}", "`3%` needs a sign: p50(osl) is better neither"),
@@ -146,7 +147,7 @@ fn what_cannot_be_together_is_said() {
 
 #[test]
 fn a_change_without_a_sign_is_one_for_the_worse() {
-    let gate = "gate: {fail_if: {output_tps: 3%, p95(ttft): 5%, error_rate: 1pt}}";
+    let gate = "gate: {baseline: x, fail_if: {output_tps: 3%, p95(ttft): 5%, error_rate: 1pt}}";
     let limits = settings(gate).unwrap().gate.fail_if;
     let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
     assert_eq!(limits, ["error_ratio +1 pt", "output_tps -3 %", "p95(ttft_ms) +5 %"]);
