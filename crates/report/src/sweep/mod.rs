@@ -4,7 +4,7 @@ mod notes;
 mod rows;
 mod sentence;
 
-use bench_store::{RunFile, State, SummaryFile};
+use bench_store::{PointSummary, RunFile, State, SummaryFile};
 
 pub(crate) use sentence::missed;
 
@@ -70,10 +70,19 @@ impl<'a> Sweep<'a> {
     /// Why there may be less than was planned.
     pub(crate) fn partial(&self) -> Option<&'static str> {
         match self.summary.state {
+            State::Finished if self.has_lost_target() => {
+                Some("cut short by the loss of a target: partial")
+            }
             State::Finished => None,
             State::Interrupted => Some("stopped before its end: partial"),
             State::Unfinished => Some("not finished: partial"),
         }
+    }
+
+    /// Whether a target was lost while others, or earlier points of it, were measured.
+    fn has_lost_target(&self) -> bool {
+        let points = &self.summary.points;
+        points.iter().any(PointSummary::is_lost) && points.iter().any(|p| p.succeeded() > 0)
     }
 
     /// What is said, with the words without which it may not be quoted.

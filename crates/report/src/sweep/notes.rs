@@ -19,7 +19,7 @@ const APART: [(&str, Option<&str>, &str); 2] =
     [("output_tps", None, "output tok/s"), ("ttft_ms", Some("p50"), "TTFT p50 ms")];
 
 impl<'a> Sweep<'a> {
-    /// What is not in the rows: missed goals, failed points, skipped cells, what was found wrong with targets,
+    /// What is not in the rows: missed goals, failed points, errors, skipped cells, what was found wrong with targets,
     /// repeats that stand apart.
     pub(crate) fn notes(&self, style: Style) -> Vec<Note> {
         let mut notes = Vec::new();
@@ -36,6 +36,9 @@ impl<'a> Sweep<'a> {
                     add("Not measured", format!("{}: {failure}", self.repeat(group, cell, point)));
                 }
             }
+        }
+        for error in self.errors(style) {
+            add("Errors", error);
         }
         for left_out in self.left_out() {
             add("Left out", left_out);
@@ -65,6 +68,30 @@ impl<'a> Sweep<'a> {
         notes
     }
 
+    /// The failures of all points by outcome, most frequent first, each with one of the messages.
+    fn errors(&self, style: Style) -> Vec<String> {
+        const MOST: usize = 6;
+        let points = &self.summary.points;
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for (outcome, count) in points.iter().flat_map(|point| &point.outcomes) {
+            if outcome != "ok" && outcome != "cancelled" {
+                *counts.entry(outcome).or_default() += count;
+            }
+        }
+        let mut errors: Vec<(&str, u64)> = counts.into_iter().collect();
+        errors.sort_by_key(|(_, count)| Reverse(*count));
+        let more = errors.len().saturating_sub(MOST);
+        let words = |(outcome, count): &(&str, u64)| {
+            let mut lines = points.iter().flat_map(|point| &point.errors);
+            let said = lines.find(|line| line.outcome == *outcome && !line.message.is_empty());
+            let said = said.map_or_else(String::new, |line| format!(": {}", line.message));
+            format!("{} x {outcome}{said}", number::count(*count, style))
+        };
+        let mut words: Vec<String> = errors.iter().take(MOST).map(words).collect();
+        words.extend((more > 0).then(|| format!("and {more} more kinds")));
+        words
+    }
+
     /// Loads that were planned and not measured although the run came to its end: those beyond saturation,
     /// and those of a target that was lost.
     fn left_out(&self) -> Vec<String> {
@@ -81,8 +108,7 @@ impl<'a> Sweep<'a> {
             }
         }
         let words = |((target, workload), loads): ((&str, &str), Vec<String>)| {
-            let lost =
-                self.summary.points.iter().any(|p| p.target == target && p.failure.is_some());
+            let lost = self.summary.points.iter().any(|p| p.target == target && p.is_lost());
             let why = if lost { "the target was lost" } else { "beyond saturation" };
             format!("{} of {target}, {workload}: {why}", loads.join(", "))
         };

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use bench_report::{
     compare::Loaded,
     console::{LEAST_WIDTH, Style, SweepReport, matrix, sweep},
     markdown,
 };
-use bench_store::{GoalLine, PointSummary, State};
+use bench_store::{ErrorLine, GoalLine, PointSummary, State};
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
@@ -154,6 +156,30 @@ fn goals_decide_which_load_is_the_best() {
         "{}",
         first(1.0)
     );
+}
+
+/// A target that is there no more: requests are refused, and the run goes on to its end.
+#[test]
+fn a_run_whose_server_died_is_partial_and_says_what_failed() {
+    let mut points = stored::sweep("vllm", 1, 1.0);
+    points.truncate(3);
+    let last = &mut points[2];
+    last.outcomes = BTreeMap::from([("refused".into(), 10)]);
+    last.errors = vec![ErrorLine {
+        outcome: "refused".into(),
+        message: "connection refused".into(),
+        count: 10,
+    }];
+    last.metrics.clear();
+    let text = show(sweep::render, &stored("7Q4K", points), 80, PLAIN);
+    for part in [
+        "\"chat\"   partial ",
+        "Loads, partial",
+        "Errors       10 x refused: connection refused",
+        "The run was cut short by the",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 /// What the search says of the same points.
