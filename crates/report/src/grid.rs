@@ -12,6 +12,20 @@ pub(crate) struct Grid {
     pub(crate) lines: Vec<Line>,
 }
 
+impl Grid {
+    /// All entries, each with the place of its column.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.lines.iter().flat_map(|line| {
+            match line {
+                Line::Row(entries) => entries.as_slice(),
+                Line::Section(_) => &[],
+            }
+            .iter()
+            .enumerate()
+        })
+    }
+}
+
 /// A column's heading.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {

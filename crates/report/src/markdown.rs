@@ -17,7 +17,9 @@ use crate::{
 pub fn sweep(run: &RunFile, summary: &SummaryFile) -> String {
     let sweep = Sweep::of(run, summary);
     let style = Style::default();
-    let table = (&sweep.grid(style), sweep.marks(style), sweep.notes(style));
+    let grid = sweep.grid(style);
+    let shown: Vec<&Entry> = grid.entries().map(|(_, entry)| entry).collect();
+    let table = (&grid, sweep.marks(style, &shown), sweep.notes(style));
     card(&sweep, &sweep.sentence(style), "Loads", table)
 }
 

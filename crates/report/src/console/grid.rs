@@ -7,8 +7,8 @@ use crate::grid::{Column, Entry, Grid, Line};
 const GAP: usize = 2;
 
 /// Writes `grid`: spreads beside their numbers where that fits, else below them; then as many columns as
-/// fit, from the left, minor ones last. Says which are left out.
-pub(super) fn write(grid: &Grid, page: &mut Page) {
+/// fit, from the left, minor ones last. Says which are left out, and returns the entries of the others.
+pub(super) fn write<'g>(grid: &'g Grid, page: &mut Page) -> Vec<&'g Entry> {
     let layout = Layout::of(grid, page);
     layout.headings(page);
     for line in &grid.lines {
@@ -20,6 +20,7 @@ pub(super) fn write(grid: &Grid, page: &mut Page) {
     if let Some(note) = layout.left_out() {
         page.paragraph(2, &[Span::new(note, Paint::Dim)]);
     }
+    grid.entries().filter(|(column, _)| layout.shown.contains(column)).map(|(_, e)| e).collect()
 }
 
 struct Layout<'a> {

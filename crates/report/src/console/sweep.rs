@@ -31,8 +31,9 @@ pub fn render(report: &SweepReport<'_>, width: usize, style: Style) -> String {
     if !sweep.groups.is_empty() {
         page.blank();
         page.paragraph(0, &[Span::new(sweep.titled("Loads"), Paint::Bold)]);
-        grid::write(&sweep.grid(style), &mut page);
-        for mark in sweep.marks(style) {
+        let grid = sweep.grid(style);
+        let shown = grid::write(&grid, &mut page);
+        for mark in sweep.marks(style, &shown) {
             page.paragraph(2, &[Span::new(mark, Paint::Dim)]);
         }
     }

@@ -5,13 +5,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use bench_core::Probes;
 use bench_store::{PointSummary, ReasonLine, State};
 
-use super::{Doubt, Note, Sweep, sentence::came_to};
+use super::{Doubt, Note, Sweep, rows::BEST, sentence::came_to};
 use crate::{
     cells::{Cell, Group, load_words},
     console::{Style, number},
+    grid::Entry,
 };
 
 /// The metrics by which a repeat can stand apart from the others.
@@ -154,29 +154,24 @@ impl<'a> Sweep<'a> {
         groups.into_iter().map(doubt).collect()
     }
 
-    /// What the marks in the table mean.
-    pub(crate) fn marks(&self, style: Style) -> Vec<String> {
+    /// What the marks in the table mean, of whose entries these are `shown`.
+    pub(crate) fn marks(&self, style: Style, shown: &[&Entry]) -> Vec<String> {
         let mut marks = Vec::new();
-        let marked = |cell: &Cell<'_>| {
-            let below = |statistic| {
-                ["ttft_ms", "e2e_ms"].iter().any(|metric| cell.is_below_floor(metric, statistic))
-            };
-            below("p50") || below("p95") || below("p99")
-        };
-        if self.cells().any(|(_, cell)| marked(cell)) {
+        let any = |has: &dyn Fn(&Entry) -> bool| shown.iter().any(|entry| has(entry));
+        if any(&|entry| entry.span.text.starts_with('~')) {
             marks.push("~ too few requests to rely on; p95 needs 130, p99 662".to_owned());
         }
-        if self.cells().any(|(_, cell)| cell.measured().count() > 1) {
+        if any(&|entry| entry.spread.is_some()) {
             let sign = if style.ascii { "+-" } else { "±" };
             marks.push(format!(
                 "{sign} half of the 95 % interval of the mean over repeats (Student's t)"
             ));
         }
-        let is_mixed = |probes: Probes| probes.met > 0 && probes.missed > 0;
-        if self.cells().any(|(_, cell)| cell.probes().is_some_and(is_mixed)) {
+        let is_share = |text: &str| text.starts_with(['y', 'n']) && text.contains('/');
+        if any(&|entry| is_share(&entry.span.text)) {
             marks.push("yes 2/3: so many repeats met every goal; most of them decide".to_owned());
         }
-        if self.best().is_some_and(|(_, cell)| cell.met() == Some(true)) {
+        if any(&|entry| entry.span.text.ends_with(BEST)) {
             marks.push("< best load that meets every goal".to_owned());
         }
         marks

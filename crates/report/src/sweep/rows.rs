@@ -9,6 +9,9 @@ use crate::{
     grid::{Column, Entry, Grid, Line},
 };
 
+/// What stands after the goals of the best load.
+pub(super) const BEST: &str = " <";
+
 /// What a column shows.
 enum Kind {
     Load { one_unit: bool },
@@ -77,7 +80,7 @@ impl Sweep<'_> {
             columns.push((Kind::Share("good_ratio"), Column::new("good", "%")));
         }
         if any(&|cell| cell.met().is_some()) {
-            columns.push((Kind::Goals, Column::new("goals", "met")));
+            columns.push((Kind::Goals, Column::new("goals", "met").kept()));
         }
         columns
     }
@@ -114,7 +117,7 @@ fn goals_entry(probes: Probes, is_best: bool) -> Entry {
         (0, _) | (_, 0) => String::new(),
         (met, _) => format!(" {met}/{}", probes.count()),
     };
-    let best = if is_best { " <" } else { "" };
+    let best = if is_best { BEST } else { "" };
     Entry::new(format!("{word}{share}{best}"), paint)
 }
 

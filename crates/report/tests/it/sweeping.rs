@@ -182,6 +182,23 @@ fn a_run_whose_server_died_is_partial_and_says_what_failed() {
     }
 }
 
+#[test]
+fn only_marks_that_are_shown_are_explained() {
+    let run = with_repeats();
+    for width in 32..140 {
+        let text = show(sweep::render, &run, width, PLAIN);
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("yes <"), "goals are never left out: {text}");
+        assert!(words.contains("< best load that meets every goal"), "{text}");
+        let is_marked = words.contains(" ~3") || words.contains(" ~9");
+        assert_eq!(words.contains("~ too few requests"), is_marked, "{text}");
+    }
+    // Of 200 requests p95 can be relied on; p99 is not shown.
+    let points = [1, 8].map(|load| point(&Spec { load, requests: 200, ..Spec::default() }));
+    let text = show(sweep::render, &stored("7Q4K", points.to_vec()), 80, PLAIN);
+    assert!(!text.contains('~'), "{text}");
+}
+
 /// What the search says of the same points.
 #[test]
 fn most_repeats_decide_and_errors_miss_every_goal() {
