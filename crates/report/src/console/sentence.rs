@@ -4,7 +4,10 @@ use bench_core::{Load, Reason, Trust, stats::Distribution};
 use bench_store::{LoadLine, PointSummary, is_below_floor};
 
 use super::{Page, Report, Span, verdict_word};
-use crate::{cells::Cell, sweep::missed};
+use crate::{
+    cells::Cell,
+    sweep::{changing, missed},
+};
 
 /// The verdict and what it is about, then the worst of what speaks against it.
 pub(super) fn render(report: &Report<'_>, page: &mut Page) {
@@ -15,18 +18,22 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
     let said = match report.trust() {
         Trust::Void if report.outcome.summary.succeeded() == 0 => format!("{worst}."),
         Trust::Void => format!("{worst}. These numbers do not describe the server."),
-        Trust::Trusted => format!("{}{}", result(report, page), goals(report, page)),
-        Trust::Doubtful => {
-            format!("{}{} But: {worst}.", result(report, page), goals(report, page))
-        }
+        Trust::Trusted => result(report, page),
+        Trust::Doubtful => format!("{} But: {worst}.", result(report, page)),
     };
     page.begin(&word);
     page.skip(indent - word.text.len());
     page.paragraph(indent, &[Span::plain(format!("{simulated}{said}"))]);
 }
 
-/// `32 users get the first token in 142 ms (p95), then 76.0 tok/s each.`
+/// What it came to, whether its load was the same throughout, and whether it meets its goals.
 fn result(report: &Report<'_>, page: &Page) -> String {
+    let change = changing(&LoadLine::from(&report.point.load));
+    format!("{}{change}{}", users(report, page), goals(report, page))
+}
+
+/// `32 users get the first token in 142 ms (p95), then 76.0 tok/s each.`
+fn users(report: &Report<'_>, page: &Page) -> String {
     let summary = &report.outcome.summary;
     let users = match &report.point.load {
         Load::Closed { concurrency, .. } if concurrency.get() == 1 => "1 user gets".to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bench_core::{Outcome, Summary};
-use bench_store::PointSummary;
+use bench_store::{LoadLine, PointSummary};
 
 use super::{Page, Paint, Report, Span, number};
 
@@ -17,6 +17,9 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
     let throughput = throughput(summary, page);
     if !throughput.is_empty() {
         page.items("Throughput", &throughput);
+    }
+    if LoadLine::from(&report.point.load).change().is_some() {
+        page.items("Steady", &steady(summary, page));
     }
     let requests: Vec<String> = outcomes(summary, page);
     page.items("Requests", &requests);
@@ -51,6 +54,19 @@ fn throughput(summary: &Summary, page: &Page) -> Vec<String> {
         ("rps", "requests/s"),
     ];
     values(summary, page, &words)
+}
+
+/// Throughput without what a changing load does to it.
+fn steady(summary: &Summary, page: &Page) -> Vec<String> {
+    let words = [
+        ("steady_output_tps", "output tokens/s"),
+        ("steady_rps", "requests/s"),
+        ("steady_s", "s of it"),
+    ];
+    match values(summary, page, &words) {
+        none if none.is_empty() => vec!["not known of this load".to_owned()],
+        items => items,
+    }
 }
 
 /// What was asked of the point, and whether it was reached.

@@ -6,7 +6,7 @@ mod sentence;
 
 use bench_store::{PointSummary, RunFile, State, SummaryFile};
 
-pub(crate) use sentence::missed;
+pub(crate) use sentence::{changing, missed};
 
 use crate::{
     cells::{Cell, Group, groups},

@@ -37,6 +37,11 @@ impl<'a> Sweep<'a> {
                 }
             }
         }
+        let changes: BTreeSet<String> =
+            self.cells().filter_map(|(_, cell)| cell.load().change()).collect();
+        for change in changes {
+            add("Load", format!("{change}: all but steady numbers cover it as it changes"));
+        }
         for error in self.errors(style) {
             add("Errors", error);
         }

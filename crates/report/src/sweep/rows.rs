@@ -57,6 +57,9 @@ impl Sweep<'_> {
             columns.push((Kind::Number { metric, statistic }, Column::new(group, name)));
         };
         add("output", "tok/s", "output_tps", None);
+        if any(&|cell| cell.load().change().is_some()) && has("steady_output_tps") {
+            add("steady", "tok/s", "steady_output_tps", None);
+        }
         add("tok/s", "/user", "tps_user", Some("p50"));
         if has("ttft_ms") {
             add("TTFT ms", "p50", "ttft_ms", Some("p50"));

@@ -1,6 +1,7 @@
 //! The result in a sentence.
 
 use bench_core::Probes;
+use bench_store::LoadLine;
 
 use super::{Sentence, Sweep};
 use crate::{
@@ -78,6 +79,7 @@ impl<'a> Sweep<'a> {
             (false, 1) => ".",
             (false, _) => ", at the load with most throughput.",
         };
+        text += &changing(cell.load());
         let above = edge(group).1.map(|place| &group.cells[place]);
         if let Some((above, missed)) =
             above.and_then(|above| Some((above, above.missed().into_iter().next()?)))
@@ -142,6 +144,12 @@ fn users(cell: &Cell<'_>, style: Style) -> String {
         (None, _, Some(all)) => format!("{users} {} tok/s together", number(all)),
         (None, _, None) => format!("{users} answers"),
     }
+}
+
+/// That numbers cover a load that was not the same throughout, to be said after them.
+pub(crate) fn changing(load: &LoadLine) -> String {
+    let change = load.change();
+    change.map_or_else(String::new, |change| format!(" The load changes meanwhile: {change}."))
 }
 
 /// `p95(ttft_ms) < 500 is missed: 812`, and so on.

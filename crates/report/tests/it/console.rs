@@ -1,4 +1,8 @@
-use bench_core::{Aggregate, Outcome, Point, Until, Verdict};
+use std::{num::NonZeroUsize, time::Duration};
+
+use bench_core::{
+    Aggregate, ConcurrencyRamp, Counts, Load, Outcome, Point, RampShape, Until, Verdict,
+};
 use bench_report::console::{LEAST_WIDTH, Style};
 use proptest::prelude::{any, prop_assert, proptest};
 use unicode_width::UnicodeWidthStr;
@@ -65,6 +69,20 @@ fn goals_goodput_and_what_was_skipped_are_told_of_one_point_too() {
     insta::assert_snapshot!("goals_80", sections.join("\n\n"));
     measured.plan.goals.truncate(1);
     assert!(measured.render(120, PLAIN).contains("Every goal is met."));
+}
+
+#[test]
+fn a_load_that_changes_is_never_quoted_without_that() {
+    let over = Duration::from_secs(2);
+    let ramp = Some(ConcurrencyRamp { over, shape: RampShape::Linear });
+    let concurrency = NonZeroUsize::new(32).unwrap();
+    let ramped = Load::Closed { concurrency, counts: Counts::Requests, ramp };
+    let samples: Vec<_> = (0..700).map(sample).collect();
+    let text = Measured::new(ramped, &samples).render(80, PLAIN);
+    assert!(text.contains("closed loop, 32 users, ramp linear over 2 s"), "{text}");
+    assert!(text.contains("\n         load changes meanwhile: ramp linear over 2 s."), "{text}");
+    assert!(text.contains("54.8 requests/s   12.2 s of it"), "{text}");
+    assert!(!trusted().render(80, PLAIN).contains("Steady"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use bench_report::{
     console::{LEAST_WIDTH, Style, SweepReport, matrix, sweep},
     markdown,
 };
-use bench_store::{ErrorLine, GoalLine, PointSummary, State};
+use bench_store::{ErrorLine, GoalLine, LoadLine, MetricLine, PointSummary, State};
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
@@ -180,6 +180,21 @@ fn a_run_whose_server_died_is_partial_and_says_what_failed() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn a_sweep_of_ramps_says_so_and_has_its_steady_throughput() {
+    let mut points = stored::sweep("vllm", 1, 1.0);
+    for point in &mut points {
+        let LoadLine::Closed { ramp, .. } = &mut point.load else { panic!("{:?}", point.load) };
+        *ramp = Some("linear over 5 s".into());
+        let steady = MetricLine::Value { unit: "tokens/s".into(), value: 543.0 };
+        point.metrics.insert("steady_output_tps".into(), steady);
+    }
+    let text = show(sweep::render, &stored("7Q4K", points), 120, PLAIN);
+    assert!(text.contains(" changes meanwhile: ramp linear over 5 s."), "{text}");
+    assert!(text.contains("steady") && text.contains(" 543 "), "{text}");
+    assert!(text.contains("Load         ramp linear over 5 s: all but steady"), "{text}");
 }
 
 #[test]

@@ -126,6 +126,15 @@ impl LoadLine {
             Self::Open { requests_per_s, .. } => ("requests/s", requests_per_s.unwrap_or(0.0)),
         }
     }
+
+    /// How it changes on purpose, in words; `None` of one that is the same from its start to its end.
+    pub fn change(&self) -> Option<String> {
+        match self {
+            Self::Closed { ramp, .. } => ramp.as_ref().map(|ramp| format!("ramp {ramp}")),
+            Self::Open { requests_per_s: Some(_), .. } => None,
+            Self::Open { schedule, .. } => Some(schedule.clone()),
+        }
+    }
 }
 
 impl From<&Load> for LoadLine {
@@ -148,12 +157,16 @@ impl From<&Load> for LoadLine {
     }
 }
 
-/// In a few words: `closed loop, 32 users` or `open loop, 10.00 requests/s`.
+/// In a few words: `closed loop, 32 users`, `closed loop, 32 users, ramp linear over 5 s` or `open loop, 10.00
+/// requests/s`.
 impl fmt::Display for LoadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { concurrency: 1, .. } => write!(f, "closed loop, 1 user"),
-            Self::Closed { concurrency, .. } => write!(f, "closed loop, {concurrency} users"),
+            Self::Closed { concurrency, ramp, .. } => {
+                let users = if *concurrency == 1 { "user" } else { "users" };
+                write!(f, "closed loop, {concurrency} {users}")?;
+                ramp.iter().try_for_each(|ramp| write!(f, ", ramp {ramp}"))
+            }
             Self::Open { requests_per_s: Some(rate), .. } => {
                 let decimals = if *rate < 1.0 { 3 } else { 2 };
                 write!(f, "open loop, {rate:.decimals$} requests/s")
@@ -271,9 +284,14 @@ mod tests {
     fn loads_are_described_in_words() {
         let rate = |r| Rate::per_second(r).unwrap();
         let closed = |n| LoadLine::closed(n).to_string();
+        let ramp = Some("linear over 5 s".to_owned());
+        let ramped = LoadLine::Closed { concurrency: 32, counts: CountsLine::Requests, ramp };
+        assert_eq!(ramped.change().as_deref(), Some("ramp linear over 5 s"));
+        assert_eq!(LoadLine::closed(32).change(), None);
         for (words, expected) in [
             (closed(1), "closed loop, 1 user"),
             (closed(32), "closed loop, 32 users"),
+            (ramped.to_string(), "closed loop, 32 users, ramp linear over 5 s"),
             (open(Paced::constant(rate(10.0))), "open loop, 10.00 requests/s"),
             (open(Paced::constant(rate(0.05))), "open loop, 0.050 requests/s"),
             (open(Paced::new(rate(10.0), Arrivals::Poisson, 1, 5)), "open loop, 10.00 requests/s"),
