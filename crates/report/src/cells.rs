@@ -107,12 +107,8 @@ pub(crate) fn groups(summary: &SummaryFile) -> Vec<Group<'_>> {
 }
 
 impl<'a> Group<'a> {
-    /// Points of one cell have one number there, and one load. Old runs know no cells.
     fn add(&mut self, point: &'a PointSummary) {
-        let is_its = |cell: &&mut Cell<'a>| {
-            let first = cell.points[0];
-            first.cell == point.cell && first.load == point.load
-        };
+        let is_its = |cell: &&mut Cell<'a>| cell.points[0].is_repeat_of(point);
         match self.cells.iter_mut().find(is_its) {
             Some(cell) => cell.points.push(point),
             None => self.cells.push(Cell::of(point)),

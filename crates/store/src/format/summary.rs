@@ -134,6 +134,12 @@ impl PointSummary {
         }
     }
 
+    /// Whether it measured the same as `other`. Old runs, and those of other tools, know no cells.
+    pub fn is_repeat_of(&self, other: &Self) -> bool {
+        (self.cell, &self.target, &self.workload, &self.load)
+            == (other.cell, &other.target, &other.workload, &other.load)
+    }
+
     /// Whether it meets every goal that it was asked to keep to, as
     /// [`PointOutcome::meets`](bench_core::PointOutcome::meets) has it.
     pub fn meets_goals(&self) -> bool {

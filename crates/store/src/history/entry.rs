@@ -51,7 +51,7 @@ pub struct Entry {
     pub note: String,
     /// Whether others are compared with it.
     pub baseline: bool,
-    /// Numbers of its best point.
+    /// Numbers of its best load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headline: Option<Headline>,
     /// Bytes on the disk.

@@ -1,14 +1,15 @@
 //! The few numbers by which people know a run.
 
+use bench_core::stats::Repeats;
 use serde::{Deserialize, Serialize};
 
 use crate::PointSummary;
 
-/// Numbers of the point with the most output tokens per second, void ones last.
+/// Numbers of the load with the most output tokens per second, void ones last: means over its repeats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the metrics', with their statistics")]
 pub struct Headline {
-    /// The target of that point.
+    /// The target that was under it.
     pub target: String,
     /// When its requests were sent, in words.
     pub load: String,
@@ -27,30 +28,41 @@ pub struct Headline {
 impl Headline {
     /// That of a run whose points came to these.
     pub(super) fn of(ended: &[PointSummary]) -> Option<Self> {
-        let statistic = |point: &PointSummary, metric: &str, name: &str| {
-            point.metrics.get(metric).and_then(|line| line.statistic(name))
-        };
-        let speed = |point: &PointSummary| statistic(point, "output_tps", "value").unwrap_or(-1.0);
+        let mut cells: Vec<Vec<&PointSummary>> = Vec::new();
+        for point in ended {
+            match cells.iter_mut().find(|cell| cell[0].is_repeat_of(point)) {
+                Some(cell) => cell.push(point),
+                None => cells.push(vec![point]),
+            }
+        }
+        let is_void = |cell: &[&PointSummary]| cell.iter().any(|p| badness(&p.trust) > 1);
+        let speed = |cell: &[&PointSummary]| mean(cell, "output_tps", None).unwrap_or(-1.0);
         // Of equals the first: the later ones must be better.
-        let best = ended.iter().reduce(|best, point| {
-            let (is_void, best_is_void) = (badness(&point.trust) > 1, badness(&best.trust) > 1);
-            let better = match (best_is_void, is_void) {
+        let best = cells.iter().reduce(|best, cell| {
+            let better = match (is_void(best), is_void(cell)) {
                 (true, false) => true,
                 (false, true) => false,
-                _ => speed(point) > speed(best),
+                _ => speed(cell) > speed(best),
             };
-            if better { point } else { best }
+            if better { cell } else { best }
         })?;
         Some(Self {
-            target: best.target.clone(),
-            load: best.load.to_string(),
-            output_tps: statistic(best, "output_tps", "value"),
-            ttft_ms_p50: statistic(best, "ttft_ms", "p50"),
-            ttft_ms_p95: statistic(best, "ttft_ms", "p95"),
-            tpot_ms_p50: statistic(best, "tpot_ms", "p50"),
-            error_ratio: statistic(best, "error_ratio", "value"),
+            target: best[0].target.clone(),
+            load: best[0].load.to_string(),
+            output_tps: mean(best, "output_tps", None),
+            ttft_ms_p50: mean(best, "ttft_ms", Some("p50")),
+            ttft_ms_p95: mean(best, "ttft_ms", Some("p95")),
+            tpot_ms_p50: mean(best, "tpot_ms", Some("p50")),
+            error_ratio: mean(best, "error_ratio", None),
         })
     }
+}
+
+/// The mean of a statistic over the points that have it.
+fn mean(points: &[&PointSummary], metric: &str, statistic: Option<&str>) -> Option<f64> {
+    let values = points.iter().filter_map(|point| point.number_of(metric, statistic));
+    let values: Vec<f64> = values.collect();
+    Repeats::of(&values).map(|repeats| repeats.mean)
 }
 
 /// The word of the point that can be trusted least.
@@ -66,5 +78,51 @@ fn badness(trust: &str) -> u8 {
         "doubtful" => 1,
         "void" => 2,
         _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{FactsLine, LoadLine, MetricLine};
+
+    fn point(cell: u32, repeat: u32, trust: &str, output_tps: f64) -> PointSummary {
+        let line = MetricLine::Value { unit: "tokens/s".to_owned(), value: output_tps };
+        PointSummary {
+            number: 0,
+            cell,
+            repeat,
+            target: "vllm".to_owned(),
+            workload: "chat".to_owned(),
+            load: LoadLine::closed(cell as usize + 1),
+            trust: trust.to_owned(),
+            reasons: vec![],
+            failure: None,
+            goals: vec![],
+            outcomes: BTreeMap::new(),
+            errors: vec![],
+            facts: FactsLine::default(),
+            metrics: BTreeMap::from([("output_tps".to_owned(), line)]),
+        }
+    }
+
+    #[test]
+    fn the_best_load_is_the_one_whose_repeats_are_best_on_average() {
+        let points = [
+            point(0, 0, "trusted", 300.0),
+            point(1, 0, "trusted", 250.0),
+            point(0, 1, "trusted", 100.0),
+            point(1, 1, "doubtful", 260.0),
+            point(2, 0, "trusted", 900.0),
+            point(2, 1, "void", 900.0),
+        ];
+        let headline = Headline::of(&points).unwrap();
+        assert_eq!(headline.load, "closed loop, 2 users");
+        assert_eq!(headline.output_tps, Some(255.0));
+        assert_eq!(headline.ttft_ms_p95, None);
+        let void = Headline::of(&points[4..]).unwrap();
+        assert_eq!(void.output_tps, Some(900.0), "where there is nothing else");
     }
 }

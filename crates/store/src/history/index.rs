@@ -17,7 +17,7 @@ const FILE: &str = ".history.sqlite3";
 const LOCK: &str = ".history.lock";
 
 /// Of the table below and of what entries say, in SQLite's `user_version`.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// What another process does to it is done by then.
 const BUSY: Duration = Duration::from_secs(10);

@@ -188,7 +188,7 @@ fn an_index_that_is_damaged_is_made_anew() {
         assert_eq!(open(root.path()).entries(), expected, "{what}");
         assert_eq!(open(root.path()).entries(), expected, "{what}, once more");
         let header = fs::read(&index).unwrap();
-        assert_eq!(header[60..64], 2_u32.to_be_bytes(), "{what}: of this version again");
+        assert_eq!(header[60..64], 3_u32.to_be_bytes(), "{what}: of this version again");
     }
     // A changed byte anywhere is either noticed or means nothing.
     for at in (0..whole.len()).step_by(1_237) {
