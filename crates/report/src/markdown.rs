@@ -19,7 +19,8 @@ pub fn sweep(run: &RunFile, summary: &SummaryFile) -> String {
     let style = Style::default();
     let grid = sweep.grid(style);
     let shown: Vec<&Entry> = grid.entries().map(|(_, entry)| entry).collect();
-    let table = (&grid, sweep.marks(style, &shown), sweep.notes(style));
+    let below = [sweep.variation(style), sweep.notes(style)].concat();
+    let table = (&grid, sweep.marks(style, &shown), below);
     card(&sweep, &sweep.sentence(style), "Loads", table)
 }
 

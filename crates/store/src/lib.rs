@@ -47,10 +47,10 @@ pub use directory::RunDirectory;
 pub use error::{ChangeError, ReadError, StoreError};
 pub use format::{
     AnchorLine, ArrivalKindLine, ArrivalLines, CancellationLine, ConnectLine, CountsLine,
-    DriftLine, ErrorLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine, LimitsLine,
-    LoadLine, MalformedSample, MetricLine, NotesFile, PartialDistribution, PhaseLine, PointLine,
-    PointSummary, ReadingLine, ReasonLine, RunFile, SampleLine, State, SummaryFile, UntilLine,
-    UsageLine, WarmUpLine, is_below_floor,
+    DriftLine, ErrorLine, EstimateLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine,
+    LimitsLine, LoadLine, MalformedSample, MetricLine, NotesFile, PartialDistribution, PhaseLine,
+    PointLine, PointSummary, ReadingLine, ReasonLine, RepeatedLine, RunFile, SampleLine, State,
+    SummaryFile, UntilLine, UsageLine, WarmUpLine, is_below_floor,
 };
 #[cfg(feature = "history")]
 pub use history::{Entry, Headline, History, RemoveError, ResolveError, RunState};

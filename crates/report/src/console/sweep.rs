@@ -37,7 +37,8 @@ pub fn render(report: &SweepReport<'_>, width: usize, style: Style) -> String {
             page.paragraph(2, &[Span::new(mark, Paint::Dim)]);
         }
     }
-    notes(&sweep.notes(style), &mut page);
+    let below = [sweep.variation(style), sweep.notes(style)].concat();
+    notes(&below, &mut page);
     trust(&sweep, &mut page);
     footer(report.saved, report.next, &mut page);
     page.finish()

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use bench_core::stats::Repeats;
 use bench_store::{PointSummary, ReasonLine, State};
 
 use super::{Doubt, Note, Sweep, rows::BEST, sentence::came_to};
@@ -17,6 +18,10 @@ use crate::{
 /// The metrics by which a repeat can stand apart from the others.
 const APART: [(&str, Option<&str>, &str); 2] =
     [("output_tps", None, "output tok/s"), ("ttft_ms", Some("p50"), "TTFT p50 ms")];
+
+/// The metrics whose coefficient of variation is told.
+const VARIATION: [(&str, Option<&str>, &str); 2] =
+    [("output_tps", None, "output tok/s"), ("ttft_ms", Some("p95"), "TTFT p95")];
 
 impl<'a> Sweep<'a> {
     /// What is not in the rows: missed goals, failed points, errors, skipped cells, what was found wrong with targets,
@@ -71,6 +76,24 @@ impl<'a> Sweep<'a> {
             notes.iter().for_each(|note| add("Imported", (*note).to_owned()));
         }
         notes
+    }
+
+    /// How far repeats lie apart, as a share of their mean; nothing where none are repeated.
+    pub(crate) fn variation(&self, style: Style) -> Vec<Note> {
+        let of_cells = |metric, statistic| {
+            let of_cell = move |(group, cell): (&Group<'a>, &Cell<'a>)| {
+                let cv = Repeats::of(&cell.values(metric, statistic))?.cv?;
+                let percent = number::significant(cv * 100.0, style);
+                Some(format!("{percent} % at {}", self.place(group, cell)))
+            };
+            self.cells().filter_map(of_cell).collect::<Vec<_>>()
+        };
+        let note = |(metric, statistic, name)| {
+            let cells = of_cells(metric, statistic);
+            let text = format!("of {name} over repeats: {}", cells.join(", "));
+            (!cells.is_empty()).then_some(Note { label: "CV", text })
+        };
+        VARIATION.into_iter().filter_map(note).collect()
     }
 
     /// The failures of all points by outcome, most frequent first, each with one of the messages.

@@ -116,4 +116,22 @@ fn own_json_is_the_summary_file() {
     let text = json::render(&summary);
     assert!(text.ends_with("}\n"));
     assert_eq!(serde_json::from_str::<SummaryFile>(&text).unwrap(), summary);
+    assert!(!text.contains("\"repeats\""), "nothing is repeated");
+}
+
+#[test]
+fn repeats_are_told_together_in_the_summary_file() {
+    let mut summary = summary(&trusted());
+    let again = PointSummary { repeat: 1, ..summary.points[0].clone() };
+    let other = PointSummary { cell: 1, ..summary.points[0].clone() };
+    summary.points.extend([other, again]);
+    let text = json::render(&summary);
+    assert_eq!(serde_json::from_str::<SummaryFile>(&text).unwrap(), summary);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let [cell] = &json["repeats"].as_array().unwrap()[..] else { panic!("{text}") };
+    assert_eq!((&cell["cell"], &cell["repeats"]), (&0.into(), &2.into()));
+    let p95 = &cell["metrics"]["ttft_ms"]["p95"];
+    assert_eq!((&p95["n"], &p95["cv"]), (&2.into(), &0.0.into()), "{p95}");
+    assert_eq!(p95["mean"], json["points"][0]["metrics"]["ttft_ms"]["p95"]);
+    assert_eq!(p95["ci95"], serde_json::json!([p95["mean"], p95["mean"]]));
 }

@@ -276,6 +276,8 @@ fn means_and_their_intervals_are_those_of_the_repeats() {
     };
     let text = show(sweep::render, &stored("7Q4K", (0..3).map(repeat).collect()), 120, PLAIN);
     assert!(text.contains(" 11.0 ± 2.5 "), "{text}");
+    // s / mean = 1 / 11, at p95 as at p50.
+    assert!(text.contains("of TTFT p95 over repeats: 9.09 % at 8 users"), "{text}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod notes;
 mod partial;
 mod plan;
 mod reading;
+mod repeated;
 mod run;
 mod sample;
 mod summary;
@@ -19,6 +20,7 @@ pub use plan::{
     CancellationLine, CountsLine, LimitsLine, LoadLine, PhaseLine, PointLine, UntilLine, WarmUpLine,
 };
 pub use reading::ReadingLine;
+pub use repeated::{EstimateLine, RepeatedLine};
 pub use run::{AnchorLine, RunFile};
 pub use sample::{
     ArrivalKindLine, ArrivalLines, ConnectLine, MalformedSample, SampleLine, UsageLine,

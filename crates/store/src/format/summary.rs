@@ -7,12 +7,16 @@ use bench_core::{
     TokenSource, Verdict, meets_all,
     stats::{Distribution, Drift, PERCENTILES, sample_floor},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
-use super::{FORMAT_VERSION, LoadLine, PartialDistribution, PointLine};
+use super::{FORMAT_VERSION, LoadLine, PartialDistribution, PointLine, RepeatedLine};
 
 /// What came of a run. Written anew whenever a point ends; also what `--json` prints.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Where cells were measured more than once, `repeats` says in the file what their points say together, as
+/// [`RepeatedLine::all`] has it: it is told from `points` when the file is written, so that the two always
+/// agree.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SummaryFile {
     /// [`FORMAT_VERSION`] of this file.
     pub format_version: u32,
@@ -24,6 +28,24 @@ pub struct SummaryFile {
     pub state: State,
     /// The points that have ended, in order of measurement.
     pub points: Vec<PointSummary>,
+}
+
+impl Serialize for SummaryFile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { format_version, id, name, state, points } = self;
+        let repeats = RepeatedLine::all(points);
+        let fields = if repeats.is_empty() { 5 } else { 6 };
+        let mut file = serializer.serialize_struct("SummaryFile", fields)?;
+        file.serialize_field("format_version", format_version)?;
+        file.serialize_field("id", id)?;
+        file.serialize_field("name", name)?;
+        file.serialize_field("state", state)?;
+        if !repeats.is_empty() {
+            file.serialize_field("repeats", &repeats)?;
+        }
+        file.serialize_field("points", points)?;
+        file.end()
+    }
 }
 
 /// How far a run has come.
