@@ -11,6 +11,7 @@ use bench_harness::{Code, Exit, Failure};
 use bench_report::{
     compare::{self, CompareReport, Loaded, Options, Unlike, read_references},
     console, json, markdown,
+    text::clean,
 };
 use bench_store::{ReadError, RunDirectory};
 use clap::{Args, ValueEnum};
@@ -151,7 +152,7 @@ pub(crate) fn unlike(error: &Unlike) -> Failure {
     let known = error.differences.iter().filter(|difference| !difference.unlike);
     let known: Vec<String> =
         known.map(|d| format!("{}: {} against {}", d.what, d.baseline, d.candidate)).collect();
-    let failure = Failure::new(Code::Setting, output::visible(&error.to_string()));
+    let failure = Failure::new(Code::Setting, clean(&error.to_string()));
     match known.is_empty() {
         true => failure,
         false => failure.has(format!("other differences: {}", known.join("; "))),
@@ -166,7 +167,7 @@ pub(crate) fn open(reference: &str, artifacts: &Path) -> Result<Loaded, Failure>
 /// The run in `directory`, which the user calls `name`.
 pub(crate) fn load(directory: RunDirectory, name: &str) -> Result<Loaded, Failure> {
     let failure = || {
-        let what = format!("the run {} cannot be compared", output::visible(name));
+        let what = format!("the run {} cannot be compared", clean(name));
         Failure::new(Code::RunFiles, what)
     };
     let read =
@@ -183,7 +184,7 @@ pub(crate) fn has_targets(run: &Loaded, targets: &[String]) -> Result<(), Failur
     match targets.iter().find(|target| !run.has_target(target)) {
         None => Ok(()),
         Some(target) => {
-            let what = format!("run {} has no target {}", run.run.id, output::visible(target));
+            let what = format!("run {} has no target {}", run.run.id, clean(target));
             Err(Failure::new(Code::Setting, what).has(run.targets().join(", ")))
         }
     }

@@ -2,6 +2,7 @@
 
 use bench_core::{Better, Metric, REASONS, metric, registry};
 use bench_harness::{Code, Exit, Failure};
+use bench_report::text::clean;
 
 use crate::output;
 
@@ -11,7 +12,7 @@ pub(crate) fn explain(word: &str) -> Result<Exit, Failure> {
         "reasons" => list(REASONS.into_iter()),
         "codes" => list(Code::ALL.iter().map(|c| (c.name(), c.explanation()))),
         _ => meanings(word).ok_or_else(|| {
-            let what = format!("\"{}\" is no metric, code or reason", output::visible(word));
+            let what = format!("\"{}\" is no metric, code or reason", clean(word));
             Failure::new(Code::Setting, what)
                 .fix("inferbench explain metrics, inferbench explain codes, or inferbench explain reasons")
         })?,

@@ -10,6 +10,7 @@ use bench_report::{
     console::{self, Histograms, LogHistogram, Report, matrix, sweep::SweepReport},
     gate::GateReport,
     json,
+    text::clean,
 };
 use bench_store::SummaryFile;
 
@@ -31,9 +32,9 @@ pub(crate) fn measure(
     let signals = Signals::stop(&stop);
     if args.ui != Ui::None {
         for note in experiment.notes() {
-            output::say(&output::visible(&note));
+            output::say(&clean(&note));
         }
-        output::say(&output::visible(&introduction(&experiment)));
+        output::say(&clean(&introduction(&experiment)));
     }
     let histograms = TimeHistograms::default();
     let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(histograms.clone())];
@@ -57,7 +58,7 @@ pub(crate) fn measure(
 /// Says what the gate says, which is a part of JSON, and tells the exit code that goes with it.
 fn say_gate(args: &MeasureArgs, report: &GateReport) -> Result<Exit, Failure> {
     if args.json {
-        output::say(&output::visible(&format!("gate: {}", console::gate::line(report))));
+        output::say(&clean(&format!("gate: {}", console::gate::line(report))));
     } else {
         let style = output::style(args.color, args.ascii);
         output::result(&console::gate::render(report, output::width(), style))?;
@@ -89,7 +90,7 @@ fn report(
             .map_or(Ok(()), |summary| output::result(&as_json(&summary, finished, gate)));
     }
     for found in &finished.found {
-        output::result(&output::visible(&format!("{}: {found}", found.target)))?;
+        output::result(&clean(&format!("{}: {found}", found.target)))?;
     }
     match &finished.outcome.points[..] {
         [] => output::say("stopped before anything was measured"),
@@ -163,7 +164,7 @@ fn as_json(summary: &SummaryFile, finished: &Finished, gate: Option<&GateReport>
     if let Some(gate) = gate {
         object["gate"] = serde_json::json!(gate);
     }
-    format!("{object:#}")
+    json::text(&object)
 }
 
 fn page(

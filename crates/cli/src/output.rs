@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use bench_harness::{Code, Failure};
-use bench_report::console::Style;
+use bench_report::{console::Style, text::clean};
 
 use crate::args::Color;
 
@@ -13,21 +13,17 @@ pub(crate) fn failure(failure: &Failure) {
     let lines = [("said", &failure.said), ("it has", &failure.has), ("fix", &failure.fix)];
     for (name, text) in lines {
         if let Some(text) = text {
-            say(&format!("  {name:<8} {}", visible(text)));
+            say(&format!("  {name:<8} {}", clean(text)));
         }
     }
     say(&format!("  {:<8} inferbench explain {}", "more", failure.code.name()));
 }
 
-/// Text of servers and files, without what a terminal would take for commands.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Tells people something, on standard error. That nobody reads it is no reason to stop measuring,
-/// which `eprintln` would make it.
+/// Tells people something, on standard error; whatever is in it, the terminal does nothing but show it. That
+/// nobody reads it is no reason to stop measuring, which `eprintln` would make it.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let lines: Vec<String> = text.split('\n').map(clean).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Prints a result. A reader that has gone away, as `head` does, is no error; a full disk is one.

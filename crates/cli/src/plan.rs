@@ -6,6 +6,7 @@ use bench_harness::{
     Code, Exit, Failure, Settings,
     plan::{self, Document, Format, Layered, Node, Origin},
 };
+use bench_report::text::clean;
 use clap::{Args as _, FromArgMatches as _};
 
 use crate::{
@@ -66,7 +67,7 @@ pub(crate) fn origins(layered: &Layered) -> String {
     };
     let (paths, values) = (width(|line| &line.0), width(|line| &line.1));
     let lines = layered.origins().iter().map(|(path, value, origin)| {
-        let value = output::visible(value);
+        let value = clean(value);
         format!("{path:<paths$}  {value:<values$}  {origin}")
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -10,6 +10,7 @@ use bench_core::{
     MetricSink, Phase, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, Sample, SinkError,
     stats::Distribution,
 };
+use bench_report::text::clean;
 use bench_store::LoadLine;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -121,7 +122,7 @@ fn in_a_line(outcome: &PointOutcome) -> String {
     words.extend(ttft.map(|ms| format!("TTFT p95 {ms:.1} ms")));
     words.push(verdict.trust.to_string());
     words.extend(failure.clone());
-    output::visible(&words.join("  "))
+    clean(&words.join("  "))
 }
 
 impl MetricSink for ProgressView {

@@ -28,7 +28,7 @@ pub(crate) fn directory(reference: &str, artifacts: &Path) -> Result<RunDirector
     let below = artifacts.join(reference);
     let path = if below.is_dir() { below } else { reference.into() };
     RunDirectory::open(path).map_err(|error| {
-        let what = format!("there is no run {}", crate::output::visible(reference));
+        let what = format!("there is no run {}", bench_report::text::clean(reference));
         Failure::new(bench_harness::Code::Reference, what).caused_by(&error)
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bench_store::{PointSummary, SummaryFile};
 
-use crate::{ExportError, export};
+use crate::{ExportError, export, text::clean};
 
 /// The file's name.
 pub const FILE: &str = "metrics.csv";
@@ -42,10 +42,12 @@ fn rows(point: &PointSummary) -> Vec<Vec<String>> {
     rows
 }
 
-/// Text that a spreadsheet takes for text: a formula's first character is preceded by an apostrophe.
+/// Text that a spreadsheet takes for text, and a terminal too: a formula's first character is preceded by an
+/// apostrophe.
 fn neutral(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if formula { format!("'{text}") } else { text.to_owned() }
+    let text = clean(text);
+    let formula = text.trim_start().starts_with(['=', '+', '-', '@']);
+    if formula { format!("'{text}") } else { text }
 }
 
 /// Rows as CSV with CRLF line ends, as RFC 4180 and Python's `csv` have them.
@@ -71,8 +73,9 @@ mod tests {
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@sum", "'@sum"),
-            ("\tx", "'\tx"),
-            ("\rx", "'\rx"),
+            ("\t=x", "' =x"),
+            ("\u{202e}=x\u{7f}", "'=x"),
+            ("a\u{9b}2J\r\nb", "a  b"),
             ("a=b", "a=b"),
             ("", ""),
         ] {

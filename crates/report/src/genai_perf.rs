@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use bench_store::{LoadLine, MetricLine, PointSummary};
 use serde::Serialize;
 
-use crate::{ExportError, csv, export};
+use crate::{ExportError, csv, export, text::escaped_json};
 
 /// The name of the CSV file.
 pub const CSV_FILE: &str = "profile_export_genai_perf.csv";
@@ -148,7 +148,7 @@ pub fn json(point: &PointSummary, input: &Input<'_>) -> String {
         input_sequence_length: request("input_sequence_length"),
         input_config: InputConfig::new(point, input),
     };
-    serde_json::to_string_pretty(&document).expect("every key is a string")
+    escaped_json(&serde_json::to_string_pretty(&document).expect("every key is a string"))
 }
 
 fn metric<'a>(rows: &[Row], point: &'a PointSummary, key: &str) -> Option<&'a MetricLine> {

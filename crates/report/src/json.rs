@@ -3,7 +3,7 @@
 use bench_store::SummaryFile;
 use serde::Serialize;
 
-use crate::{compare::CompareReport, gate::GateReport};
+use crate::{compare::CompareReport, gate::GateReport, text::escaped_json};
 
 /// `summary` as JSON text, indented, with a line break at its end.
 pub fn render(summary: &SummaryFile) -> String {
@@ -20,7 +20,9 @@ pub fn gate(report: &GateReport) -> String {
     text(report)
 }
 
-fn text(value: &impl Serialize) -> String {
+/// A value as JSON text, indented, with a line break at its end. What a terminal would take for a command,
+/// or what hides or reorders other text, stands as an escape.
+pub fn text(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("every key is a string");
-    text + "\n"
+    escaped_json(&text) + "\n"
 }

@@ -11,9 +11,9 @@
 //! [`RunFile`](bench_store::RunFile) and [`SummaryFile`](bench_store::SummaryFile), so that a run can be shown
 //! whenever and wherever. Nothing here measures or prints: the caller does.
 //!
-//! What a server says is not trusted. On the console it loses control characters and whatever else
-//! moves the cursor or hides text; in CSV a cell that a spreadsheet would run as a formula does not
-//! begin like one.
+//! What a server says is not trusted. On the console and in CSV it loses control characters and whatever else
+//! moves the cursor or hides text ([`text`]); in JSON that is escaped; in CSV a cell that a spreadsheet would
+//! run as a formula does not begin like one.
 
 mod cells;
 pub mod compare;
@@ -28,5 +28,6 @@ pub mod json;
 pub mod markdown;
 mod matrix;
 mod sweep;
+pub mod text;
 
 pub use export::ExportError;

@@ -6,11 +6,12 @@ use bench_store::{RunFile, SummaryFile};
 
 use crate::{
     compare::{self, CompareReport},
-    console::{Style, clean},
+    console::Style,
     gate::{self, GateReport},
     grid::{Entry, Grid, Line},
     matrix,
     sweep::{Note, Sentence, Sweep},
+    text,
 };
 
 /// The loads of a run: see [`console::sweep`](crate::console::sweep).
@@ -160,7 +161,7 @@ fn cell(entry: &Entry) -> String {
 /// `text` as text, whatever is in it.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
-    for c in clean(text, false) {
+    for c in text::shown(text, false) {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '{' | '}' => {
                 escaped.push('\\');

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use bench_harness::{Code, Failure};
+use bench_report::text::clean;
 use bench_store::{
     ChangeError, Entry, History, NotesFile, RemoveError, RepairError, Repaired, repair as mend,
 };
@@ -10,7 +11,6 @@ use bench_store::{
 use super::{
     args::{BaselineArgs, PruneArgs, RmArgs, TagArgs},
     no_run, now_ms, resolve, size,
-    table::clean,
 };
 use crate::output;
 

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use bench_core::Clock;
 use bench_harness::{Code, Exit, Failure};
+use bench_report::{json, text::clean};
 use bench_store::{Entry, History, ReadError, ResolveError};
 
 pub(crate) use args::RunsArgs;
@@ -56,7 +57,7 @@ fn resolve(history: &History, reference: &str) -> Result<Entry, Failure> {
 }
 
 fn no_run(error: &ResolveError) -> Failure {
-    let failure = Failure::new(Code::Reference, output::visible(&error.to_string()));
+    let failure = Failure::new(Code::Reference, clean(&error.to_string()));
     let failure = match error.has() {
         Some(has) => failure.has(has),
         None => failure,
@@ -75,14 +76,7 @@ fn now_ms() -> u64 {
 
 /// Prints `value` as JSON in which nothing is left that a terminal would take for a command.
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    // All control characters but line breaks are within strings.
-    let text = format!("{value:#}");
-    let escape = |c: char| match c {
-        '\n' => "\n".to_owned(),
-        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
-        c => c.to_string(),
-    };
-    output::result(&text.chars().map(escape).collect::<String>())
+    output::result(&json::text(value))
 }
 
 fn to_json(value: &impl serde::Serialize) -> serde_json::Value {

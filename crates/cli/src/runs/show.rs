@@ -1,9 +1,12 @@
 //! `runs show`: what is known of one run.
 
 use bench_harness::{Failure, found as found_in};
-use bench_report::console::{
-    matrix,
-    sweep::{self, SweepReport},
+use bench_report::{
+    console::{
+        matrix,
+        sweep::{self, SweepReport},
+    },
+    text::clean,
 };
 use bench_store::{
     Entry, GoalLine, MetricLine, ReasonLine, RunFile, RunState, SummaryFile, TornTail, read_samples,
@@ -13,7 +16,7 @@ use serde_json::json;
 use super::{
     listing::{model, number, when},
     now_ms, print_json, size,
-    table::{Column, Table, clean},
+    table::{Column, Table},
     to_json, unreadable,
 };
 use crate::{args::Color, output};
@@ -47,7 +50,7 @@ pub(super) fn show(entry: &Entry, as_json: bool) -> Result<(), Failure> {
     if let Some(summary) = summary.filter(|summary| !summary.points.is_empty()) {
         text += "\n";
         for found in &found {
-            text += &format!("{}\n", output::visible(&format!("{}: {found}", found.target)));
+            text += &format!("{}\n", clean(&format!("{}: {found}", found.target)));
         }
         text += &match &run {
             Some(run) if summary.points.len().max(run.points.len()) > 1 => several(run, &summary),

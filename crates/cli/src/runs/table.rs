@@ -1,5 +1,6 @@
 //! Tables that fit their width: what does not fit in a column goes on below, and nothing is cut.
 
+use bench_report::text::clean;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Between two columns.
@@ -99,16 +100,6 @@ impl Table {
     }
 }
 
-/// Text of files and servers without what would move the cursor, or hide or reorder other text.
-pub(super) fn clean(text: &str) -> String {
-    let shown = |c: char| match c {
-        c if c.is_control() || c.is_whitespace() => Some(' '),
-        c if c.width().unwrap_or(0) == 0 => None,
-        c => Some(c),
-    };
-    text.chars().filter_map(shown).collect()
-}
-
 /// Lines of `width` columns, broken between words, and within those that are longer than a line.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -165,11 +156,6 @@ mod tests {
         ] {
             assert_eq!(wrap(text, 8), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn control_characters_and_hidden_ones_go() {
-        assert_eq!(clean("a\u{1b}[2Jb\nc\u{202e}d\u{9b}e\u{200b}"), "a [2Jb cd e");
     }
 
     #[test]

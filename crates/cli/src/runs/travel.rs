@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use bench_core::Clock;
 use bench_harness::{Code, Failure};
+use bench_report::text::clean;
 use bench_store::{
     Entry, Importable, PackError, RunDirectory, adopt, import, pack as pack_into, packed_name,
     recognize, unpack,
 };
 
-use super::table::clean;
 use crate::output;
 
 pub(super) fn pack(entry: &Entry, to: Option<&Path>) -> Result<(), Failure> {

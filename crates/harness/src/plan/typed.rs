@@ -5,6 +5,7 @@
 
 use std::{collections::HashSet, fmt, ptr};
 
+use bench_report::text::clean;
 use serde::{
     Deserializer,
     de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor},
@@ -205,8 +206,8 @@ fn expectation(expected: &str) -> &str {
 
 /// A text as a message repeats it: its beginning.
 pub(crate) fn shown(text: &str) -> String {
-    let start: String =
-        text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = clean(text);
+    let start: String = text.chars().take(60).collect();
     if start.len() < text.len() { format!("{start}…") } else { start }
 }
 

@@ -23,7 +23,7 @@ use bench_store::LoadLine;
 
 pub use histogram::LogHistogram;
 use page::Page;
-pub(crate) use page::{Paint, Span, clean};
+pub(crate) use page::{Paint, Span};
 pub use sweep::SweepReport;
 
 /// The least width: what is narrower is laid out as if it were so wide.

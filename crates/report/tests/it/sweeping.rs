@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use bench_report::{
     compare::Loaded,
     console::{LEAST_WIDTH, Style, SweepReport, matrix, sweep},
-    markdown,
+    csv, json, markdown,
 };
 use bench_store::{ErrorLine, GoalLine, LoadLine, MetricLine, PointSummary, State};
 use proptest::prelude::{any, prop, prop_assert, proptest};
@@ -326,14 +326,17 @@ fn runs_of_an_older_program_are_shown_as_well() {
 
 #[test]
 fn what_a_server_says_writes_on_no_page() {
-    let evil = "\u{1b}[2J\u{202e}a|b\r\n<script>@all\u{7}";
+    let evil = "\u{1b}[2J\u{202e}a|b\r\n<script>@all\u{7}\u{7f}\u{9b}2J";
     let points =
         vec![against(point(&Spec { target: evil, ..Spec::default() }), "doubtful", "x", evil)];
     let mut run = stored("7Q4K", points);
     run.run.name = evil.into();
     run.run.environment["issues"] = json!([{"target": evil, "what": evil}]);
     let text = show(sweep::render, &run, 80, PLAIN);
-    assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text}");
+    let (csv, json) = (csv::render(&run.summary), json::render(&run.summary));
+    for text in [text, csv.replace("\r\n", "\n"), json] {
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text}");
+    }
     let card = markdown::sweep(&run.run, &run.summary);
     assert!(
         !card.contains("<script>") && !card.contains("a|b") && !card.contains("@all"),
