@@ -78,7 +78,7 @@ fn ended(entry: &Entry) -> String {
     if points_ended < points || are_all {
         return format!("{points_ended} of {points} ended");
     }
-    points_ended.to_string()
+    format!("{points_ended} ended")
 }
 
 /// What can be read of the samples of a run that did not end by itself.
