@@ -77,7 +77,9 @@ impl Sweep<'_> {
             add(name, "p50", metric, Some("p50"));
             add(name, "p95", metric, Some("p95"));
         }
-        add("E2E ms", "p95", "e2e_ms", Some("p95"));
+        // Failures stand beside every throughput as long as there is room for anything.
+        let e2e = Kind::Number { metric: "e2e_ms", statistic: Some("p95") };
+        columns.push((e2e, Column::new("E2E ms", "p95").minor()));
         columns.push((Kind::Share("error_ratio"), Column::new("failed", "%")));
         if has("good_ratio") {
             columns.push((Kind::Share("good_ratio"), Column::new("good", "%")));

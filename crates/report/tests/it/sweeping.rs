@@ -208,6 +208,8 @@ fn only_marks_that_are_shown_are_explained() {
         let is_marked = words.contains(" ~3") || words.contains(" ~9");
         assert_eq!(words.contains("~ too few requests"), is_marked, "{text}");
     }
+    let narrow = show(sweep::render, &run, 76, PLAIN);
+    assert!(narrow.contains("not shown: E2E ms p95; all takes 77 columns"), "{narrow}");
     // Of 200 requests p95 can be relied on; p99 is not shown.
     let points = [1, 8].map(|load| point(&Spec { load, requests: 200, ..Spec::default() }));
     let text = show(sweep::render, &stored("7Q4K", points.to_vec()), 80, PLAIN);
