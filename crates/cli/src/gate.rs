@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::{
     compare::{Output, Shown, has_targets, load, open, share, unlike},
-    output,
+    output, reference,
 };
 
 #[derive(Debug, Args)]
@@ -45,7 +45,8 @@ pub(crate) struct GateArgs {
 
 pub(crate) fn gate(args: &GateArgs) -> Result<Exit, Failure> {
     let shown = &args.shown;
-    let runs = [open(&args.baseline, &shown.artifact_dir)?, open(&args.run, &shown.artifact_dir)?];
+    let run = reference::judged(&args.run, &shown.artifact_dir)?;
+    let runs = [open(&args.baseline, &shown.artifact_dir)?, load(run, &args.run)?];
     runs.iter().try_for_each(|run| has_targets(run, &args.targets))?;
     let limits = if args.limits.is_empty() { Limit::defaults() } else { args.limits.clone() };
     let report = verdict(&runs, &limits, args.noise, &args.targets)?;

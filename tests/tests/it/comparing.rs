@@ -2,6 +2,7 @@
 
 use std::{fs, io::Write};
 
+use bench_store::RunDirectory;
 use serde_json::Value;
 
 use crate::{
@@ -74,6 +75,32 @@ fn a_run_passes_beside_itself() {
     for line in ended.stdout.lines() {
         assert!(line.len() <= 80, "{line}");
     }
+}
+
+/// In CI the older run would pass in place of the one that was killed.
+#[test]
+fn an_older_run_does_not_pass_for_a_newer_one_without_a_result() {
+    let place = Place::new();
+    place.run("--simulate -n 60 --osl 1 --name whole").measures();
+    place.run("--simulate -n 60 --osl 1 --name killed").measures();
+    let path = |directory: &RunDirectory| directory.path().to_owned();
+    let mut runs: Vec<_> = place.run_directories().iter().map(path).collect();
+    runs.sort();
+    let [whole, killed] = &runs[..] else { panic!("{runs:?}") };
+    fs::remove_file(killed.join("summary.json")).unwrap();
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let said = format!(
+        "\"@last\" is {}: the newer {} (unfinished) has no result",
+        name(whole),
+        name(killed)
+    );
+    let ended = place.inferbench("gate @last").words(&format!("--baseline {}", name(whole)));
+    let ended = ended.exits(2);
+    assert!(ended.stderr.contains(&format!("error[IB104] {said}")), "{}", ended.stderr);
+    let ended = place.inferbench(&format!("gate {0} --baseline @last", name(whole))).exits(0);
+    assert!(ended.stderr.contains(&format!("note: {said}")), "{}", ended.stderr);
+    let ended = place.inferbench("compare @last @last").exits(0);
+    assert!(ended.stderr.contains(&format!("note: {said}")), "{}", ended.stderr);
 }
 
 #[test]

@@ -45,6 +45,13 @@ pub(crate) fn named(root: &Path, reference: &str) -> Result<Entry, Failure> {
     resolve(&open(root)?, reference)
 }
 
+/// The same, with the newer runs that `reference` passes over because they have no result.
+pub(crate) fn named_past(root: &Path, reference: &str) -> Result<(Entry, Vec<Entry>), Failure> {
+    let history = open(root)?;
+    let passed_over = history.passed_over(reference).into_iter().cloned().collect();
+    Ok((resolve(&history, reference)?, passed_over))
+}
+
 /// The newest run that can be read, with a result or without.
 pub(crate) fn newest(root: &Path) -> Result<Option<Entry>, Failure> {
     let history = open(root)?;

@@ -99,6 +99,18 @@ impl History {
         Ok(all)
     }
 
+    /// The runs without a result that `@last` and `@prev` pass over: they are newer than the one that is named.
+    pub fn passed_over(&self, reference: &str) -> Vec<&Entry> {
+        let place = match reference {
+            "@last" => 0,
+            "@prev" => 1,
+            _ => return Vec::new(),
+        };
+        let Some(named) = self.with_result().nth(place) else { return Vec::new() };
+        let newer = self.entries.iter().take_while(|entry| entry.path != named.path);
+        newer.filter(|entry| !entry.has_result()).collect()
+    }
+
     fn find(&self, reference: &str) -> Result<Vec<Entry>, ResolveError> {
         let one = |entry: Option<&Entry>| Ok(entry.cloned().into_iter().collect());
         match reference {

@@ -309,6 +309,9 @@ fn a_reference_names_a_run() {
     assert_eq!(all(&["*nightly*"]), ["ABCD", "7Q5M"]);
     assert_eq!(all(&["tag:good", "@last", "7Q5M"]), ["7Q5M", "7Q4K", "ABCD"]);
     assert_eq!(all(&["*"]).len(), 4);
+    for (reference, passed_over) in [("@last", 1), ("@prev", 1), ("ABCD", 0), ("tag:good", 0)] {
+        assert_eq!(history.passed_over(reference).len(), passed_over, "{reference}");
+    }
 }
 
 #[test]
