@@ -147,9 +147,11 @@ fn markdown_rows(text: &str) -> Vec<Row> {
     let cells = |line: &str| -> Vec<String> {
         let inner = line.trim();
         let inner = inner.strip_prefix('|').unwrap_or(inner);
-        let inner = inner.strip_suffix('|').unwrap_or(inner);
+        let is_escaped = inner.ends_with("\\|");
+        let inner = inner.strip_suffix('|').filter(|_| !is_escaped).unwrap_or(inner);
         let plain = |cell: &str| cell.trim().trim_matches(['*', '`', '_']).trim().to_owned();
-        inner.split('|').map(plain).collect()
+        // An escaped bar parts no cells; no table has a zero byte.
+        inner.replace("\\|", "\0").split('|').map(|cell| plain(&cell.replace('\0', "|"))).collect()
     };
     let lines: Vec<&str> = text.lines().collect();
     let mut rows = Vec::new();
@@ -229,7 +231,8 @@ fn point(row: &[(String, String)]) -> ReferencePoint {
     let mut configuration = Vec::new();
     for (place, (heading, text)) in row.iter().enumerate().filter(|(_, (_, text))| !text.is_empty())
     {
-        let field = match holds(heading) {
+        let held = holds(heading);
+        let field = match held {
             Holds::Configuration => {
                 configuration.push(text.as_str());
                 continue;
@@ -254,8 +257,12 @@ fn point(row: &[(String, String)]) -> ReferencePoint {
             Holds::KvCache => &mut point.kv_cache_gib,
             Holds::KvCacheTokens => &mut point.kv_cache_tokens,
         };
+        let unit = match held {
+            Holds::ModelMemory | Holds::KvCache => unit(heading, text),
+            _ => 1.0,
+        };
         match (number(text), field.is_none()) {
-            (Some(number), true) => *field = Some(number * unit(heading, text)),
+            (Some(number), true) => *field = Some(number * unit),
             // A second number of the kind, or words.
             _ if !is_dash(text) => notes.push(format!("{heading}: {text}")),
             _ => {}
@@ -270,14 +277,29 @@ fn is_dash(text: &str) -> bool {
     matches!(text.trim(), "" | "-" | "–" | "—" | "n/a" | "N/A" | "?")
 }
 
-/// GiB in the unit that is written; one where none is known. GB is what many logs call GiB.
+/// GiB of the unit that a size is written in: behind its number, else in its heading; 1 where none is known.
 fn unit(heading: &str, text: &str) -> f64 {
-    let has = |word: &str| heading.contains(word) || text.contains(word);
-    if has("MiB") || has("MB") { 1.0 / 1_024.0 } else { 1.0 }
+    let words = |text| str::split(text, |c: char| !c.is_alphabetic()).filter(|w| !w.is_empty());
+    let written = words(text).find_map(gib);
+    // A heading may hold any word: a letter alone is a unit only in brackets.
+    let is_unit = |word: &&str| word.len() > 1 || heading.contains(&format!("({word})"));
+    written.or(words(heading).filter(is_unit).find_map(gib)).unwrap_or(1.0)
+}
+
+/// GB is what many logs call GiB, and so on.
+fn gib(unit: &str) -> Option<f64> {
+    Some(match unit.to_lowercase().as_str() {
+        "b" | "byte" | "bytes" => 1.0 / f64::from(1 << 30),
+        "kb" | "kib" => 1.0 / f64::from(1 << 20),
+        "mb" | "mib" => 1.0 / 1_024.0,
+        "gb" | "gib" => 1.0,
+        "tb" | "tib" => 1_024.0,
+        _ => return None,
+    })
 }
 
 /// The number that `text` begins with: `~1 234.5 tok/s` is 1234.5. A comma before three digits parts
-/// thousands, and is a decimal point elsewhere; `12k` is 12000.
+/// thousands, and is a decimal point elsewhere; `1e3` is 1000, `12k` 12000 and `1.2M` 1200000.
 fn number(text: &str) -> Option<f64> {
     let text = text.trim().trim_start_matches(['~', '≈', '<', '>', '+', ' ']);
     let is_part = |c: char| c.is_ascii_digit() || "., '_-\u{a0}\u{2009}\u{202f}".contains(c);
@@ -288,11 +310,25 @@ fn number(text: &str) -> Option<f64> {
     let grouped =
         digits.split(',').skip(1).all(|part| part.split('.').next().is_some_and(|p| p.len() == 3));
     let plain = if grouped { digits.replace(',', "") } else { digits.replace(',', ".") };
-    let number: f64 = plain.parse().ok()?;
-    let thousand =
-        rest.starts_with(['k', 'K']) && !rest.starts_with("KiB") && !rest.starts_with("kv");
-    let number = if thousand { number * 1_000.0 } else { number };
+    let (exponent, rest) = exponent(rest);
+    let number: f64 = format!("{plain}e{exponent}").parse().ok()?;
+    let word = rest.find(|c: char| !c.is_alphabetic()).map_or(rest, |end| &rest[..end]);
+    let number = match word.split("tok").next().unwrap_or_default() {
+        "k" | "K" => number * 1e3,
+        "M" => number * 1e6,
+        _ => number,
+    };
     number.is_finite().then_some(number)
+}
+
+/// The exponent that `text` begins with, 0 if there is none, and what comes after it.
+fn exponent(text: &str) -> (i32, &str) {
+    let Some(after) = text.strip_prefix(['e', 'E']) else { return (0, text) };
+    let is_part =
+        |(place, c): &(usize, char)| c.is_ascii_digit() || *place == 0 && "+-".contains(*c);
+    let end = after.char_indices().find(|c| !is_part(c)).map_or(after.len(), |(end, _)| end);
+    let exponent = after[..end].parse();
+    exponent.map_or((0, text), |exponent| (exponent, &after[end..]))
 }
 
 #[cfg(test)]
@@ -357,6 +393,18 @@ mod tests {
             ("38.2 ± 0.3", Some(38.2)),
             ("-1", Some(-1.0)),
             ("12k", Some(12_000.0)),
+            ("12 K tokens", Some(12_000.0)),
+            ("12ktok", Some(12_000.0)),
+            ("1.2M", Some(1_200_000.0)),
+            ("512 kB", Some(512.0)),
+            ("512 MB", Some(512.0)),
+            ("1e3", Some(1_000.0)),
+            ("1.5E+3 tok/s", Some(1_500.0)),
+            ("2,5e-1", Some(0.25)),
+            ("1e3k", Some(1_000_000.0)),
+            ("5 each", Some(5.0)),
+            ("5e", Some(5.0)),
+            ("1e999", None),
             ("~7", Some(7.0)),
             ("10-20", None),
             ("none", None),
@@ -365,6 +413,38 @@ mod tests {
         ] {
             assert_eq!(number(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn sizes_are_read_in_their_unit() {
+        for (heading, text, gib) in [
+            ("KV cache", "61.5", 61.5),
+            ("KV cache", "61.5 GB", 61.5),
+            ("KV cache", "2 TiB", 2_048.0),
+            ("KV cache", "512 MiB", 0.5),
+            ("KV cache (MiB)", "512", 0.5),
+            ("KV cache (MiB)", "2 GiB", 2.0),
+            ("KV cache", "1048576 kB", 1.0),
+            ("kv_cache_bytes", "1073741824", 1.0),
+            ("KV cache (B)", "1e9", 1e9 / 1_073_741_824.0),
+            ("KV cache, model B", "7", 7.0),
+            ("KV cache", "1_073_741_824 B", 1.0),
+        ] {
+            let table = format!("name;{heading}\na;{text}");
+            let found = read_references(&table).unwrap()[0].kv_cache_gib;
+            assert_eq!(found, Some(gib), "{heading} {text}");
+        }
+        // What is no size has no such unit.
+        let decode = &read_references("name,decode tok/s (8 MB)\na,7").unwrap()[0];
+        assert_eq!(decode.decode_tps, Some(7.0));
+    }
+
+    #[test]
+    fn an_escaped_bar_parts_no_cells() {
+        let table = "| name | decode |\n|---|---|\n| a \\| b | 7 |\nx | 8 \\|";
+        let points = read_references(table).unwrap();
+        assert_eq!((points[0].configuration.as_str(), points[0].decode_tps), ("a | b", Some(7.0)));
+        assert_eq!(points[1].decode_tps, Some(8.0));
     }
 
     proptest::proptest! {
