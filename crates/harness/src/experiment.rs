@@ -15,7 +15,7 @@ use crate::{
     find::{self, Map, Search},
     lab::Lab,
     points::{self, Cell},
-    resume::resumed,
+    resume::{Before, resumed},
     sweep::{Sweep, is_failed},
 };
 
@@ -81,7 +81,8 @@ pub fn resume(directory: RunDirectory, settings: Settings) -> Result<Experiment,
         let what = format!("run {} is being measured by another process", run.id);
         return Err(Failure::new(Code::RunFiles, what).fix("wait for its end, or stop it"));
     }
-    let lab = Lab::open(settings)?;
+    let mut lab = Lab::open(settings)?;
+    lab.go_on(Before::of(&run, lab.settings()))?;
     let cells = points::cells(lab.settings());
     let skipped = skipped(&lab, &cells);
     let resumed = resumed(&directory, &run, &lab, &cells)?;

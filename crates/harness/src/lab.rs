@@ -15,6 +15,7 @@ use crate::{
     machine,
     memory::Memory,
     points::Cell,
+    resume::Before,
     target,
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct Lab {
     targets: Vec<Found>,
     /// What results call them: one for each, all different.
     names: Vec<String>,
+    /// The servers that were measured so far, where a run goes on.
+    before: Before,
 }
 
 /// A target, as far as it is known.
@@ -69,8 +72,8 @@ impl Lab {
         loads::check(&settings)?;
         // A wrong file is the user's to mend, and quicker to find than a server.
         let tokenizer = tokenizer(&settings)?;
-        let (targets, names) = (Vec::new(), Vec::new());
-        let mut lab = Self { settings, tokenizer, runtime, targets, names };
+        let (targets, names, before) = (Vec::new(), Vec::new(), Before::default());
+        let mut lab = Self { settings, tokenizer, runtime, targets, names, before };
         for index in 0..lab.settings.targets.len() {
             let found = match lab.look_for(index) {
                 Ok(known) => Found::Yes(Box::new(known)),
@@ -84,6 +87,17 @@ impl Lab {
             Found::NotYet(failure) if lab.known().next().is_none() => Err(failure.clone()),
             _ => lab.make_room().map(|()| lab),
         }
+    }
+
+    /// Goes on with a run that was measured on the servers of `before`: on these, and on no others.
+    ///
+    /// # Errors
+    ///
+    /// When another one is there.
+    pub(crate) fn go_on(&mut self, before: Before) -> Result<(), Failure> {
+        self.known().try_for_each(|(index, known)| before.check(index, self.name(index), known))?;
+        self.before = before;
+        Ok(())
     }
 
     /// Makes room for the most connections that any point will need.
@@ -133,6 +147,8 @@ impl Lab {
             }
         }
         notes.extend(self.same_servers());
+        let moved = |(index, known)| self.before.moved(index, self.name(index), known);
+        notes.extend(self.known().filter_map(moved));
         notes
     }
 
@@ -181,6 +197,7 @@ impl Lab {
     fn target(&mut self, index: usize) -> Result<&Known, Failure> {
         if matches!(self.targets[index], Found::NotYet(_)) {
             let known = self.look_for(index)?;
+            self.before.check(index, self.name(index), &known)?;
             self.targets[index] = Found::Yes(Box::new(known));
         }
         match &self.targets[index] {

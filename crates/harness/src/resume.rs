@@ -5,7 +5,66 @@ use std::collections::BTreeMap;
 use bench_core::{PointOutcome, Resumed, Verdict};
 use bench_store::{EventKind, PointSummary, RunDirectory, RunFile, State, summarize};
 
-use crate::{Code, Failure, lab::Lab, points::Cell};
+use serde_json::Value;
+
+use crate::{
+    Code, Failure, Settings, Target,
+    lab::{Known, Lab},
+    points::Cell,
+};
+
+/// The servers that a run was measured on before it was broken off.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    /// What was recorded of them.
+    targets: Vec<Value>,
+    /// Whether that is of each target, in the order of the settings.
+    is_complete: bool,
+}
+
+impl Before {
+    /// Of what `run` recorded, which goes on with `settings`.
+    pub(crate) fn of(run: &RunFile, settings: &Settings) -> Self {
+        let targets = run.environment["targets"].as_array().cloned().unwrap_or_default();
+        Self { is_complete: targets.len() == settings.targets.len(), targets }
+    }
+
+    /// That a target is the same server as before, as far as both say what they are: numbers of two servers
+    /// are no result of one.
+    pub(crate) fn check(&self, index: usize, name: &str, known: &Known) -> Result<(), Failure> {
+        let Some(before) = self.record(index, name) else { return Ok(()) };
+        let Target { endpoint, info, model, .. } = &known.target;
+        let told = [
+            ("model", Some(model.as_str())),
+            ("engine", info.engine.as_deref()),
+            ("version", info.version.as_deref()),
+        ];
+        let differs = |(what, now): &(&str, Option<&str>)| {
+            before[*what].as_str().zip(*now).is_some_and(|(then, now)| then != now)
+        };
+        let Some((what, Some(now))) = told.into_iter().find(differs) else { return Ok(()) };
+        let then = before[what].as_str().unwrap_or_default();
+        let what = format!("{endpoint} is another server than the run began with: {what} {now}");
+        Err(Failure::new(Code::Setting, what)
+            .has(format!("{then}, at {}", before["url"].as_str().unwrap_or("an unknown address")))
+            .fix("have the same server there as when it began, or measure anew: inferbench run"))
+    }
+
+    /// That a target is at another address than before, in words.
+    pub(crate) fn moved(&self, index: usize, name: &str, known: &Known) -> Option<String> {
+        let then = self.record(index, name)?["url"].as_str()?;
+        let now = known.target.endpoint.to_string();
+        // The simulator takes any free port.
+        let is_moved = then != now && known.target.simulator.is_none();
+        is_moved.then(|| format!("{name} is at {now}; before the run went on it was at {then}"))
+    }
+
+    /// That of the same name; without a name of the user's, a target is called by its model.
+    fn record(&self, index: usize, name: &str) -> Option<&Value> {
+        let named = self.targets.iter().find(|target| target["name"] == name);
+        named.or_else(|| self.targets.get(index).filter(|_| self.is_complete))
+    }
+}
 
 /// What was measured of the run in `directory`, to go on from there: the points that ended, but for those
 /// that were cut short or could not be measured, which are measured again.

@@ -275,6 +275,31 @@ fn a_run_goes_on_as_it_began() {
     check_resume(&place, "after a refusal");
 }
 
+/// This was a bug: points of two servers became one result.
+#[test]
+fn a_run_does_not_go_on_with_another_server() {
+    let simulator = Simulator::start("--ttft-ms 10 --itl-ms 1 --model one");
+    let place = Place::new();
+    let points = "-c 1,2 -n 60 --warmup-request-count 0 --cooldown 0s --ui none";
+    let run = place.run(&format!("--target t={} {points}", simulator.url)).start();
+    until_ended(&place, 1);
+    kill(run);
+    let before = summary(&place);
+    let other = Server::completing(|request, to| write!(to, "{}", whole(request)));
+    let stderr = place.inferbench(&format!("resume -u {}", other.url)).exits(2).stderr;
+    let said = "is another server than the run began with: model m";
+    assert!(stderr.contains("error[IB101]") && stderr.contains(said), "{stderr}");
+    assert!(stderr.contains("it has   one, at http"), "{stderr}");
+    assert_eq!((summary(&place), other.completions().len()), (before, 0));
+
+    let moved = Simulator::start("--ttft-ms 10 --itl-ms 1 --model one");
+    let ended = place.inferbench(&format!("resume -u {}", moved.url)).measures();
+    let note = format!("is at {}; before the run went on it was at {}", moved.url, simulator.url);
+    assert!(ended.stderr.contains(&note), "{}", ended.stderr);
+    let environment = directory(&place).unwrap().read_run().unwrap().environment;
+    assert!(environment["notes"].to_string().contains(&note), "{environment}");
+}
+
 /// This was a bug: `@last` is the run itself once a point of it has ended, and nothing is worse than itself.
 #[test]
 fn a_run_that_goes_on_keeps_the_baseline_that_it_began_with() {
