@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use bench_harness::{
-    Code, Exit, Failure, Settings,
+    Code, Exit, Failure, Settings, check,
     plan::{self, Document, Format, Layered, Node, Origin},
 };
 use bench_report::text::clean;
@@ -91,6 +91,7 @@ fn check_address(typed: &Node) -> Result<(), Failure> {
 
 fn validate(file: &Path) -> Result<(), Failure> {
     let settings = plan::resolve(&layered(Some(file), &PlanFlags::default())?, &environment)?;
+    check(&settings)?;
     output::result(&format!("{}: ok, {}", file.display(), counts(&settings)))
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bench_harness::{
-    Code, Exit, Failure, Settings,
+    Code, Exit, Failure, Settings, check,
     plan::{Content, Document, Format, Layered, Node, Origin, resolve},
     prepare, resume as resumed,
 };
@@ -48,6 +48,7 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
     let mut settings = settings(args, &layered)?;
     plan::save(file, flags, args.save_plan.as_deref())?;
     if args.dry_run {
+        check(&settings)?;
         output::result(&estimate::render(&settings))?;
         output::result(&plan::origins(&layered))?;
         return Ok(Exit::Ok);
@@ -65,6 +66,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
     let directory = reference::broken_off(&args.run, &artifacts(flags))?;
     let settings = settings_of(&directory, flags, &args.measure)?;
     if args.measure.dry_run {
+        check(&settings)?;
         output::result(&estimate::render(&settings))?;
         return Ok(Exit::Ok);
     }
@@ -126,10 +128,6 @@ fn artifacts(flags: &PlanFlags) -> std::path::PathBuf {
 /// What the arguments mean; nothing is looked up but the files that they name.
 fn settings(args: &MeasureArgs, layered: &Layered) -> Result<Settings, Failure> {
     let settings = resolve(layered, &plan::environment)?;
-    if settings.find.is_some() && settings.goals.slo.is_empty() {
-        let what = "nothing says what the highest load is to meet";
-        return Err(Failure::new(Code::Plan, what).fix("inferbench find 'p95(ttft)<500ms'"));
-    }
     Ok(Settings {
         stamping: match args.stamps {
             Stamps::Kernel => Stamping::Kernel,

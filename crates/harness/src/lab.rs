@@ -57,6 +57,26 @@ pub(crate) struct Known {
     pub(crate) memory: Memory,
 }
 
+/// Says what is wrong with `settings` that can be known before a server is looked for. Reads the tokenizer.
+///
+/// # Errors
+///
+/// When they cannot be measured, wherever their servers are.
+pub fn check(settings: &Settings) -> Result<(), Failure> {
+    checked(settings).map(|_| ())
+}
+
+/// The tokenizer of settings that are right.
+fn checked(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {
+    if settings.find.is_some() && settings.goals.slo.is_empty() {
+        let what = "nothing says what the highest load is to meet";
+        return Err(Failure::new(Code::Plan, what).fix("inferbench find 'p95(ttft)<500ms'"));
+    }
+    loads::check(settings)?;
+    settings.targets.iter().try_for_each(|asked| target::check(asked, settings))?;
+    tokenizer(settings)
+}
+
 impl Lab {
     /// Looks for every target. One that is not there is looked for again when its first point comes.
     ///
@@ -69,9 +89,8 @@ impl Lab {
         let runtime = runtime.map_err(|error| {
             Failure::new(Code::Resource, "the system gives no runtime").said(error.to_string())
         })?;
-        loads::check(&settings)?;
-        // A wrong file is the user's to mend, and quicker to find than a server.
-        let tokenizer = tokenizer(&settings)?;
+        // What is wrong here is the user's to mend, and quicker to find than a server.
+        let tokenizer = checked(&settings)?;
         let (targets, names, before) = (Vec::new(), Vec::new(), Before::default());
         let mut lab = Self { settings, tokenizer, runtime, targets, names, before };
         for index in 0..lab.settings.targets.len() {

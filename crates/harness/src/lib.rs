@@ -33,6 +33,7 @@ pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};
 pub use find::{Found, Tried, candidates, found};
+pub use lab::check;
 pub use machine::raise_file_limit;
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{

@@ -147,6 +147,18 @@ pub(crate) fn provider(config: Config) -> Result<OpenAi, Failure> {
     OpenAi::new(config).map_err(|error| Failure::new(Code::Setting, error.to_string()))
 }
 
+/// That a target can be asked, and simulated, as `target` says.
+pub(crate) fn check(target: &TargetSettings, settings: &Settings) -> Result<(), Failure> {
+    if let Server::Simulator(config) = &target.server {
+        config.check().map_err(|error| {
+            Failure::new(Code::Setting, "the simulator cannot be such").said(error.to_string())
+        })?;
+    }
+    // Any address: nothing is connected to.
+    let nowhere = Endpoint::parse(":1").map_err(|e| Failure::new(Code::Bug, e.to_string()))?;
+    provider(config(target, settings, &nowhere)).map(|_| ())
+}
+
 async fn describe(
     target: &TargetSettings,
     settings: &Settings,

@@ -134,7 +134,11 @@ impl Default for Config {
 
 impl Config {
     /// Names all the mistakes at once.
-    pub(crate) fn check(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When a value is not one of those that are documented.
+    pub fn check(&self) -> io::Result<()> {
         let is_share = |ratio: f64| (0.0..=1.0).contains(&ratio);
         let is_finite_from = |least: f64, value: f64| value.is_finite() && value >= least;
         let Freeze { at, lasts } = self.freeze.unwrap_or_default();

@@ -54,6 +54,32 @@ load:
     assert!(place.run_directories().is_empty());
 }
 
+/// Mistakes that no key has by itself, and that are found before a server is asked.
+#[test]
+fn what_cannot_be_measured_is_said_without_measuring() {
+    for (plan, said) in [
+        ("find: {}\n", "error[IB103] nothing says what the highest load is to meet\n"),
+        (
+            "targets: [{name: t, headers: {'x y': z}}]\n",
+            "error[IB101] header `x y` has a name or a value that cannot be sent\n",
+        ),
+        ("targets: [{name: t, endpoint: v1}]\n", "error[IB101] `v1` is no path on a server\n"),
+        (
+            "targets: [{name: t, simulate: {jitter: 5}}]\n",
+            "error[IB101] the simulator cannot be such\n  said     jitter must lie in 0..=1\n",
+        ),
+        ("workload: {tokenizer: none.json}\n", "error[IB301] the tokenizer none.json cannot be"),
+    ] {
+        let place = place("plan.yaml", plan);
+        for command in ["plan validate plan.yaml", "run plan.yaml", "run -f plan.yaml --dry-run"] {
+            let ended = place.inferbench(command).exits(2);
+            assert!(ended.stderr.starts_with(said), "{command}: {}", ended.stderr);
+            assert_eq!(ended.stdout, "");
+        }
+        assert!(place.run_directories().is_empty());
+    }
+}
+
 #[test]
 fn mistakes_of_flags_and_of_the_file_are_said_together() {
     let place = place("plan.toml", "[load]\nconcurrency = 4\ngraze = 1\n");
