@@ -58,5 +58,5 @@ pub use id::new_id;
 pub use log::RunLog;
 pub use pack::{Importable, PackError, adopt, pack, packed_name, recognize, unpack};
 pub use records::{Records, TornTail, read_readings, read_samples};
-pub use repair::{RepairError, Repaired, RepairedFile, repair};
+pub use repair::{RepairError, Repaired, RepairedFile, RepairedSummary, repair};
 pub use summarize::{Recomputed, planned_points, summarize};

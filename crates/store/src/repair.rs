@@ -1,15 +1,17 @@
 //! Making a run whole again that was killed while it was written.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
-use bench_core::Verdict;
+use bench_core::{Aggregate, Summary, Verdict};
 
 use crate::{
-    FORMAT_VERSION, PointSummary, ReadError, RunDirectory, RunFile, State, StoreError, SummaryFile,
+    EventKind, FORMAT_VERSION, GoalLine, PointLine, PointSummary, ReadError, ReasonLine,
+    RunDirectory, RunFile, State, StoreError, SummaryFile,
     directory::private_file,
     frames::{FrameReader, frame},
     planned_points, summarize,
@@ -25,8 +27,19 @@ pub struct Repaired {
     pub torn: Vec<RepairedFile>,
     /// Files that were missing, and are there now, empty.
     pub missing: Vec<String>,
-    /// How many points `summary.json` has, if it was written anew.
-    pub points: Option<usize>,
+    /// What `summary.json` says, if it was written anew.
+    pub summary: Option<RepairedSummary>,
+}
+
+/// A summary that was written from samples and events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepairedSummary {
+    /// How many points it has.
+    pub points: usize,
+    /// How the run ended.
+    pub state: State,
+    /// The name of the file that has the old one now, if that was damaged.
+    pub saved_as: Option<String>,
 }
 
 /// A file whose end was torn off.
@@ -63,7 +76,7 @@ pub enum RepairError {
 }
 
 /// Cuts torn ends off the files of the run in `directory`, keeping what was there in `<file>.torn`, and
-/// writes its summary from its samples if it has none, or an unfinished one.
+/// writes its summary from its samples and events if it has none, or an unfinished or damaged one.
 ///
 /// The numbers of points that ended before the kill stay as they are: samples do not know all facts. A run
 /// that is whole stays as it is, and so do the results of another tool, which came without samples. Nobody
@@ -91,7 +104,9 @@ pub fn repair(directory: &RunDirectory) -> Result<Repaired, RepairError> {
         repaired.torn.extend(cut(&path, end_of_frames)?);
     }
     repaired.torn.extend(cut(&events, end_of_lines)?);
-    repaired.points = write_summary(directory, &run)?;
+    // Also what an earlier repair cut off is lost.
+    let is_whole = !torn_path(&directory.samples_path(), 1).exists();
+    repaired.summary = write_summary(directory, &run, is_whole)?;
     Ok(repaired)
 }
 
@@ -163,8 +178,7 @@ fn save(path: &Path, whole: u64) -> io::Result<PathBuf> {
     from.seek(SeekFrom::Start(whole))?;
     let mut number = 1;
     loop {
-        let end = if number == 1 { "torn".to_owned() } else { format!("torn-{number}") };
-        let saved = path.with_file_name(format!("{}.{end}", name(path)));
+        let saved = torn_path(path, number);
         match private_file().write(true).create_new(true).open(&saved) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
             to => {
@@ -175,6 +189,12 @@ fn save(path: &Path, whole: u64) -> io::Result<PathBuf> {
             }
         }
     }
+}
+
+/// Where the `number`th torn end of the file at `path` is kept.
+fn torn_path(path: &Path, number: u32) -> PathBuf {
+    let end = if number == 1 { "torn".to_owned() } else { format!("torn-{number}") };
+    path.with_file_name(format!("{}.{end}", name(path)))
 }
 
 fn name(path: &Path) -> String {
@@ -222,42 +242,117 @@ fn end_of_lines(mut file: BufReader<File>) -> io::Result<End> {
     }
 }
 
-/// Writes the summary if it is missing or unfinished; says of how many points it is then.
-fn write_summary(directory: &RunDirectory, run: &RunFile) -> Result<Option<usize>, RepairError> {
-    let points = match directory.read_summary()? {
-        Some(summary) if summary.state != State::Unfinished => return Ok(None),
-        Some(summary) => summary.points,
-        None => Vec::new(),
+/// Writes the summary anew if it is missing, damaged or unfinished. `is_whole` says that no sample was lost.
+fn write_summary(
+    directory: &RunDirectory,
+    run: &RunFile,
+    is_whole: bool,
+) -> Result<Option<RepairedSummary>, RepairError> {
+    let path = directory.summary_path();
+    let (points, is_damaged) = match directory.read_summary() {
+        Ok(Some(summary)) if summary.state != State::Unfinished => return Ok(None),
+        Ok(summary) => (summary.map_or(Vec::new(), |summary| summary.points), false),
+        Err(ReadError::Malformed { .. }) => (Vec::new(), true),
+        Err(error) => return Err(error.into()),
     };
-    let points = with_recomputed(directory, run, points)?;
+    let ends = Ends::read(directory, is_whole)?;
+    let points = with_recomputed(directory, run, &ends, points)?;
     let count = points.len();
     let file = SummaryFile {
         format_version: FORMAT_VERSION,
         id: run.id.clone(),
         name: run.name.clone(),
-        state: State::Interrupted,
+        state: ends.state,
         points,
     };
-    directory.write_json(&directory.summary_path(), &file)?;
-    Ok(Some(count))
+    // Only now: what cannot be written anew is left as it is.
+    let saved = is_damaged.then(|| save(&path, 0)).transpose();
+    let saved = saved.map_err(|source| StoreError::new(&path, source))?;
+    directory.write_json(&path, &file)?;
+    let saved_as = saved.map(|saved| name(&saved));
+    Ok(Some(RepairedSummary { points: count, state: ends.state, saved_as }))
 }
 
-/// The points that had ended, and after them those that the samples know of.
+/// How a run and its points ended, by its events.
+struct Ends {
+    state: State,
+    points: BTreeMap<u32, PointEnd>,
+}
+
+/// How a point ended.
+struct PointEnd {
+    trust: String,
+    reasons: Vec<ReasonLine>,
+    failure: Option<String>,
+}
+
+impl Ends {
+    /// What events say of samples that were lost is not true of those that are left.
+    fn read(directory: &RunDirectory, is_whole: bool) -> Result<Self, ReadError> {
+        let mut ends = Self { state: State::Interrupted, points: BTreeMap::new() };
+        for event in directory.read_events()? {
+            match event.kind {
+                EventKind::PointEnded { point, trust, warnings: reasons, failure }
+                    if is_whole || failure.is_some() =>
+                {
+                    ends.points.insert(point, PointEnd { trust, reasons, failure });
+                }
+                EventKind::RunEnded { state } if is_whole => ends.state = state,
+                EventKind::RunResumed { .. } => ends.state = State::Interrupted,
+                _ => {}
+            }
+        }
+        Ok(ends)
+    }
+}
+
+/// The points that had ended, and after them those that samples and events know of.
 fn with_recomputed(
     directory: &RunDirectory,
     run: &RunFile,
+    ends: &Ends,
     mut points: Vec<PointSummary>,
 ) -> Result<Vec<PointSummary>, ReadError> {
     let planned = planned_points(directory)?;
-    for (number, summary) in summarize(directory)?.points {
-        if points.iter().any(|point| point.number == number) {
-            continue;
-        }
+    let mut summaries = summarize(directory)?.points;
+    // A point that could not be measured has no samples.
+    for (number, _) in ends.points.iter().filter(|(_, end)| end.failure.is_some()) {
+        summaries.entry(*number).or_insert_with(|| Aggregate::default().summarize());
+    }
+    // The last of each: one that was broken off was measured again, as a point of its own.
+    for (number, summary) in summaries.into_iter().rev() {
         let in_plan = || run.points.get(usize::try_from(number).ok()?);
         let Some(line) = planned.get(&number).or_else(in_plan) else { continue };
-        let verdict = Verdict::on(&summary, true);
-        points.push(PointSummary::of(number, line, &summary, &verdict));
+        let is_known =
+            |point: &PointSummary| (point.cell, point.repeat) == (line.cell, line.repeat);
+        if !points.iter().any(is_known) {
+            points.push(recomputed(number, line, &summary, run, ends.points.get(&number)));
+        }
     }
     points.sort_by_key(|point| point.number);
     Ok(points)
+}
+
+/// A point by its samples, and by how it ended if it did.
+fn recomputed(
+    number: u32,
+    line: &PointLine,
+    summary: &Summary,
+    run: &RunFile,
+    end: Option<&PointEnd>,
+) -> PointSummary {
+    let point = PointSummary::of(number, line, summary, &Verdict::on(summary, end.is_none()));
+    let goals = run.plan["goals"]["slo"].as_array().into_iter().flatten();
+    let goals = goals.filter_map(|goal| goal.as_str()?.parse().ok());
+    let point =
+        PointSummary { goals: goals.map(|goal| GoalLine::new(&goal, summary)).collect(), ..point };
+    match end {
+        None => point,
+        Some(PointEnd { trust, reasons, failure }) => PointSummary {
+            trust: trust.clone(),
+            reasons: reasons.clone(),
+            failure: failure.clone(),
+            ..point
+        },
+    }
 }

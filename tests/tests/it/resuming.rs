@@ -414,14 +414,17 @@ fn a_header_that_was_typed_is_typed_again() {
 }
 
 #[test]
-fn a_damaged_run_is_said_to_be_that_by_all_who_read_it() {
+fn a_damaged_run_is_said_to_be_that_and_can_be_repaired() {
     let place = place();
     kill_after(&place, "run plan.yaml", 1);
-    fs::write(directory(&place).unwrap().summary_path(), "{").unwrap();
-    for words in ["resume * --ui none", "runs repair *"] {
-        let stderr = place.inferbench(words).exits(2).stderr;
-        assert!(stderr.contains("error[IB105]") && stderr.contains("malformed"), "{stderr}");
-    }
+    let path = directory(&place).unwrap().summary_path();
+    fs::write(&path, "{").unwrap();
+    let stderr = place.inferbench("resume * --ui none").exits(2).stderr;
+    assert!(stderr.contains("error[IB105]") && stderr.contains("malformed"), "{stderr}");
+    let said = place.inferbench("runs repair *").exits(0).stdout;
+    assert!(said.contains("interrupted; the damaged one is summary.json.torn"), "{said}");
+    assert_eq!(fs::read_to_string(path.with_extension("json.torn")).unwrap(), "{");
+    check_resume(&place, "after a repair");
 }
 
 /// Whoever packed it chose the server, and which variables go there.

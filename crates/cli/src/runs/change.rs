@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal};
 use bench_harness::{Code, Failure};
 use bench_report::text::clean;
 use bench_store::{
-    ChangeError, Entry, History, NotesFile, RemoveError, RepairError, Repaired, repair as mend,
+    ChangeError, Entry, History, NotesFile, RemoveError, RepairError, Repaired, RepairedSummary,
+    RunState, repair as mend,
 };
 
 use super::{
@@ -151,9 +152,15 @@ pub(super) fn repair(entry: &Entry) -> Result<(), Failure> {
     for name in &repaired.missing {
         say(entry, &format!("{name} was missing: it is there now, and empty"))?;
     }
-    if let Some(points) = repaired.points {
-        let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
-        say(entry, &format!("summary.json was written from the samples: {points}, interrupted"))?;
+    if let Some(summary) = &repaired.summary {
+        let RepairedSummary { points, state, saved_as } = summary;
+        let points = if *points == 1 { "1 point".to_owned() } else { format!("{points} points") };
+        let state = RunState::from(*state).as_str();
+        let mut text = format!("summary.json was written from the samples: {points}, {state}");
+        if let Some(saved_as) = saved_as {
+            text += &format!("; the damaged one is {saved_as}");
+        }
+        say(entry, &text)?;
     }
     Ok(())
 }

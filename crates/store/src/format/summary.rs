@@ -207,7 +207,7 @@ pub struct GoalLine {
 }
 
 impl GoalLine {
-    fn new(goal: &Goal, summary: &Summary) -> Self {
+    pub(crate) fn new(goal: &Goal, summary: &Summary) -> Self {
         let result = goal.check(summary);
         Self {
             goal: goal.to_string(),

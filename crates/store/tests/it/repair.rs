@@ -2,13 +2,14 @@
 
 use std::{fs, path::Path};
 
-use bench_core::{MetricSink, Phase, RunEvent};
+use bench_core::{MetricSink, Phase, Point, PointOutcome, RunEvent, Sample, Verdict};
 use bench_store::{
-    RepairError, Repaired, RunDirectory, State, import, read_readings, read_samples, repair,
+    RepairError, Repaired, RunDirectory, State, SummaryFile, import, read_readings, read_samples,
+    repair,
 };
 
 use crate::{
-    fixture::{begun, events, power, sample},
+    fixture::{begun, events, outcome, power, run, sample},
     written::finished,
 };
 
@@ -32,6 +33,11 @@ fn append(path: &Path, bytes: &[u8]) {
     let mut all = fs::read(path).unwrap();
     all.extend(bytes);
     fs::write(path, all).unwrap();
+}
+
+/// How many points the summary has that was written.
+fn points(repaired: &Repaired) -> Option<usize> {
+    repaired.summary.as_ref().map(|summary| summary.points)
 }
 
 #[test]
@@ -60,7 +66,7 @@ fn torn_ends_are_cut_off_and_kept() {
     assert_eq!(samples.torn(), None);
     assert_eq!(read_readings(&directory.readings_path()).unwrap().count(), 1);
 
-    assert_eq!(repaired.points, Some(1));
+    assert_eq!(points(&repaired), Some(1));
     let summary = directory.read_summary().unwrap().unwrap();
     assert_eq!((summary.state, summary.points.len()), (State::Interrupted, 1));
     assert_eq!(summary.points[0].outcomes["ok"], 6);
@@ -112,6 +118,79 @@ fn a_frame_that_ends_within_a_line_is_cut_off_too() {
     assert_eq!(repair(&directory).unwrap().torn[0].whole, whole);
 }
 
+/// A run that came to its end, and what its summary says.
+fn whole(root: &Path) -> (RunDirectory, SummaryFile) {
+    let (directory, mut log) = begun(root);
+    let events = events();
+    events.iter().for_each(|event| log.event(event).unwrap());
+    log.finish(&outcome(&events, false)).unwrap();
+    let summary = directory.read_summary().unwrap().unwrap();
+    (directory, summary)
+}
+
+#[test]
+fn a_summary_that_was_lost_is_made_again_from_samples_and_events() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, before) = whole(root.path());
+    assert_eq!(before.state, State::Finished);
+    for (damaged, saved_as) in [(None, None), (Some("{"), Some("summary.json.torn"))] {
+        match damaged {
+            None => fs::remove_file(directory.summary_path()).unwrap(),
+            Some(text) => fs::write(directory.summary_path(), text).unwrap(),
+        }
+        let repaired = repair(&directory).unwrap().summary.unwrap();
+        assert_eq!((repaired.points, repaired.state), (1, State::Finished));
+        assert_eq!(repaired.saved_as.as_deref(), saved_as);
+        assert_eq!(directory.read_summary().unwrap().unwrap(), before);
+    }
+    // Of a newer program, nobody knows whether it is damaged.
+    let newer = "{\"format_version\": 9999}";
+    fs::write(directory.summary_path(), newer).unwrap();
+    assert!(matches!(repair(&directory), Err(RepairError::Unreadable(_))));
+    assert_eq!(fs::read_to_string(directory.summary_path()).unwrap(), newer);
+}
+
+/// What was said of samples that are lost says nothing of those that are left.
+#[test]
+fn a_run_that_lost_samples_is_not_called_finished() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, _) = whole(root.path());
+    append(&directory.samples_path(), &[0x28, 0xb5]);
+    fs::remove_file(directory.summary_path()).unwrap();
+    assert_eq!(repair(&directory).unwrap().summary.unwrap().state, State::Interrupted);
+    let summary = directory.read_summary().unwrap().unwrap();
+    assert!(summary.points[0].reasons.iter().any(|reason| reason.code == "interrupted"));
+}
+
+#[test]
+fn a_point_that_was_measured_again_counts_once_and_a_failed_one_is_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, mut log) = begun(root.path());
+    let point = run().plan.points.remove(0);
+    let began = |number, repeat| RunEvent::PointBegan {
+        number,
+        point: Box::new(Point { repeat, ..point.clone() }),
+    };
+    let of = |point, number| RunEvent::Sample(Sample { point, ..sample(number) });
+    let failed = RunEvent::PointEnded(Box::new(PointOutcome {
+        number: 2,
+        point: Point { repeat: 1, ..point.clone() },
+        failure: Some("nobody was there".into()),
+        summary: bench_core::Aggregate::default().summarize(),
+        verdict: Verdict::not_measured(),
+    }));
+    for event in [began(0, 0), of(0, 0), began(1, 0), of(1, 0), of(1, 1), began(2, 1), failed] {
+        log.event(&event).unwrap();
+    }
+    drop(log);
+    let _ = fs::remove_file(directory.summary_path());
+    repair(&directory).unwrap();
+    let points = directory.read_summary().unwrap().unwrap().points;
+    assert_eq!(points.iter().map(|point| point.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(points[0].outcomes["ok"], 2);
+    assert_eq!(points[1].failure.as_deref(), Some("nobody was there"));
+}
+
 #[test]
 fn what_ended_before_the_kill_stays_as_it_is() {
     let root = tempfile::tempdir().unwrap();
@@ -120,9 +199,9 @@ fn what_ended_before_the_kill_stays_as_it_is() {
         log.event(&event).unwrap();
     }
     let ended = directory.read_summary().unwrap().unwrap();
-    log.event(&RunEvent::Sample(bench_core::Sample { point: 1, ..sample(0) })).unwrap();
+    log.event(&RunEvent::Sample(Sample { point: 1, ..sample(0) })).unwrap();
     drop(log);
-    assert_eq!(repair(&directory).unwrap().points, Some(2));
+    assert_eq!(points(&repair(&directory).unwrap()), Some(2));
     let summary = directory.read_summary().unwrap().unwrap();
     assert_eq!(summary.points[0], ended.points[0]);
     assert_eq!(summary.points[1].outcomes["ok"], 1);
@@ -137,7 +216,7 @@ fn a_run_that_had_hardly_begun_has_no_points() {
     fs::remove_file(directory.events_path()).unwrap();
     let repaired = repair(&directory).unwrap();
     assert_eq!(repaired.missing, ["events.jsonl", "samples.jsonl.zst"]);
-    assert_eq!(repaired.points, Some(0));
+    assert_eq!(points(&repaired), Some(0));
     assert_eq!(directory.read_summary().unwrap().unwrap().state, State::Interrupted);
     assert_eq!(read_samples(&directory.samples_path()).unwrap().count(), 0);
 }
