@@ -11,6 +11,9 @@ use zstd::stream::raw;
 
 use crate::{StoreError, directory::private_file};
 
+/// The bytes with which every frame begins.
+pub(crate) const MAGIC: u32 = 0x28B5_2FFD;
+
 /// Text that makes a frame even before its second is over.
 const FULL: usize = 1 << 20;
 
@@ -153,6 +156,11 @@ impl<R: BufRead> FrameReader<R> {
     /// Compressed bytes read so far, up to the end of a frame with which a line ends too.
     pub(crate) fn whole_lines(&self) -> u64 {
         self.lines
+    }
+
+    /// Whether it ended at what is no frame, or a damaged one, rather than in the middle of one.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Whether nothing was read beyond [`whole_lines`](Self::whole_lines).

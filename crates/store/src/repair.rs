@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     EventKind, FORMAT_VERSION, GoalLine, PointLine, PointSummary, ReadError, ReasonLine,
     RunDirectory, RunFile, State, StoreError, SummaryFile,
     directory::private_file,
-    frames::{FrameReader, frame},
+    frames::{FrameReader, MAGIC, frame},
     planned_points, summarize,
 };
 
@@ -23,7 +24,7 @@ const MOST_RESCUED: usize = 64 << 20;
 /// What was done to make a run whole. Nothing at all, if it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
-    /// Files whose end was torn off.
+    /// Files whose end was torn off, or that were damaged.
     pub torn: Vec<RepairedFile>,
     /// Files that were missing, and are there now, empty.
     pub missing: Vec<String>,
@@ -42,19 +43,21 @@ pub struct RepairedSummary {
     pub saved_as: Option<String>,
 }
 
-/// A file whose end was torn off.
+/// A file whose end was torn off, or that was damaged before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairedFile {
     /// Its name.
     pub name: String,
-    /// Bytes before the tear.
+    /// Bytes before the tear or the damage.
     pub whole: u64,
-    /// Bytes after it.
+    /// Bytes from there on.
     pub torn: u64,
     /// The name of the file that has them now.
     pub saved_as: String,
     /// Lines that could be read among them, and are at the end of the file now.
     pub rescued: u64,
+    /// Bytes among them that belong to no whole frame.
+    pub lost: u64,
 }
 
 /// A run that cannot be repaired.
@@ -75,7 +78,8 @@ pub enum RepairError {
     NotWritten(#[from] StoreError),
 }
 
-/// Cuts torn ends off the files of the run in `directory`, keeping what was there in `<file>.torn`, and
+/// Cuts torn ends and damaged parts out of the files of the run in `directory`, keeping what was there in
+/// `<file>.torn`, and
 /// writes its summary from its samples and events if it has none, or an unfinished or damaged one.
 ///
 /// The numbers of points that ended before the kill stay as they are: samples do not know all facts. A run
@@ -134,14 +138,19 @@ fn create_missing(path: &Path) -> Result<bool, StoreError> {
 /// How far a file is whole, and what can be read after that.
 struct End {
     whole: u64,
-    /// Whole lines.
+    /// Frames that are whole again.
+    later: Vec<Range<u64>>,
+    /// Whole lines behind the last whole frame.
     rescued: Vec<u8>,
+    /// How many lines those are, in the frames and behind them.
+    lines: u64,
 }
 
-/// Cuts the file off at what `end` finds, after the rest of it is safe.
+/// Cuts the file off at what `end` finds, given its length, after the rest of it is safe; what of that is whole
+/// is put back.
 fn cut(
     path: &Path,
-    end: impl Fn(BufReader<File>) -> io::Result<End>,
+    end: impl Fn(BufReader<File>, u64) -> io::Result<End>,
 ) -> Result<Option<RepairedFile>, RepairError> {
     let look = || -> io::Result<Option<(u64, End)>> {
         let file = match File::open(path) {
@@ -149,10 +158,11 @@ fn cut(
             file => file?,
         };
         let bytes = file.metadata()?.len();
-        Ok(Some((bytes, end(BufReader::new(file))?)))
+        Ok(Some((bytes, end(BufReader::new(file), bytes)?)))
     };
     let found = look().map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })?;
-    let Some((bytes, End { whole, rescued })) = found.filter(|(bytes, end)| end.whole < *bytes)
+    let Some((bytes, End { whole, later, rescued, lines })) =
+        found.filter(|(bytes, end)| end.whole < *bytes)
     else {
         return Ok(None);
     };
@@ -160,14 +170,20 @@ fn cut(
         let saved = save(path, whole)?;
         let mut file = OpenOptions::new().write(true).open(path)?;
         file.set_len(whole)?;
+        file.seek(SeekFrom::Start(whole))?;
+        let mut from = File::open(&saved)?;
+        for frames in &later {
+            from.seek(SeekFrom::Start(frames.start - whole))?;
+            io::copy(&mut (&from).take(frames.end - frames.start), &mut file)?;
+        }
         if !rescued.is_empty() {
-            file.seek(SeekFrom::Start(whole))?;
             file.write_all(&frame(&rescued)?)?;
         }
         file.sync_all()?;
-        let rescued = rescued.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let torn = bytes - whole;
+        let lost = torn - later.iter().map(|frames| frames.end - frames.start).sum::<u64>();
         let (name, saved_as) = (name(path), name(&saved));
-        Ok(RepairedFile { name, whole, torn: bytes - whole, saved_as, rescued })
+        Ok(RepairedFile { name, whole, torn, saved_as, rescued: lines, lost })
     };
     Ok(Some(cut().map_err(|source| StoreError::new(path, source))?))
 }
@@ -201,15 +217,49 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Lines of a torn frame are rescued as far as they decode and are JSON.
-fn end_of_frames(file: BufReader<File>) -> io::Result<End> {
+/// Where a frame is damaged, those behind it are whole as before: each begins with a line of its own.
+fn end_of_frames(mut file: BufReader<File>, bytes: u64) -> io::Result<End> {
+    let Frames { whole, rescued, .. } = read_frames(&mut file)?;
+    let mut end = End { whole, later: Vec::new(), lines: 0, rescued };
+    if whole == bytes {
+        return Ok(end);
+    }
+    let mut from = whole;
+    while let Some(start) = next_frame(&mut file, from + 1)? {
+        file.seek(SeekFrom::Start(start))?;
+        let frames = read_frames(&mut file)?;
+        from = start + frames.whole;
+        if frames.whole > 0 {
+            end.later.push(start..from);
+            (end.lines, end.rescued) = (end.lines + frames.lines, frames.rescued);
+        }
+    }
+    end.lines += lines_of(&end.rescued);
+    Ok(end)
+}
+
+/// Frames in a row.
+struct Frames {
+    /// Where the last one ends, from where the first one began.
+    whole: u64,
+    /// Lines in them.
+    lines: u64,
+    /// Whole lines behind them.
+    rescued: Vec<u8>,
+}
+
+/// Lines of a torn frame are rescued as far as they decode and are JSON; those of a damaged one may be wrong.
+fn read_frames(file: &mut BufReader<File>) -> io::Result<Frames> {
     let mut frames = FrameReader::new(file)?;
     let (mut text, mut rest) = (vec![0; 1 << 16], Vec::new());
+    let (mut lines, mut read) = (0, 0);
     loop {
         let before = frames.whole_lines();
         let count = frames.read(&mut text)?;
+        read += lines_of(&text[..count]);
         if frames.whole_lines() != before || frames.is_whole() {
             rest.clear();
+            lines = read;
         }
         if !frames.is_whole() && rest.len() < MOST_RESCUED {
             rest.extend_from_slice(&text[..count]);
@@ -218,20 +268,48 @@ fn end_of_frames(file: BufReader<File>) -> io::Result<End> {
             break;
         }
     }
-    let lines = rest.split_inclusive(|byte| *byte == b'\n');
+    if frames.is_broken() {
+        rest.clear();
+    }
+    let rest = rest.split_inclusive(|byte| *byte == b'\n');
     let is_whole = |line: &&[u8]| {
         line.ends_with(b"\n") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
     };
-    let rescued = lines.take_while(is_whole).flatten().copied().collect();
-    Ok(End { whole: frames.whole_lines(), rescued })
+    let rescued = rest.take_while(is_whole).flatten().copied().collect();
+    Ok(Frames { whole: frames.whole_lines(), lines, rescued })
 }
 
-fn end_of_lines(mut file: BufReader<File>) -> io::Result<End> {
+/// Where a frame may begin, from `place` on.
+fn next_frame(file: &mut BufReader<File>, mut place: u64) -> io::Result<Option<u64>> {
+    file.seek(SeekFrom::Start(place))?;
+    let mut last_four = 0_u32;
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        for byte in bytes {
+            last_four = last_four << 8 | u32::from(*byte);
+            place += 1;
+            if last_four == MAGIC {
+                return Ok(Some(place - 4));
+            }
+        }
+        let count = bytes.len();
+        file.consume(count);
+    }
+}
+
+fn lines_of(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+fn end_of_lines(mut file: BufReader<File>, _bytes: u64) -> io::Result<End> {
     let (mut read, mut whole) = (0, 0);
     loop {
         let bytes = file.fill_buf()?;
         if bytes.is_empty() {
-            return Ok(End { whole, rescued: Vec::new() });
+            return Ok(End { whole, later: Vec::new(), lines: 0, rescued: Vec::new() });
         }
         let count = bytes.len();
         if let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') {

@@ -147,6 +147,9 @@ pub(super) fn repair(entry: &Entry) -> Result<(), Failure> {
         if file.rescued > 0 {
             text += &format!("; {} lines of them could be read and are kept", file.rescued);
         }
+        if file.lost < file.torn {
+            text += &format!(", {} bytes could not", file.lost);
+        }
         say(entry, &text)?;
     }
     for name in &repaired.missing {

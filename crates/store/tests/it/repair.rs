@@ -109,6 +109,48 @@ fn a_file_cut_anywhere_can_be_repaired() {
     assert!(rescued > 0, "some cuts leave lines that can be read");
 }
 
+/// Of three frames with two samples each, whichever is damaged wherever, the others are kept.
+#[test]
+fn a_damaged_frame_is_cut_out_and_those_behind_it_are_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, mut log) = begun(root.path());
+    let path = directory.samples_path();
+    let mut ends = vec![0];
+    for number in 0..6 {
+        log.event(&RunEvent::Sample(sample(number))).unwrap();
+        if number % 2 == 1 {
+            log.event(&RunEvent::PhaseEnded { point: 0, phase: Phase::Measure }).unwrap();
+            ends.push(usize::try_from(fs::metadata(&path).unwrap().len()).unwrap());
+        }
+    }
+    drop(log);
+    let bytes = fs::read(&path).unwrap();
+    for place in (0..bytes.len()).step_by(3) {
+        let damaged = ends.iter().rposition(|end| *end <= place).unwrap();
+        let mut wrong = bytes.clone();
+        wrong[place] ^= 0x10;
+        fs::write(&path, &wrong).unwrap();
+        let _ = fs::remove_file(directory.summary_path());
+        let repaired = repair(&directory).unwrap();
+        let numbers: Vec<u64> =
+            read_samples(&path).unwrap().map(|sample| sample.unwrap().number).collect();
+        if repaired.torn.is_empty() {
+            // A bit of the header that no decoder looks at.
+            assert_eq!(numbers.len(), 6, "{place}");
+            continue;
+        }
+        let mut expected: Vec<u64> = (0..6).collect();
+        expected.drain(2 * damaged..2 * damaged + 2);
+        assert_eq!(numbers, expected, "{place}");
+        let [torn] = &repaired.torn[..] else { panic!("{repaired:?}") };
+        let saved = directory.path().join(&torn.saved_as);
+        assert_eq!(fs::read(&saved).unwrap(), wrong[ends[damaged]..], "{place}");
+        let lost = ends[damaged + 1] - ends[damaged];
+        assert_eq!((torn.lost, torn.rescued), (lost as u64, 4 - 2 * damaged as u64), "{place}");
+        fs::remove_file(saved).unwrap();
+    }
+}
+
 #[test]
 fn a_frame_that_ends_within_a_line_is_cut_off_too() {
     let root = tempfile::tempdir().unwrap();
