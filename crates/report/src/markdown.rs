@@ -77,6 +77,9 @@ pub fn gate(report: &GateReport) -> String {
     order.sort_by_key(|place| std::cmp::Reverse(report.checks[*place].outcome));
     grid.lines = order.iter().take(MOST_CHECKS).map(|place| grid.lines[*place].clone()).collect();
     let mut notes = gate::tables::notes(report);
+    for side in report.candidates.iter().chain([&report.baseline]) {
+        notes.extend(side.notes.iter().map(|note| format!("{}: {note}", side.title())));
+    }
     let more = report.checks.len().saturating_sub(MOST_CHECKS);
     notes.extend((more > 0).then(|| format!("{more} more limits")));
     let candidates: Vec<String> = report.candidates.iter().map(|c| escaped(&c.title())).collect();

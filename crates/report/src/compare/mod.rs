@@ -338,6 +338,9 @@ pub fn compare(runs: &[Loaded], options: &Options) -> Result<CompareReport, Unli
         .iter()
         .map(|candidate| compare_two(baseline, &base_requests, candidate, options))
         .collect();
+    let candidates = candidates?;
+    let mut side = baseline.side();
+    side.notes.extend(base_requests.note());
     let measured = match options.references.is_empty() {
         true => Vec::new(),
         false => views.iter().flat_map(reference::measured).collect(),
@@ -346,8 +349,8 @@ pub fn compare(runs: &[Loaded], options: &Options) -> Result<CompareReport, Unli
         format_version: 1,
         align: options.align,
         threshold: options.threshold,
-        baseline: baseline.side(),
-        candidates: candidates?,
+        baseline: side,
+        candidates,
         measured,
         references: options.references.clone(),
     })

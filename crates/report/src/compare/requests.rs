@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, collections::BTreeMap};
 
 use bench_core::{Metric, Phase, Quantity, Source};
-use bench_store::{ReadError, RunDirectory, read_samples};
+use bench_store::{PointSummary, ReadError, RunDirectory, read_samples};
 
 use super::view::View;
 use crate::cells::Cell;
@@ -13,11 +13,19 @@ use crate::cells::Cell;
 pub(super) struct Requests {
     directory: Option<RunDirectory>,
     metrics: Vec<&'static Metric>,
-    read: OnceCell<Result<Values, ReadError>>,
+    /// How many requests of each point succeeded, by the summary.
+    succeeded: Vec<(u32, u64)>,
+    read: OnceCell<Result<Read, ReadError>>,
 }
 
-/// Values by point and metric.
-type Values = BTreeMap<(u32, &'static str), Vec<f64>>;
+/// What samples say.
+#[derive(Debug, Default)]
+struct Read {
+    /// Values by point and metric.
+    values: BTreeMap<(u32, &'static str), Vec<f64>>,
+    /// How many requests of each point succeeded.
+    succeeded: BTreeMap<u32, u64>,
+}
 
 impl Requests {
     /// Of those of `selected` that each request has a value of.
@@ -26,7 +34,14 @@ impl Requests {
         metrics.retain(|metric| matches!(metric.source, Source::Request(_)));
         metrics.sort_by_key(|metric| metric.id);
         metrics.dedup();
-        Self { directory: view.loaded.directory.clone(), metrics, read: OnceCell::new() }
+        let points = view.groups.iter().flat_map(|group| &group.cells).flat_map(Cell::measured);
+        let succeeded = |point: &PointSummary| Some((point.number, *point.outcomes.get("ok")?));
+        Self {
+            directory: view.loaded.directory.clone(),
+            metrics,
+            succeeded: points.filter_map(succeeded).collect(),
+            read: OnceCell::new(),
+        }
     }
 
     /// The values of all requests of all repeats of a cell; `None` where there are no samples.
@@ -36,30 +51,45 @@ impl Requests {
         }
         let directory = self.directory.as_ref()?;
         let read = self.read.get_or_init(|| read(directory, &self.metrics)).as_ref().ok()?;
-        let of = |number| read.get(&(number, metric.id)).into_iter().flatten().copied();
+        let of = |number| read.values.get(&(number, metric.id)).into_iter().flatten().copied();
         let values: Vec<f64> = cell.measured().flat_map(|point| of(point.number)).collect();
         (!values.is_empty()).then_some(values)
     }
 
-    /// Why there are none, if they were asked for and could not be read.
+    /// Why there are none, or not all, if they were asked for: they cannot be read, or were torn off.
     pub(super) fn note(&self) -> Option<String> {
-        let error = self.read.get()?.as_ref().err()?;
-        Some(format!("its requests are not compared one by one: {error}"))
+        let read = match self.read.get()? {
+            Ok(read) => read,
+            Err(error) => {
+                return Some(format!("its requests are not compared one by one: {error}"));
+            }
+        };
+        let missing = |(point, succeeded): &(u32, u64)| {
+            succeeded.saturating_sub(read.succeeded.get(point).copied().unwrap_or(0))
+        };
+        let missing: u64 = self.succeeded.iter().map(missing).sum();
+        let all: u64 = self.succeeded.iter().map(|(_, succeeded)| succeeded).sum();
+        (missing > 0).then(|| {
+            format!(
+                "{missing} of {all} requests are missing from its samples: the rest is compared"
+            )
+        })
     }
 }
 
 /// The measured requests that succeeded. What a torn file has lost is lost.
-fn read(directory: &RunDirectory, metrics: &[&'static Metric]) -> Result<Values, ReadError> {
-    let mut values = Values::new();
+fn read(directory: &RunDirectory, metrics: &[&'static Metric]) -> Result<Read, ReadError> {
+    let mut read = Read::default();
     for sample in read_samples(&directory.samples_path())? {
         let sample = sample?;
         if sample.phase != Phase::Measure || !sample.outcome.is_ok() {
             continue;
         }
+        *read.succeeded.entry(sample.point).or_default() += 1;
         for metric in metrics {
             let value = metric.of(&sample).filter(|value| value.is_finite());
-            values.entry((sample.point, metric.id)).or_default().extend(value);
+            read.values.entry((sample.point, metric.id)).or_default().extend(value);
         }
     }
-    Ok(values)
+    Ok(read)
 }

@@ -267,6 +267,28 @@ fn samples_that_cannot_be_read_are_said_to_be() {
     );
 }
 
+/// On either side: what is left is compared, and is not all there was.
+#[test]
+fn samples_that_are_missing_are_said_to_be() {
+    let place = tempfile::tempdir().unwrap();
+    let sides = ["AAAA", "BBBB"].map(|id| written(place.path(), id, &later(60, 0)));
+    let whole = sides[0].directory.as_ref().unwrap().samples_path();
+    let bytes = std::fs::read(&whole).unwrap();
+    std::fs::write(&whole, &bytes[..bytes.len() / 2]).unwrap();
+    let [a, b] = sides;
+    for report in [of(a.clone(), b.clone()), of(b, a)] {
+        let sides = [&report.baseline, &report.candidates[0].run];
+        let notes = sides.map(|side| side.notes.clone()).concat();
+        let [note] = &notes[..] else { panic!("{notes:?}") };
+        assert!(
+            note.ends_with(" of 60 requests are missing from its samples: the rest is compared")
+        );
+        let gate = judge(&report, &Limit::defaults(), 0.02);
+        assert!(markdown::gate(&gate).contains(note), "{}", markdown::gate(&gate));
+        assert!(console::gate::render(&gate, 200, PLAIN).contains(note));
+    }
+}
+
 #[test]
 fn unlike_plans_are_refused_with_all_their_differences() {
     let base = stored("6ZM2", stored::sweep("vllm", 1, 1.0));
