@@ -142,8 +142,15 @@ fn report(args: &CompareArgs) -> Result<CompareReport, Failure> {
         options.references = read_references(&text).map_err(|error| wrong(&error))?;
     }
     compare::compare(&runs, &options).map_err(|error| {
-        unlike(&error)
-            .fix("--allow-unlike, where it is known that the numbers say different things")
+        let fix = match error.unaligned.as_ref().map(|unaligned| unaligned.align) {
+            None => "--allow-unlike, where it is known that the numbers say different things",
+            Some(compare::Align::Load) => {
+                "measure the loads of the baseline, or --align interactivity"
+            }
+            Some(compare::Align::Slo) => "run --slo GOAL on both sides, or --align load",
+            Some(compare::Align::Interactivity) => "--align load",
+        };
+        unlike(&error).fix(fix)
     })
 }
 

@@ -302,6 +302,21 @@ pub struct Unlike {
     pub candidate: String,
     /// All differences, those that matter first.
     pub differences: Vec<Difference>,
+    /// Why not one point is compared with another, where that is so.
+    pub unaligned: Option<Box<Unaligned>>,
+}
+
+/// Runs of which no point has a counterpart in the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unaligned {
+    /// How counterparts were sought.
+    pub align: Align,
+    /// All loads of the baseline.
+    pub baseline: String,
+    /// All loads of the candidate.
+    pub candidate: String,
+    /// Why there is none.
+    pub why: Vec<String>,
 }
 
 impl fmt::Display for Unlike {
@@ -312,7 +327,29 @@ impl fmt::Display for Unlike {
             .filter(|difference| difference.unlike)
             .map(|d| format!("{}: {} against {}", d.what, d.baseline, d.candidate))
             .collect();
-        write!(f, "{} is not like the baseline: {}", self.candidate, unlike.join("; "))
+        let unlike = unlike.join("; ");
+        match &self.unaligned {
+            None => write!(f, "{} is not like the baseline: {unlike}", self.candidate),
+            Some(unaligned) if unlike.is_empty() => unaligned.write(&self.candidate, f),
+            Some(unaligned) => {
+                unaligned.write(&self.candidate, f)?;
+                write!(f, "; nor is it like the baseline: {unlike}")
+            }
+        }
+    }
+}
+
+impl Unaligned {
+    /// What it says of the run called `name`.
+    fn write(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { align, baseline, candidate, why } = self;
+        match align {
+            Align::Load => write!(f, "no load of {name} is one of the baseline's")?,
+            Align::Slo | Align::Interactivity => {
+                write!(f, "no point of {name} can be compared: {}", why.join("; "))?;
+            }
+        }
+        write!(f, "; the baseline has {baseline}, it has {candidate}")
     }
 }
 
@@ -331,7 +368,8 @@ pub fn compare(runs: &[Loaded], options: &Options) -> Result<CompareReport, Unli
             candidate: "none".to_owned(),
             unlike: true,
         };
-        return Err(Unlike { candidate: "nothing".to_owned(), differences: vec![missing] });
+        let (candidate, differences) = ("nothing".to_owned(), vec![missing]);
+        return Err(Unlike { candidate, differences, unaligned: None });
     };
     let base_requests = Requests::of(baseline, &options.metrics);
     let candidates: Result<Vec<Candidate>, Unlike> = candidates
@@ -365,17 +403,18 @@ fn compare_two(
     let pairs = align::pairs(baseline, candidate);
     let mut differences = plans::differences(baseline, candidate, &pairs);
     let Aligned { points, unmatched } = align::points(&pairs, options.align);
-    if points.is_empty() {
-        differences.push(Difference {
-            what: "points to compare".to_owned(),
+    differences.sort_by_key(|difference| !difference.unlike);
+    let unaligned = points.is_empty().then(|| {
+        Box::new(Unaligned {
+            align: options.align,
             baseline: baseline.loads(),
             candidate: candidate.loads(),
-            unlike: true,
-        });
-    }
-    differences.sort_by_key(|difference| !difference.unlike);
-    if !options.allow_unlike && differences.iter().any(|difference| difference.unlike) {
-        return Err(Unlike { candidate: candidate.side().title(), differences });
+            why: unmatched.clone(),
+        })
+    });
+    let is_unlike = unaligned.is_some() || differences.iter().any(|difference| difference.unlike);
+    if is_unlike && !options.allow_unlike {
+        return Err(Unlike { candidate: candidate.side().title(), differences, unaligned });
     }
     let requests = Requests::of(candidate, &options.metrics);
     let sides = [base_requests, &requests];
