@@ -11,7 +11,17 @@ pub(super) type Groups<'s, 'a> = [&'s Group<'a>; 2];
 /// Points that are compared, and what is left.
 pub(super) struct Aligned<'s, 'a> {
     pub(super) points: Vec<Pair<'s, 'a>>,
+    /// What was compared with nothing, and why.
     pub(super) unmatched: Vec<String>,
+    /// What the baseline has of it and the candidate has not.
+    pub(super) missing: Vec<String>,
+}
+
+/// A side that has what the other one has not.
+#[derive(Clone, Copy)]
+enum Only {
+    Baseline,
+    Candidate,
 }
 
 /// What is compared.
@@ -78,13 +88,24 @@ fn matched<'a>(of_a: &[&'a str], of_b: &[&'a str]) -> BTreeMap<&'a str, &'a str>
     matched
 }
 
-pub(super) fn points<'s, 'a>(pairs: &[Groups<'s, 'a>], align: Align) -> Aligned<'s, 'a> {
-    let mut aligned = Aligned { points: Vec::new(), unmatched: Vec::new() };
+/// The points of `pairs`; what `views` have beside these is left.
+pub(super) fn points<'s, 'a>(
+    pairs: &[Groups<'s, 'a>],
+    views: [&'s View<'a>; 2],
+    align: Align,
+) -> Aligned<'s, 'a> {
+    let mut aligned = Aligned { points: Vec::new(), unmatched: Vec::new(), missing: Vec::new() };
     for groups in pairs {
         match align {
             Align::Load => by_load(*groups, &mut aligned),
             Align::Slo => by_goals(*groups, &mut aligned),
             Align::Interactivity => by_interactivity(*groups, &mut aligned),
+        }
+    }
+    for (side, only) in [Only::Baseline, Only::Candidate].into_iter().enumerate() {
+        let is_paired = |group: &&Group<'a>| pairs.iter().any(|p| std::ptr::eq(p[side], *group));
+        for group in views[side].groups.iter().filter(|group| !is_paired(group)) {
+            aligned.alone(name(group), only);
         }
     }
     aligned
@@ -105,11 +126,11 @@ fn by_load<'s, 'a>(groups: Groups<'s, 'a>, aligned: &mut Aligned<'s, 'a>) {
                 let at = load_words(cell.load());
                 aligned.points.push(pair(at, groups, [cell, left.remove(place)]));
             }
-            None => aligned.alone(baseline, cell, "only in the baseline"),
+            None => aligned.alone(cell_name(baseline, cell), Only::Baseline),
         }
     }
     for cell in left {
-        aligned.alone(candidate, cell, "only in the candidate");
+        aligned.alone(cell_name(candidate, cell), Only::Candidate);
     }
 }
 
@@ -162,9 +183,15 @@ fn by_interactivity<'s, 'a>(groups: Groups<'s, 'a>, aligned: &mut Aligned<'s, 'a
     }
 }
 
-impl<'a> Aligned<'_, 'a> {
-    fn alone(&mut self, group: &Group<'a>, cell: &Cell<'a>, why: &str) {
-        self.unmatched.push(format!("{}, {}: {why}", name(group), load_words(cell.load())));
+impl Aligned<'_, '_> {
+    fn alone(&mut self, what: String, only: Only) {
+        match only {
+            Only::Baseline => {
+                self.unmatched.push(format!("{what}: only in the baseline"));
+                self.missing.push(what);
+            }
+            Only::Candidate => self.unmatched.push(format!("{what}: only in the candidate")),
+        }
     }
 }
 
@@ -183,6 +210,10 @@ fn name(group: &Group<'_>) -> String {
         "" => group.target.to_owned(),
         workload => format!("{}, {workload}", group.target),
     }
+}
+
+fn cell_name(group: &Group<'_>, cell: &Cell<'_>) -> String {
+    format!("{}, {}", name(group), load_words(cell.load()))
 }
 
 /// That of the cell that can be trusted least.

@@ -181,6 +181,8 @@ pub struct Candidate {
     pub points: Vec<AlignedPoint>,
     /// Points that were compared with none, and why.
     pub unmatched: Vec<String>,
+    /// Those of them that the baseline has, and this run has not.
+    pub missing: Vec<String>,
 }
 
 /// A difference of two plans.
@@ -402,7 +404,8 @@ fn compare_two(
 ) -> Result<Candidate, Unlike> {
     let pairs = align::pairs(baseline, candidate);
     let mut differences = plans::differences(baseline, candidate, &pairs);
-    let Aligned { points, unmatched } = align::points(&pairs, options.align);
+    let Aligned { points, unmatched, missing } =
+        align::points(&pairs, [baseline, candidate], options.align);
     differences.sort_by_key(|difference| !difference.unlike);
     let unaligned = points.is_empty().then(|| {
         Box::new(Unaligned {
@@ -423,5 +426,5 @@ fn compare_two(
     let points = points.iter().map(|point| judge.point(point)).collect();
     let mut run = candidate.side();
     run.notes.extend(requests.note());
-    Ok(Candidate { run, differences, points, unmatched })
+    Ok(Candidate { run, differences, points, unmatched, missing })
 }

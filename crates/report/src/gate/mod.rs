@@ -26,7 +26,9 @@ pub struct GateReport {
     pub checks: Vec<Check>,
     /// Void points, by what they have in common with the baseline's, such as `32 users`.
     pub void: Vec<String>,
-    /// Points of one side alone.
+    /// Points of the baseline that were not measured again.
+    pub missing: Vec<String>,
+    /// Points of one side alone, and of which.
     pub unmatched: Vec<String>,
 }
 
@@ -38,7 +40,7 @@ pub enum GateVerdict {
     Passed,
     /// A limit is broken beyond the noise.
     Regressed,
-    /// Points are void, or no limit could be judged: nothing can be said.
+    /// Points are void or missing, or no limit could be judged: nothing can be said.
     Void,
 }
 
@@ -77,6 +79,14 @@ pub enum CheckOutcome {
     Broken,
 }
 
+impl Check {
+    /// Whether it was broken with no more to go by than the limit: one run each has no interval.
+    pub fn is_broken_by_limit_alone(&self) -> bool {
+        let is_single = |worst: &MetricChange| worst.basis == Basis::Single;
+        self.outcome == CheckOutcome::Broken && self.worst.as_ref().is_some_and(is_single)
+    }
+}
+
 impl CheckOutcome {
     /// In words.
     pub fn words(self) -> &'static str {
@@ -91,7 +101,8 @@ impl CheckOutcome {
 
 /// Judges each candidate of `report`, which compares the metrics of `limits`, by these. Changes up to `noise`,
 /// a share of the baseline, are noise whatever is known of them; so are those whose interval holds 0. Where
-/// one run each gives no interval, `noise` is all there is to go by.
+/// one run each gives no interval, `noise` and the limit are all there is to go by. What the baseline measured
+/// and a candidate did not may be worse than any limit, so that nothing passes without it.
 pub fn judge(report: &CompareReport, limits: &[Limit], noise: f64) -> GateReport {
     let points = || report.candidates.iter().flat_map(|candidate| &candidate.points);
     let checks: Vec<Check> = limits
@@ -106,10 +117,11 @@ pub fn judge(report: &CompareReport, limits: &[Limit], noise: f64) -> GateReport
         })
         .collect();
     let void: Vec<String> = points().filter(|p| p.is_void()).map(|p| p.at.clone()).collect();
+    let missing: Vec<String> = report.candidates.iter().flat_map(|c| c.missing.clone()).collect();
     let any = |outcome| checks.iter().any(|check| check.outcome == outcome);
     let is_judged = checks.iter().any(|check| check.judged > 0);
     let verdict = match () {
-        () if !void.is_empty() || !is_judged => GateVerdict::Void,
+        () if !void.is_empty() || !missing.is_empty() || !is_judged => GateVerdict::Void,
         () if any(CheckOutcome::Broken) => GateVerdict::Regressed,
         () => GateVerdict::Passed,
     };
@@ -121,6 +133,7 @@ pub fn judge(report: &CompareReport, limits: &[Limit], noise: f64) -> GateReport
         candidates: report.candidates.iter().map(|candidate| candidate.run.clone()).collect(),
         checks,
         void,
+        missing,
         unmatched: report.candidates.iter().flat_map(|c| c.unmatched.clone()).collect(),
     }
 }

@@ -20,10 +20,20 @@ pub(crate) fn sentence(report: &GateReport) -> (&'static str, String) {
         GateVerdict::Void if !report.void.is_empty() => {
             ("VOID", format!("numbers do not describe their server at {}.", report.void.join(", ")))
         }
+        GateVerdict::Void if !report.missing.is_empty() => {
+            let missing = report.missing.join("; ");
+            ("VOID", format!("the baseline measured what was not measured now: {missing}."))
+        }
         GateVerdict::Void => ("VOID", "no limit could be judged.".to_owned()),
         GateVerdict::Regressed => {
             let broken = count(CheckOutcome::Broken);
-            ("REGRESSED", format!("{broken} of {of} limits broken beyond the noise."))
+            let alone = report.checks.iter().filter(|c| c.is_broken_by_limit_alone()).count();
+            let alone = match alone {
+                0 => String::new(),
+                n if n == broken => ", judged by the limit alone".to_owned(),
+                n => format!(", {n} of them judged by the limit alone"),
+            };
+            ("REGRESSED", format!("{broken} of {of} limits broken beyond the noise{alone}."))
         }
         GateVerdict::Passed => match count(CheckOutcome::NotJudged) {
             0 => ("PASS", format!("no limit of {of} broken beyond the noise.")),
@@ -77,7 +87,8 @@ pub(crate) fn notes(report: &GateReport) -> Vec<String> {
     let mut notes = vec![format!("changes up to {:.1} % are noise", report.noise * 100.0)];
     let worst = || report.checks.iter().filter_map(|check| check.worst.as_ref());
     if worst().any(|change| change.basis == Basis::Single) {
-        notes.push("one run each where there is no interval: repeat at least 3 times".to_owned());
+        let what = "one run each where there is no interval: the limit alone judges";
+        notes.push(format!("{what}; repeat at least 3 times"));
     }
     if worst().any(|change| change.basis == Basis::TooFew) {
         notes

@@ -4,6 +4,7 @@ use bench_report::{
     gate::{CheckOutcome, GateReport, GateVerdict, Limit, judge},
     json, markdown,
 };
+use bench_store::LoadLine;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -93,6 +94,43 @@ fn void_points_and_points_that_failed_judge_nothing() {
     let report = of(side("6ZM2", 1.0), side("7Q4K", 1.0), &limits);
     assert_eq!(report.verdict, GateVerdict::Void, "nothing was judged");
     assert_eq!(report.checks[0].outcome, CheckOutcome::NotJudged);
+}
+
+/// A load that the server did not get as far as is no reason to pass.
+#[test]
+fn what_was_not_measured_again_is_not_passed() {
+    let mut less = stored::sweep("vllm", 5, 1.0);
+    less.retain(|point| point.load != LoadLine::closed(64));
+    let less = stored("7Q4K", less);
+    let report = of(side("6ZM2", 1.0), less.clone(), &Limit::defaults());
+    assert_eq!(report.verdict, GateVerdict::Void);
+    assert_eq!(
+        console::gate::line(&report),
+        "VOID  the baseline measured what was not measured now: vllm, chat 1024/128, 64 users."
+    );
+    let more = of(less, side("6ZM2", 1.0), &Limit::defaults());
+    assert_eq!(more.verdict, GateVerdict::Passed, "it is more than the baseline has");
+    assert_eq!(more.unmatched, ["vllm, chat 1024/128, 64 users: only in the candidate"]);
+
+    let mut two = stored::sweep("vllm", 5, 1.0);
+    two.extend(stored::sweep("nim", 5, 1.0));
+    let report = of(stored("6ZM2", two), side("7Q4K", 1.0), &Limit::defaults());
+    assert_eq!(
+        (report.verdict, &*report.missing),
+        (GateVerdict::Void, &["nim, chat 1024/128".to_owned()][..])
+    );
+}
+
+#[test]
+fn what_the_limit_alone_judges_is_said_to_be() {
+    let single = |id, slower| stored(id, stored::sweep("vllm", 1, slower));
+    let report = of(single("6ZM2", 1.0), single("7Q4K", 1.2), &Limit::defaults());
+    assert_eq!(
+        console::gate::line(&report),
+        "REGRESSED  3 of 4 limits broken beyond the noise, judged by the limit alone."
+    );
+    let comment = markdown::gate(&report);
+    assert!(comment.contains("the limit alone judges; repeat at least 3 times"), "{comment}");
 }
 
 #[test]
