@@ -6,8 +6,8 @@
 //! request, [our own formulas](bench_core::metric) are put to them instead. What a file does not tell is
 //! absent.
 //!
-//! Every imported point is `doubtful`, for the one [reason](crate::ReasonLine) `imported`: nobody here saw
-//! when another tool took its moments.
+//! Every imported point is `doubtful` at best, for the [reason](crate::ReasonLine) `imported`: nobody here saw
+//! when another tool took its moments. Beside it stand those of our reasons that counts alone tell.
 
 mod aiperf;
 mod error;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_core::{Figure, Summary, metric};
+use bench_core::{Figure, Reason, Summary, metric, stats::sample_floor};
 
 use super::{Tool, raw::APART};
 use crate::{
@@ -100,6 +100,7 @@ impl Draft {
             reason = "clamped to where it fits"
         )]
         let facts = FactsLine { ended_ns: window_ns as u64, ..FactsLine::default() };
+        let reasons = self.reasons(tool);
         PointSummary {
             number: 0,
             cell: 0,
@@ -107,8 +108,8 @@ impl Draft {
             target: target.to_owned(),
             workload: self.workload,
             load: self.load,
-            trust: "doubtful".to_owned(),
-            reasons: vec![imported(tool)],
+            trust: reasons[0].trust.clone(),
+            reasons,
             failure: None,
             goals: Vec::new(),
             outcomes: outcomes([
@@ -122,6 +123,22 @@ impl Draft {
         }
     }
 
+    /// What speaks against the numbers, worst first: of our reasons those that counts alone tell.
+    fn reasons(&self, tool: Tool) -> Vec<ReasonLine> {
+        let failed = self.failed.unwrap_or(0);
+        let Some(have) = self.ok else { return vec![imported(tool)] };
+        if have == 0 {
+            let nothing = Reason::NoSuccess { requests: failed };
+            return vec![ReasonLine::from(&nothing), imported(tool)];
+        }
+        let ratio = failed as f64 / (have + failed) as f64;
+        let errors = (ratio > MOST_ERRORS).then_some(Reason::Errors { ratio });
+        let is_few = sample_floor(90.0).is_some_and(|floor| have < floor);
+        let few = is_few.then_some(Reason::FewSamples { have });
+        let ours = [errors, few].into_iter().flatten();
+        std::iter::once(imported(tool)).chain(ours.map(|reason| (&reason).into())).collect()
+    }
+
     fn add_counts(&mut self) {
         self.value("requests_ok", self.ok.map(|ok| ok as f64));
         if let (Some(ok), Some(failed)) = (self.ok, self.failed)
@@ -131,6 +148,9 @@ impl Draft {
         }
     }
 }
+
+/// Failures beyond which the numbers of a run of ours are doubtful.
+const MOST_ERRORS: f64 = 0.01;
 
 /// How failed requests are counted, as the tools do not say how they failed.
 const FAILED: &str = "failed";

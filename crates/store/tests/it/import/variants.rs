@@ -66,6 +66,27 @@ fn what_was_not_measured_is_no_zero() {
 }
 
 #[test]
+fn what_counts_alone_tell_speaks_against_a_point() {
+    for (completed, failed, trust, codes) in [
+        (600, 0, "doubtful", &["imported"][..]),
+        (600, 6, "doubtful", &["imported"]),
+        (600, 60, "doubtful", &["imported", "errors"]),
+        (2, 0, "doubtful", &["imported", "n_small"]),
+        (2, 1, "doubtful", &["imported", "errors", "n_small"]),
+        (0, 5, "void", &["no_success", "imported"]),
+    ] {
+        let text = format!(
+            r#"{{"duration":2.0,"completed":{completed},"failed":{failed},"num_prompts":{},
+            "request_throughput":1.0,"model_id":"m","request_rate":1}}"#,
+            completed + failed
+        );
+        let point = of("a.json", &text).summary.points.remove(0);
+        let found: Vec<&str> = point.reasons.iter().map(|reason| reason.code.as_str()).collect();
+        assert_eq!((point.trust.as_str(), &*found), (trust, codes), "{completed} {failed}");
+    }
+}
+
+#[test]
 fn results_appended_to_a_file_are_points_of_one_run() {
     let one = |rate: &str| {
         format!(
