@@ -132,6 +132,9 @@ fn report(args: &CompareArgs) -> Result<CompareReport, Failure> {
     };
     if !args.metrics.is_empty() {
         options.metrics.clone_from(&args.metrics);
+    } else if args.align == Align::Interactivity {
+        // What each user gets is the same: what all get together tells the sides apart.
+        options.metrics.retain(|metric| metric.metric().id == "output_tps");
     }
     if let Some(path) = &args.baseline_data {
         let wrong = |error: &dyn Error| {

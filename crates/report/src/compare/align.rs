@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bench_core::Quantity;
+
 use super::{Align, view::View};
 use crate::cells::{Cell, Group, load_words};
 
@@ -37,17 +39,10 @@ pub(super) enum What<'s, 'a> {
     /// A cell of either side.
     Cells([&'s Cell<'a>; 2]),
     /// The curves of both sides, where each user gets so many tokens per second.
-    Curves { curves: Curves, at: f64 },
+    Curves { groups: Groups<'s, 'a>, at: f64 },
 }
 
-/// Throughput over tokens per second of each user.
-#[derive(Clone)]
-pub(super) struct Curves {
-    pub(super) baseline: Curve,
-    pub(super) candidate: Curve,
-}
-
-/// For each repeat the measured points, by tokens per second of each user.
+/// A metric of each repeat's points, by tokens per second of each user.
 #[derive(Clone, Debug)]
 pub(super) struct Curve(Vec<Vec<(f64, f64)>>);
 
@@ -161,7 +156,8 @@ fn by_goals<'s, 'a>(groups: Groups<'s, 'a>, aligned: &mut Aligned<'s, 'a>) {
 fn by_interactivity<'s, 'a>(groups: Groups<'s, 'a>, aligned: &mut Aligned<'s, 'a>) {
     /// Where in the range that both sides reach.
     const PLACES: [f64; 4] = [0.10, 0.25, 0.50, 0.75];
-    let [baseline, candidate] = groups.map(|group| Curve::of(group));
+    let Ok(throughput) = "output_tps".parse() else { return };
+    let [baseline, candidate] = groups.map(|group| Curve::of(group, &throughput));
     let range = baseline.range().zip(candidate.range());
     let range = range.map(|((low, high), (least, most))| (low.max(least), high.min(most)));
     let Some((low, high)) = range.filter(|(low, high)| low < high) else {
@@ -169,7 +165,6 @@ fn by_interactivity<'s, 'a>(groups: Groups<'s, 'a>, aligned: &mut Aligned<'s, 'a
         aligned.unmatched.push(format!("{}: {why}", name(groups[0])));
         return;
     };
-    let curves = Curves { baseline, candidate };
     for place in PLACES {
         let at = low + place * (high - low);
         aligned.points.push(Pair {
@@ -178,7 +173,7 @@ fn by_interactivity<'s, 'a>(groups: Groups<'s, 'a>, aligned: &mut Aligned<'s, 'a
             trust: trust(
                 groups.iter().flat_map(|group| &group.cells).filter(|cell| !cell.is_void()),
             ),
-            what: What::Curves { curves: curves.clone(), at },
+            what: What::Curves { groups, at },
         });
     }
 }
@@ -223,11 +218,12 @@ fn trust<'s, 'a: 's>(cells: impl Iterator<Item = &'s Cell<'a>>) -> &'static str 
 }
 
 impl Curve {
-    fn of(group: &Group<'_>) -> Self {
+    pub(super) fn of(group: &Group<'_>, quantity: &Quantity) -> Self {
+        let (metric, statistic) = (quantity.metric(), quantity.statistic());
         let mut repeats: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
         for point in group.cells.iter().filter(|cell| !cell.is_void()).flat_map(Cell::measured) {
             let place = point.number_of("tps_user", Some("p50"));
-            let place = place.zip(point.number_of("output_tps", None));
+            let place = place.zip(point.number_of(metric.id, statistic));
             let place = place.filter(|(x, y)| x.is_finite() && y.is_finite());
             repeats.entry(point.repeat).or_default().extend(place);
         }
@@ -244,7 +240,7 @@ impl Curve {
         Some((low, ends().map(|(_, high)| high).min_by(f64::total_cmp)?))
     }
 
-    /// The throughput of each repeat at `x`, on the line between its neighbours.
+    /// The metric of each repeat at `x`, on the line between its neighbours.
     pub(super) fn at(&self, x: f64) -> Vec<f64> {
         let between = |curve: &Vec<(f64, f64)>| {
             let next = curve.iter().position(|(place, _)| *place >= x)?;

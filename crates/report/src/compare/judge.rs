@@ -7,7 +7,7 @@ use bench_core::{
 
 use super::{
     AlignedPoint, Amount, Basis, MetricChange, Options,
-    align::{Curves, Pair, What},
+    align::{Curve, Groups, Pair, What},
     requests::Requests,
     shares::{self, Share},
 };
@@ -48,7 +48,10 @@ impl Judge<'_> {
                 let selected = self.options.metrics.iter();
                 point.metrics.extend(selected.filter_map(|s| self.of_cells(s, *cells)));
             }
-            What::Curves { curves, at } => point.metrics.extend(self.of_curves(curves, *at)),
+            What::Curves { groups, at } => {
+                let selected = self.options.metrics.iter();
+                point.metrics.extend(selected.filter_map(|s| self.of_curves(s, *groups, *at)));
+            }
         }
         if point.is_void() {
             for metric in &mut point.metrics {
@@ -61,7 +64,7 @@ impl Judge<'_> {
     /// `None` where neither side has the metric, or where it means two things.
     fn of_cells(&self, selected: &Quantity, cells: [&Cell<'_>; 2]) -> Option<MetricChange> {
         let (metric, statistic) = (selected.metric(), selected.statistic());
-        if matches!(metric.id, "good_ratio" | "goodput_rps") && !self.like_goodput {
+        if self.is_unlike_goodput(selected) {
             return None;
         }
         let values = cells.map(|cell| cell.values(metric.id, statistic));
@@ -102,18 +105,31 @@ impl Judge<'_> {
         Comparison { threshold, ..Comparison::of(selected.metric().better) }
     }
 
-    /// The throughput where each user gets the same.
-    fn of_curves(&self, curves: &Curves, at: f64) -> Option<MetricChange> {
-        let selected: Quantity = "output_tps".parse().ok()?;
-        let values: Both = [curves.baseline.at(at), curves.candidate.at(at)];
+    /// A metric where each user gets the same, between the measured points.
+    fn of_curves(
+        &self,
+        selected: &Quantity,
+        groups: Groups<'_, '_>,
+        at: f64,
+    ) -> Option<MetricChange> {
+        if self.is_unlike_goodput(selected) {
+            return None;
+        }
+        let values: Both = groups.map(|group| Curve::of(group, selected).at(at));
         if values.iter().any(Vec::is_empty) {
             return None;
         }
-        if values.iter().all(|values| values.len() >= LEAST_REPEATS) {
-            let change = self.comparison(&selected).of_repeats(&values[0], &values[1]);
-            return Some(judged(&selected, &values, change, Basis::Repeats));
+        let is_share = selected.metric().unit == "ratio";
+        if !is_share && values.iter().all(|values| values.len() >= LEAST_REPEATS) {
+            let change = self.comparison(selected).of_repeats(&values[0], &values[1]);
+            return Some(judged(selected, &values, change, Basis::Repeats));
         }
-        Some(unjudged(&selected, &values, Basis::Single))
+        Some(unjudged(selected, &values, Basis::Single))
+    }
+
+    /// Whether it counts good requests, which are others on either side.
+    fn is_unlike_goodput(&self, selected: &Quantity) -> bool {
+        matches!(selected.metric().id, "good_ratio" | "goodput_rps") && !self.like_goodput
     }
 }
 

@@ -474,6 +474,13 @@ fn equal_interactivity_compares_between_the_points() {
         );
         assert!((output.change.unwrap().change - 1.0).abs() < 1e-6, "{output:?}");
     }
+    let metrics = vec!["p50(tpot_ms)".parse().unwrap(), "error_ratio".parse().unwrap()];
+    let report = compare(&[side("6ZM2", 1), side("7Q4K", 2)], &Options { metrics, ..options });
+    for point in &report.unwrap().candidates[0].points {
+        let [tpot, errors] = &point.metrics[..] else { panic!("{point:?}") };
+        assert_eq!((tpot.id().as_str(), tpot.word.as_deref()), ("p50(tpot_ms)", Some("no change")));
+        assert_eq!((errors.id().as_str(), errors.word.as_deref()), ("error_ratio", None));
+    }
 }
 
 #[test]
