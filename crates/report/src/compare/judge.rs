@@ -138,7 +138,7 @@ fn of_shares(selected: &Quantity, a: Share, b: Share) -> MetricChange {
     let mut change = unjudged(selected, &values, Basis::Counts);
     if let (Some(interval), Some(amount)) = (shares::difference(a, b), change.change) {
         let better = selected.metric().better;
-        change.word = Some(share_word(better, amount.change, interval).to_string());
+        change.word = share_word(better, amount.change, interval).map(|word| word.to_string());
         change.change = Some(Amount {
             change_low: Some(interval.low),
             change_high: Some(interval.high),
@@ -171,17 +171,19 @@ fn share(cell: &Cell<'_>, selected: &Quantity) -> Option<Share> {
     (of > 0.0 && (0.0..=of).contains(&count)).then_some(Share { count, of })
 }
 
-/// The rules of [`Word`], with a difference for the ratio. Equal shares have not changed, however few the requests.
-fn share_word(better: Better, change: f64, interval: Interval) -> Word {
+/// The rules of [`Word`], with a difference for the ratio; `None` where shares are equal and requests too few to
+/// show it.
+fn share_word(better: Better, change: f64, interval: Interval) -> Option<Word> {
     let is_shown = !interval.contains(0.0);
-    match (better, change > 0.0) {
-        _ if change.abs() <= 0.0 || interval.is_within(LEAST_SHARE) => Word::NoChange,
+    Some(match (better, change > 0.0) {
+        _ if interval.is_within(LEAST_SHARE) => Word::NoChange,
+        _ if change.abs() <= 0.0 => return None,
         _ if !is_shown => Word::WithinNoise,
         _ if change.abs() <= LEAST_SHARE => Word::NoChange,
         (Better::Neither, _) => Word::Changed,
         (Better::Higher, true) | (Better::Lower, false) => Word::Improved,
         (Better::Higher, false) | (Better::Lower, true) => Word::Regressed,
-    }
+    })
 }
 
 /// The loads themselves, where they differ.
@@ -264,11 +266,13 @@ mod tests {
     fn shares_are_judged_by_points() {
         let of = |better, count_a: f64, count_b: f64, of: f64| {
             let (a, b) = (Share { count: count_a, of }, Share { count: count_b, of });
-            share_word(better, b.ratio() - a.ratio(), shares::difference(a, b).unwrap()).to_string()
+            let word = share_word(better, b.ratio() - a.ratio(), shares::difference(a, b).unwrap());
+            word.map_or("too few".to_owned(), |word| word.to_string())
         };
         for (a, b, n, expected) in [
             (0.0, 0.0, 10_000.0, "no change"),
-            (0.0, 0.0, 60.0, "no change"),
+            (0.0, 0.0, 764.0, "too few"),
+            (0.0, 0.0, 765.0, "no change"),
             (0.0, 1.0, 100.0, "within noise"),
             (0.0, 20.0, 100.0, "regressed"),
             (300.0, 0.0, 10_000.0, "improved"),

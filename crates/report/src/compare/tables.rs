@@ -11,11 +11,14 @@ pub(crate) fn sentence(candidate: &Candidate) -> (String, Paint, String) {
     let count =
         |word: &str| changes(candidate).filter(|(_, c)| c.word.as_deref() == Some(word)).count();
     let is_void = candidate.points.iter().any(AlignedPoint::is_void);
+    let not_judged = changes(candidate).filter(|(_, change)| change.word.is_none()).count();
+    let judged = changes(candidate).count() - not_judged;
     let (word, paint) = match (count("improved"), count("regressed"), count("no change")) {
         _ if is_void => ("VOID", Paint::Bad),
         // Neither better nor worse, but not the same either.
         (0, 0, _) if count("changed") > 0 => ("CHANGED", Paint::Doubt),
-        (0, 0, 0) if count("within noise") == 0 => ("NOT JUDGED", Paint::Doubt),
+        // A few that are the same say nothing of the others.
+        (0, 0, _) if not_judged > judged || judged == 0 => ("NOT JUDGED", Paint::Doubt),
         (0, 0, same) if same >= count("within noise") => ("NO CHANGE", Paint::Good),
         (0, 0, _) => ("WITHIN NOISE", Paint::Doubt),
         (_, 0, _) => ("IMPROVED", Paint::Good),
@@ -29,7 +32,6 @@ pub(crate) fn sentence(candidate: &Candidate) -> (String, Paint, String) {
         .filter(|(n, _)| *n > 0)
         .map(|(n, w)| format!("{n} {w}"))
         .collect();
-    let not_judged = changes(candidate).filter(|(_, change)| change.word.is_none()).count();
     counts.extend((not_judged > 0).then(|| format!("{not_judged} not judged")));
     let mut text = match counts.is_empty() {
         true => "nothing was compared.".to_owned(),
@@ -117,7 +119,7 @@ fn word(change: &MetricChange) -> Entry {
     let Some(word) = &change.word else {
         return match change.basis {
             Basis::Void => Entry::new("VOID", Paint::Bad),
-            Basis::TooFew => Entry::new("too few", Paint::Dim),
+            Basis::TooFew | Basis::Counts => Entry::new("too few", Paint::Dim),
             _ if change.metric == "load" => Entry::plain(""),
             _ => Entry::new("not judged", Paint::Dim),
         };
@@ -156,6 +158,8 @@ fn p_words(p: f64) -> String {
 
 /// What the words that judge nothing mean.
 pub(crate) fn marks(candidate: &Candidate) -> Vec<&'static str> {
+    let mut unjudged = changes(candidate).filter(|(_, change)| change.word.is_none());
+    let is_equal = unjudged.any(|(_, change)| change.basis == Basis::Counts);
     let any = |basis| changes(candidate).any(|(_, change)| change.basis == basis);
     let mut marks = Vec::new();
     if any(Basis::Single) {
@@ -163,6 +167,9 @@ pub(crate) fn marks(candidate: &Candidate) -> Vec<&'static str> {
     }
     if any(Basis::TooFew) {
         marks.push("too few: p50 needs 20 requests on either side, p95 130, p99 662");
+    }
+    if is_equal {
+        marks.push("too few: shares of 0 % need 765 requests on either side to be called equal");
     }
     marks
 }
