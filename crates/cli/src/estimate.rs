@@ -25,6 +25,7 @@ pub(crate) fn render(settings: &Settings) -> String {
     if estimate.points.len() > MOST_POINTS {
         lines.push(format!("... and {} more", estimate.points.len() - MOST_POINTS));
     }
+    lines.extend(estimate.skipped.iter().map(|skipped| format!("skipped: {skipped}")));
     lines.push(total(&estimate));
     lines.join("\n") + "\n"
 }

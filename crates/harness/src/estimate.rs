@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use bench_core::Until;
 
-use crate::{LoadSettings, Server, Settings, loads, points};
+use crate::{
+    LoadSettings, Server, Settings, TargetSettings, WorkloadSettings, loads,
+    points::{self, Cell},
+};
 
-/// What an experiment will take. Numbers are those of the whole plan: what is skipped or found to be
-/// pointless while it runs is in them.
+/// What an experiment will take. Numbers are those of the whole plan, less what is known to be beyond a model's
+/// context: what is skipped or found to be pointless only while it runs is in them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// Points, in order of measurement; of a search, one for each load that may be probed.
     pub points: Vec<PointEstimate>,
+    /// What cannot be measured, and why, in words.
+    pub skipped: Vec<String>,
     /// How long it takes, pauses included.
     pub duration: Duration,
     /// Whether that rests on [`PACE`], because it is for the server to say how long requests take.
@@ -52,13 +57,23 @@ impl Estimate {
             is_guess |= guessed;
             point
         };
-        let points: Vec<PointEstimate> =
-            points::order(settings, &cells).into_iter().map(&mut estimate).collect();
+        let beyond = |cell: &Cell| {
+            let why = points::beyond_known_context(settings, *cell)?;
+            let workload = workload_words(&settings.workloads[cell.workload]);
+            let target = target_words(&settings.targets[cell.target]);
+            Some(format!("{workload} of {target}: {why}"))
+        };
+        let mut skipped: Vec<String> = cells.iter().filter_map(beyond).collect();
+        // A workload is beyond the context under every load alike.
+        skipped.dedup();
+        let order = points::order(settings, &cells).into_iter();
+        let order = order.filter(|(place, _)| beyond(&cells[*place]).is_none());
+        let points: Vec<PointEstimate> = order.map(&mut estimate).collect();
         let pauses = u32::try_from(points.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let measured = points.iter().map(|point| point.duration);
         let measured = measured.fold(Duration::ZERO, Duration::saturating_add);
         let duration = measured.saturating_add(settings.cool_down.saturating_mul(pauses));
-        Self { points, duration, is_guess }
+        Self { points, skipped, duration, is_guess }
     }
 
     /// Requests of all points; absent where only a time ends one of them.
@@ -85,7 +100,7 @@ fn times(duration: Duration, factor: f64) -> Duration {
 }
 
 /// A point, and whether its duration is a guess.
-fn point(settings: &Settings, cell: points::Cell, repeat: u32) -> (PointEstimate, bool) {
+fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) {
     let (load, workload) = (&settings.loads[cell.load], &settings.workloads[cell.workload]);
     let until = loads::until(settings, load);
     let warm_up = loads::warm_up(settings, load).map(|warm_up| warm_up.until);
@@ -99,19 +114,9 @@ fn point(settings: &Settings, cell: points::Cell, repeat: u32) -> (PointEstimate
     let concurrency = LoadSettings::concurrency(loads::width(load));
     let (warm, _) = warm_up
         .map_or((Duration::ZERO, false), |until| phase(&concurrency, until, until.requests, lasts));
-    let asked = &settings.targets[cell.target];
-    let by_server = || match &asked.server {
-        Server::Simulator(_) => "simulator".to_owned(),
-        Server::At(endpoint) => endpoint.to_string(),
-        Server::Find => "what is found".to_owned(),
-    };
-    let name = asked.name.clone().or_else(|| asked.model.clone()).unwrap_or_else(by_server);
     let estimate = PointEstimate {
-        target: match &asked.pass {
-            Some(pass) => format!("{name} ({pass})"),
-            None => name,
-        },
-        workload: format!("ISL {} OSL {}", workload.isl, workload.osl),
+        target: target_words(&settings.targets[cell.target]),
+        workload: workload_words(workload),
         load: loads::describe(load),
         repeat,
         requests,
@@ -120,6 +125,24 @@ fn point(settings: &Settings, cell: points::Cell, repeat: u32) -> (PointEstimate
         duration: main.saturating_add(warm),
     };
     (estimate, guessed)
+}
+
+/// A target as the plan calls it.
+fn target_words(asked: &TargetSettings) -> String {
+    let by_server = || match &asked.server {
+        Server::Simulator(_) => "simulator".to_owned(),
+        Server::At(endpoint) => endpoint.to_string(),
+        Server::Find => "what is found".to_owned(),
+    };
+    let name = asked.name.clone().or_else(|| asked.model.clone()).unwrap_or_else(by_server);
+    match &asked.pass {
+        Some(pass) => format!("{name} ({pass})"),
+        None => name,
+    }
+}
+
+fn workload_words(workload: &WorkloadSettings) -> String {
+    format!("ISL {} OSL {}", workload.isl, workload.osl)
 }
 
 /// How long a phase takes, and whether that is a guess.
@@ -158,8 +181,10 @@ mod tests {
 
     use bench_core::{Arrivals, Rate};
 
+    use bench_workloads::Length;
+
     use super::*;
-    use crate::{Repeats, TargetSettings};
+    use crate::Repeats;
 
     fn concurrency(n: usize) -> LoadSettings {
         LoadSettings::concurrency(NonZeroUsize::new(n).unwrap())
@@ -183,6 +208,23 @@ mod tests {
         // 1.38 s a request: 104 one by one, 168 by eight; eleven pauses of 2 s.
         let seconds = 6.0 * 1.38 * (104.0 + 21.0) + 22.0;
         assert!((estimate.duration.as_secs_f64() - seconds).abs() < 1e-6, "{estimate:?}");
+    }
+
+    #[test]
+    fn what_is_known_to_be_beyond_the_context_is_skipped() {
+        let isl = |isl| WorkloadSettings { isl: Length::fixed(isl).unwrap(), ..Default::default() };
+        let context_length = Some(1_000);
+        let known = TargetSettings { context_length, ..TargetSettings::new(Server::Find) };
+        let settings = Settings {
+            targets: vec![known, TargetSettings::new(Server::Find)],
+            workloads: vec![isl(100), isl(2_000)],
+            loads: vec![concurrency(1), concurrency(8)],
+            ..Settings::new()
+        };
+        let estimate = Estimate::of(&settings);
+        assert_eq!(estimate.points.len(), 6, "where nothing is known, nothing is skipped");
+        let why = "ISL 2000 + OSL 128 tokens are beyond the context of 1000";
+        assert_eq!(estimate.skipped, [format!("ISL 2000 OSL 128 of what is found: {why}")]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Code, Exit, Export, Failure, Found, Settings, Target,
     find::{self, Map, Search},
-    lab::Lab,
+    lab::{Lab, nothing_left},
     points::{self, Cell},
     resume::{Before, resumed},
     sweep::{Sweep, is_failed},
@@ -60,7 +60,7 @@ pub fn prepare(settings: Settings) -> Result<Experiment, Failure> {
     let points = planned(&lab, &cells)?;
     if points.is_empty() && lab.settings().find.is_none() {
         let why = skipped.first().and_then(|cell| cell["why"].as_str()).unwrap_or_default();
-        return Err(Failure::new(Code::Setting, "nothing is left to measure").said(why));
+        return Err(nothing_left(why));
     }
     let directory = directory(lab.settings())?;
     let plan = lab.plan(id_of(&directory), points);

@@ -14,7 +14,7 @@ use crate::{
     lookout::Lookout,
     machine,
     memory::Memory,
-    points::Cell,
+    points::{self, Cell},
     resume::Before,
     target,
 };
@@ -74,7 +74,18 @@ fn checked(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {
     }
     loads::check(settings)?;
     settings.targets.iter().try_for_each(|asked| target::check(asked, settings))?;
+    let cells = points::cells(settings);
+    let beyond = |cell: &Cell| points::beyond_known_context(settings, *cell);
+    if cells.iter().all(|cell| beyond(cell).is_some()) {
+        let why = cells.first().and_then(beyond).unwrap_or_default();
+        return Err(nothing_left(&why));
+    }
     tokenizer(settings)
+}
+
+/// Every cell is one that cannot be measured.
+pub(crate) fn nothing_left(why: &str) -> Failure {
+    Failure::new(Code::Setting, "nothing is left to measure").said(why)
 }
 
 impl Lab {
@@ -248,12 +259,8 @@ impl Lab {
 
     /// Why a cell cannot be measured: its prompts and answers are longer than the model's context.
     pub(crate) fn beyond_context(&self, cell: Cell) -> Option<String> {
-        let context = f64::from(self.context_length(cell.target)?);
-        let workload = &self.settings.workloads[cell.workload];
-        let (isl, osl) = (workload.isl.mean(), workload.osl.mean());
-        (isl + osl > context).then(|| {
-            format!("ISL {isl:.0} + OSL {osl:.0} tokens are beyond the context of {context:.0}")
-        })
+        let context = self.context_length(cell.target)?;
+        points::beyond_context(context, &self.settings.workloads[cell.workload])
     }
 
     /// A cell as a point.

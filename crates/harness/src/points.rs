@@ -1,6 +1,6 @@
 //! From settings to the points of a plan: which cells there are, and in which order they are measured.
 
-use crate::{Order, Settings};
+use crate::{Order, Server, Settings, WorkloadSettings};
 
 /// A target, a workload and a load, by their places in the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,26 @@ pub(crate) fn cells(settings: &Settings) -> Vec<Cell> {
         }
     }
     cells
+}
+
+/// Why a workload cannot be measured on a model with this context: its prompts and answers are longer.
+pub(crate) fn beyond_context(context: u32, workload: &WorkloadSettings) -> Option<String> {
+    let context = f64::from(context);
+    let (isl, osl) = (workload.isl.mean(), workload.osl.mean());
+    (isl + osl > context).then(|| {
+        format!("ISL {isl:.0} + OSL {osl:.0} tokens are beyond the context of {context:.0}")
+    })
+}
+
+/// The same of a cell, as far as settings tell how long the context is.
+pub(crate) fn beyond_known_context(settings: &Settings, cell: Cell) -> Option<String> {
+    let target = &settings.targets[cell.target];
+    let simulated = match &target.server {
+        Server::Simulator(config) => Some(config.context_length),
+        Server::Find | Server::At(_) => None,
+    };
+    let context = target.context_length.or(simulated)?;
+    beyond_context(context, &settings.workloads[cell.workload])
 }
 
 /// The places of `cells` in the order in which they are measured, each with its repeat.
@@ -58,7 +78,7 @@ mod tests {
     use std::num::{NonZeroU32, NonZeroUsize};
 
     use super::*;
-    use crate::{LoadSettings, Repeats, Server, TargetSettings};
+    use crate::{LoadSettings, Repeats, TargetSettings};
 
     /// Targets by name and pass, two loads, two repeats.
     fn settings(targets: &[(&str, Option<&str>)], order: Order) -> Settings {

@@ -68,6 +68,10 @@ fn what_cannot_be_measured_is_said_without_measuring() {
             "targets: [{name: t, simulate: {jitter: 5}}]\n",
             "error[IB101] the simulator cannot be such\n  said     jitter must lie in 0..=1\n",
         ),
+        (
+            "targets: [{name: t, context_length: 100}]\nworkload: {isl: 99, osl: 2}\n",
+            "error[IB101] nothing is left to measure\n  said     ISL 99 + OSL 2 tokens are beyond",
+        ),
         ("workload: {tokenizer: none.json}\n", "error[IB301] the tokenizer none.json cannot be"),
     ] {
         let place = place("plan.yaml", plan);
