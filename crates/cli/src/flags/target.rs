@@ -27,7 +27,9 @@ const SECTIONS: [&str; 3] = ["headers", "labels", "simulate"];
 
 pub(super) fn read(at: &Origin, text: &str) -> Result<Node, String> {
     let mut node = Node::new(at.clone(), Content::default());
+    let mut is_found = false;
     for (index, (key, value)) in list::items(text)?.into_iter().enumerate() {
+        is_found |= index > 0 && key == "url" && value.as_deref() == Some("");
         match (index, value) {
             // NAME=URL comes first; a URL alone has no `=` in it.
             (0, None) => set(&mut node, at, &["url"], &key),
@@ -38,6 +40,12 @@ pub(super) fn read(at: &Origin, text: &str) -> Result<Node, String> {
             (_, None) => return Err(format!("`{key}` has no value; write {key}=…")),
             (_, Some(value)) => read_key(&mut node, at, &key, &value)?,
         }
+    }
+    // A variable of the shell that is not set leaves nothing there.
+    if !is_found && node.get("url").is_none() && node.get("simulate").is_none() {
+        let what =
+            "there is no address; write NAME=URL, or NAME=,url= for the server that is found";
+        return Err(what.to_owned());
     }
     Ok(node)
 }
@@ -106,10 +114,12 @@ pub(super) fn write_simulate(node: &Node) -> Result<String, String> {
 pub(super) fn write(target: &Node) -> Result<String, String> {
     let text = |key: &str| target.get(key).map(Node::to_string);
     let url = text("url").map(|url| list::quoted(&url)).unwrap_or_default();
+    let is_found = url.is_empty() && target.get("simulate").is_none();
     let mut items = vec![match text("name") {
         Some(name) => format!("{}={url}", list::quoted(&name)),
         None => url,
     }];
+    items.extend(is_found.then(|| "url=".to_owned()));
     for entry in target.entries() {
         match entry.key.as_str() {
             "name" | "url" | "passes" => {}

@@ -51,7 +51,7 @@ fn plans_become_flags_and_flags_become_plans() {
     );
     check(
         "targets: [{name: a, url: ':1', passes: [{q: 1}]}, {name: 'b,c', labels: {model: x}}]",
-        "--target a=:1 --pass target=a,q=1 --target '\"b,c\"=,labels.model=x'",
+        "--target a=:1 --pass target=a,q=1 --target '\"b,c\"=,url=,labels.model=x'",
     );
     check(
         "goals: {goodput: {ttft: 500ms, e2e: 2s}, slo: ['p95(ttft)<1s'], slo_abort: 5}",
@@ -105,6 +105,29 @@ fn flags_of_a_sweep_of_targets_become_a_plan() {
     assert_eq!(layered.plan().load.cancel.ratio.unwrap().to_string(), "5%");
     assert_eq!(layered.plan().goals.slo.len(), 2);
     assert_eq!(layered.plan().gate.fail_if["p95(ttft)"].to_string(), "+5%");
+}
+
+/// As where a variable of the shell is not set: another server would be measured than is meant.
+#[test]
+fn what_is_empty_or_said_twice_is_a_mistake() {
+    for (line, said) in [
+        ("--target a=", "there is no address; write NAME=URL"),
+        ("--target=", "there is no address; write NAME=URL"),
+        ("--target a=,model=m", "there is no address; write NAME=URL"),
+        ("--target =:1", "--target: is empty"),
+        ("--model=", "--model: is empty"),
+        ("--artifact-dir=", "--artifact-dir: is empty"),
+        ("--url=", "it names neither a host nor a port"),
+        ("--target a=:1 --url :2", "--url: cannot be beside --target"),
+        ("--pairs 1/2,3/4,1/2", "1/2 is in the list twice"),
+    ] {
+        let error = match parse(&words(line)) {
+            Ok(typed) => layer(None, typed, &|_| None).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains(said), "{line}: {error}");
+    }
+    assert!(plan(&words("--target a=,url=")).is_ok(), "the server that is found");
 }
 
 #[test]

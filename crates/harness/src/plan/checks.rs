@@ -18,6 +18,7 @@ pub(super) fn check(plan: &PlanFile, written: &Node, problems: &mut Vec<Problem>
     check.load(&plan.load);
     check.repeats(&plan.load);
     check.goals(plan);
+    check.named("output.artifact_dir", plan.output.artifact_dir.as_ref());
 }
 
 /// Points beyond which a plan is a mistake.
@@ -48,6 +49,12 @@ impl Check<'_> {
         for (other, _) in others.iter().filter(|(_, is_there_too)| is_there && *is_there_too) {
             self.wrong(&format!("{section}.{key}"), format!("cannot be beside {other}"));
         }
+    }
+
+    /// Says that a text is empty, as where a variable of the shell is not set.
+    fn named(&mut self, path: &str, text: Option<&String>) {
+        let is_empty = text.is_some_and(|text| text.trim().is_empty());
+        self.unless(!is_empty, path, "is empty; leave it out, or write what is meant");
     }
 
     fn version(&mut self, version: Option<u32>) {
@@ -82,6 +89,8 @@ impl Check<'_> {
                     "needs a name, for there are several targets",
                 ),
             }
+            self.named(&format!("{path}.name"), target.name.as_ref());
+            self.named(&format!("{path}.model"), target.model.as_ref());
             self.alone(
                 &path,
                 ("simulate", target.simulate.is_some()),
@@ -156,6 +165,11 @@ impl Check<'_> {
         let matrix = ("matrix", workload.matrix.is_some());
         self.alone("workload", matrix, &[isl, osl, pairs]);
         self.alone("workload", matrix, &deviations);
+        let mut pairs = workload.pairs.iter().enumerate();
+        let twice = pairs.find(|(index, pair)| workload.pairs[..*index].contains(pair));
+        if let Some((_, pair)) = twice {
+            self.wrong("workload.pairs", format!("{pair} is in the list twice"));
+        }
         let scatters = |lengths: &Option<Sweep<Tokens>>| {
             let values = lengths.as_ref().map(Sweep::values).unwrap_or_default();
             values.iter().any(|tokens| tokens.deviation.is_some())

@@ -70,6 +70,15 @@ fn for_each_target(root: &mut Node, common: &Node, typed: bool, problems: &mut V
         }
     }
     for target in targets {
+        // Not so of a file, whose server may be another one today.
+        if typed
+            && !several
+            && target.get("url").is_some()
+            && let Some(node) = common.get("url")
+        {
+            let what = "cannot be beside --target, which has an address of its own";
+            problems.push(Problem::new(node.at.clone(), "url", what));
+        }
         let mut common = common.clone();
         let name = target.get("name").map(Node::to_string);
         passes_of(&mut common, name.as_deref());

@@ -42,6 +42,9 @@ impl Endpoint {
         if authority.contains('@') {
             return Err(wrong("a user name or key has no place in it; use --api-key-file"));
         }
+        if authority.is_empty() {
+            return Err(wrong("it names neither a host nor a port"));
+        }
         let plain = |c: char| c.is_ascii_graphic();
         if !authority.chars().all(plain) || !path.chars().all(plain) || path.contains(['?', '#']) {
             return Err(wrong("it has characters that no address and no path has"));
@@ -135,6 +138,9 @@ mod tests {
     #[test]
     fn what_is_no_address_is_said_to_be_none() {
         for bad in [
+            "",
+            "http://",
+            "/v1",
             "ftp://x",
             "http://x:port",
             "http://x:70000",
