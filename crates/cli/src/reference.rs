@@ -13,7 +13,7 @@ use {crate::output, bench_harness::Code, bench_store::Entry};
 pub(crate) fn directory(reference: &str, artifacts: &Path) -> Result<RunDirectory, Failure> {
     let (entry, passed_over) = crate::runs::named_past(artifacts, reference)?;
     if !passed_over.is_empty() {
-        output::say(&output::visible(&format!("note: {}", newer(reference, &entry, &passed_over))));
+        output::say(&format!("note: {}", newer(reference, &entry, &passed_over)));
     }
     Ok(entry.directory())
 }
@@ -26,7 +26,7 @@ pub(crate) fn judged(reference: &str, artifacts: &Path) -> Result<RunDirectory, 
     if passed_over.is_empty() {
         return Ok(entry.directory());
     }
-    let what = output::visible(&newer(reference, &entry, &passed_over));
+    let what = newer(reference, &entry, &passed_over);
     let fix = format!("inferbench gate {}, where the older one is meant", entry.directory_name());
     Err(Failure::new(Code::Reference, what).fix(fix))
 }
@@ -57,7 +57,7 @@ pub(crate) fn directory(reference: &str, artifacts: &Path) -> Result<RunDirector
     let below = artifacts.join(reference);
     let path = if below.is_dir() { below } else { reference.into() };
     RunDirectory::open(path).map_err(|error| {
-        let what = format!("there is no run {}", bench_report::text::clean(reference));
+        let what = format!("there is no run {reference}");
         Failure::new(bench_harness::Code::Reference, what).caused_by(&error)
     })
 }
