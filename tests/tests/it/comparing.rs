@@ -2,7 +2,6 @@
 
 use std::{fs, io::Write};
 
-use bench_store::RunDirectory;
 use serde_json::Value;
 
 use crate::{
