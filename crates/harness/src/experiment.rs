@@ -7,7 +7,10 @@ use bench_core::{
     Stop, Trust,
 };
 use bench_report::{csv, genai_perf};
-use bench_store::{PointSummary, RunDirectory, RunFile, RunLog, StoreError, SummaryFile, new_id};
+use bench_store::{
+    PointSummary, RepairError, RunDirectory, RunFile, RunLog, StoreError, SummaryFile, new_id,
+    repair,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -87,6 +90,14 @@ pub fn resume(directory: RunDirectory, settings: Settings) -> Result<Experiment,
     let skipped = skipped(&lab, &cells);
     let resumed = resumed(&directory, &run, &lab, &cells)?;
     let points = planned(&lab, &cells)?;
+    // What is damaged is kept beside the files before more is written to them.
+    repair(&directory).map_err(|error| {
+        let code = match &error {
+            RepairError::NotWritten(_) => Code::Artifacts,
+            _ => Code::RunFiles,
+        };
+        Failure::new(code, "the run cannot be repaired").caused_by(&error)
+    })?;
     let plan = Plan { resumed: Some(resumed), ..lab.plan(run.id, points) };
     Ok(Experiment { lab, cells, plan, skipped, directory })
 }
