@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
+use bench_providers::Engine;
 use serde_json::{Value, json};
 
 use crate::lab::{Known, Lab};
@@ -37,7 +38,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "simulated": target.is_simulated(),
         "facts": memory.to_json(),
         "request": {
-            "path": asked.path.clone().unwrap_or_else(|| asked.api.path().to_owned()),
+            "path": asked.path.clone().unwrap_or_else(|| Engine::default().path(asked.api).to_owned()),
             "streaming": asked.streaming,
             "force_osl": asked.force_osl,
             "extra_body": asked.extra_body,

@@ -6,6 +6,7 @@ use bench_core::{
     Clock, Course, MetricSink, Plan, Point, PointOutcome, Prepared, Probes, RunError, RunOutcome,
     Stop, Trust,
 };
+use bench_providers::Api;
 use bench_report::{csv, genai_perf};
 use bench_store::{
     PointSummary, RepairError, RunDirectory, RunFile, RunLog, StoreError, SummaryFile, new_id,
@@ -418,8 +419,8 @@ fn genai_perf_input(lab: &Lab, point: &PointSummary) -> Option<Input> {
         model: known.target.model.clone(),
         url: known.target.endpoint.to_string(),
         endpoint_type: match lab.settings().targets[index].api {
-            bench_providers::openai::Api::Chat => "chat",
-            bench_providers::openai::Api::Completions => "completions",
+            Api::Completions => "completions",
+            _ => "chat",
         },
         seed: lab.settings().seed,
     })

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use bench_core::{Plan, Point, Prepared, Provider, TokenCounter};
-use bench_providers::OpenAi;
+use bench_providers::HttpProvider;
 use bench_workloads::{Approximate, Synthetic, Tokenizer, load_tokenizer};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -53,7 +53,7 @@ enum Found {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) target: Target,
-    pub(crate) provider: Arc<OpenAi>,
+    pub(crate) provider: Arc<HttpProvider>,
     pub(crate) memory: Memory,
 }
 
@@ -310,7 +310,7 @@ impl Lab {
         point: &Point,
         cell: Cell,
         seed: u64,
-        provider: &OpenAi,
+        provider: &HttpProvider,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
         let settings = &self.settings;
         let workload = &settings.workloads[cell.workload];

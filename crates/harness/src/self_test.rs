@@ -6,7 +6,7 @@ use bench_core::{
     Level, Load, MetricSink, Plan, Point, Prepared, Prompt, Provider, RunEvent, RunInfo, Sample,
     Session, Single, SinkError, Stop, Until, WarmUp,
 };
-use bench_providers::{Endpoint, OpenAi, openai::Config};
+use bench_providers::{Config, Endpoint, HttpProvider};
 use bench_sim::Server;
 
 use crate::{Code, Failure, machine};
@@ -103,12 +103,12 @@ fn start(test: &SelfTest, requests: u64) -> Result<Server, Failure> {
     })
 }
 
-fn provider(server: &Server) -> Result<OpenAi, Failure> {
+fn provider(server: &Server) -> Result<HttpProvider, Failure> {
     let failed = |error: &dyn std::error::Error| {
         Failure::new(Code::Bug, "the simulator's address").caused_by(error)
     };
     let endpoint = Endpoint::parse(&server.url()).map_err(|e| failed(&e))?;
-    OpenAi::new(Config::new(endpoint, "simulated")).map_err(|e| failed(&e))
+    HttpProvider::new(Config::new(endpoint, "simulated")).map_err(|e| failed(&e))
 }
 
 fn plan(test: &SelfTest, requests: u64) -> Plan {

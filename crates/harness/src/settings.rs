@@ -10,7 +10,7 @@ use std::{
 use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Goodput, Limits, Quantity, RateCurve,
 };
-use bench_providers::{Endpoint, Secret, Stamping, openai::Api};
+use bench_providers::{Api, Endpoint, Secret, Stamping};
 use bench_report::gate::Limit;
 use bench_workloads::Length;
 use serde_json::{Map, Value};

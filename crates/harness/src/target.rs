@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_core::{Model, Outcome, Provider, ProviderError, Readiness, ServerInfo};
-use bench_providers::{Endpoint, OpenAi, WELL_KNOWN_PORTS, openai::Config, scan};
+use bench_providers::{Config, Endpoint, HttpProvider, WELL_KNOWN_PORTS, scan};
 use bench_sim::Server as Simulator;
 use tokio::time::{Instant, sleep};
 
@@ -77,7 +77,7 @@ impl Target {
             self.info.engine.as_deref().is_some_and(|e| KNOW_IGNORE_EOS.contains(&e));
         Config {
             model: self.model.clone(),
-            ignore_eos: target.force_osl.unwrap_or(knows_ignore_eos),
+            fixed_length: target.force_osl.unwrap_or(knows_ignore_eos),
             ..config(target, settings, &self.endpoint)
         }
     }
@@ -143,8 +143,8 @@ fn config(target: &TargetSettings, settings: &Settings, endpoint: &Endpoint) -> 
 }
 
 /// The provider for `config`.
-pub(crate) fn provider(config: Config) -> Result<OpenAi, Failure> {
-    OpenAi::new(config).map_err(|error| Failure::new(Code::Setting, error.to_string()))
+pub(crate) fn provider(config: Config) -> Result<HttpProvider, Failure> {
+    HttpProvider::new(config).map_err(|error| Failure::new(Code::Setting, error.to_string()))
 }
 
 /// That a target can be asked, and simulated, as `target` says.

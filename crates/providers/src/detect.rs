@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench_core::{Limits, Provider, ServerInfo};
 
-use crate::{Endpoint, OpenAi, Stamping, openai::Config};
+use crate::{Config, Endpoint, HttpProvider, Stamping};
 
 /// The ports that inference servers use unless told otherwise: vLLM, NIM and TensorRT-LLM 8000, a second
 /// server 8001, llama.cpp 8080, Jupyter-shy ones 8888 and 9000, Ollama 11434, SGLang 30000,
@@ -45,7 +45,7 @@ pub async fn scan(ports: &[u16]) -> Vec<Found> {
                     stamping: Stamping::Read,
                     ..Config::new(endpoint.clone(), "")
                 };
-                let info = OpenAi::new(config).ok()?.describe().await.ok()?;
+                let info = HttpProvider::new(config).ok()?.describe().await.ok()?;
                 Some(Found { endpoint, info })
             })
         })

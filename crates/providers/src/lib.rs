@@ -15,14 +15,24 @@
 //! what is measured. The one thing sent twice is a request that found its reused connection closed before
 //! a byte of an answer.
 
+mod config;
 mod detect;
+mod dialect;
+mod framing;
 mod http;
-pub mod openai;
+mod inquiry;
+mod json;
+mod openai;
+#[cfg(test)]
+mod played;
+mod provider;
+mod reader;
+mod said;
 mod secret;
-mod sse;
 
+pub use config::{Api, Config, ConfigError, Engine, UnknownName};
 pub use detect::{Found, WELL_KNOWN_PORTS, scan};
+pub use framing::{Event, Ndjson, Oversize, Sse};
 pub use http::{Endpoint, EndpointError, Stamping};
-pub use openai::OpenAi;
+pub use provider::HttpProvider;
 pub use secret::Secret;
-pub use sse::{Event, Oversize, Sse};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bench_core::{Answer, Clock, Moment, Prompt, Provider, Sample};
-use bench_providers::{Endpoint, OpenAi, openai::Config};
+use bench_providers::{Config, Endpoint, HttpProvider};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -59,8 +59,8 @@ fn an_event_allocates_nothing() {
         stream
     });
 
-    let provider =
-        OpenAi::new(Config::new(Endpoint::parse(&url).expect("a URL"), "m")).expect("a provider");
+    let provider = HttpProvider::new(Config::new(Endpoint::parse(&url).expect("a URL"), "m"))
+        .expect("a provider");
     let prompt = Prompt::user("hi").with_output_tokens(2_000);
     let request = provider.encode(&prompt).expect("a body");
     let mut answer = Answer::new(Clock::start());

@@ -10,7 +10,7 @@ use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Ramp, RampShape, Rate,
     RateCurve, RateSeries, Smoothness, Trace,
 };
-use bench_providers::{Secret, openai::Api};
+use bench_providers::{Api, Secret};
 use bench_report::gate::Limit;
 use bench_workloads::Length;
 

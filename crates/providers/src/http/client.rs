@@ -159,27 +159,50 @@ impl Client {
         Ok(connection)
     }
 
-    /// The status and body of a `GET`, over a connection of its own.
-    pub(crate) async fn get(
+    /// The status and body of an answer that is not measured, over a connection of its own.
+    pub(crate) async fn ask(
         &self,
+        method: Method,
         path: &str,
         headers: &[(String, String)],
+        body: &[u8],
     ) -> Result<(u16, Vec<u8>), ProviderError> {
         let endpoint = self.endpoint();
         let (path, authority) = (endpoint.path(path), endpoint.authority());
         let mut head = format!(
-            "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
-             accept-encoding: identity\r\nuser-agent: {AGENT}\r\n"
+            "{} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
+             accept-encoding: identity\r\nuser-agent: {AGENT}\r\n",
+            method.as_str()
         );
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
+        if method == Method::Post {
+            let length = body.len();
+            head += &format!("content-type: application/json\r\ncontent-length: {length}\r\n");
+        }
         head.push_str("\r\n");
         let mut whole = Whole::new();
         let mut connection = self.connect(&mut whole.answer).await?;
-        match connection.exchange(head.as_bytes(), b"", &mut whole, &self.limits).await {
+        match connection.exchange(head.as_bytes(), body, &mut whole, &self.limits).await {
             Ok(exchanged) => exchanged.result.map(|()| (whole.status, whole.body)),
             Err(Stale(error)) => Err(error),
+        }
+    }
+}
+
+/// What a question about a server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
         }
     }
 }

@@ -10,7 +10,7 @@ mod head;
 mod stamp;
 mod stream;
 
-pub(crate) use client::{Client, Post, is_header};
+pub(crate) use client::{Client, Method, Post, is_header};
 pub(crate) use connection::Reader;
 pub use endpoint::{Endpoint, EndpointError};
 pub(crate) use head::Head;

@@ -1,13 +1,38 @@
-//! OpenAI's chat and completions, as every engine serves them: the base of the other dialects.
+//! OpenAI's chat, completions and responses, as every engine serves them: the base of the other dialects.
 //!
 //! Wire facts: the captures under `tests/data` and, for vLLM's stream, its `chat_completion` module. An
 //! answer is complete with `data: [DONE]`, or, from servers that never send it (transformers), with a
-//! finish reason and a clean end of the body.
+//! finish reason and a clean end of the body; one of responses with its last event.
 
-mod client;
-mod wire;
-
+mod events;
+mod request;
+mod responses;
+mod server;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Api, Config, ConfigError, OpenAi};
+pub(crate) use request::{body, messages, path, text};
+pub(crate) use server::{describe, models, ready};
+
+use crate::{
+    Api,
+    dialect::{Dialect, Events},
+};
+
+/// A server of which no more is known than that it speaks as OpenAI's do.
+#[derive(Debug)]
+pub(crate) struct OpenAi;
+
+impl Dialect for OpenAi {
+    fn name(&self) -> &'static str {
+        "openai"
+    }
+}
+
+/// The reader of one answer's events.
+pub(crate) fn events(api: Api) -> Box<dyn Events> {
+    match api {
+        Api::Responses => Box::<responses::ResponsesEvents>::default(),
+        _ => Box::<events::ChatEvents>::default(),
+    }
+}

@@ -1,36 +1,20 @@
 //! The reader against hand-made streams: what counts as a token, what ends an answer, what fails one.
 
-use std::time::Duration;
-
-use bench_core::{
-    Answer, ArrivalKind, Clock, FinishReason, Moment, Outcome, Prompt, Provider, ProviderError,
-    Request, Sample, Stamp,
-};
+use bench_core::{ArrivalKind, FinishReason, Moment, Outcome, Prompt, Provider, Sample};
 use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
-use super::{Api, Config, ConfigError, OpenAi, wire::AnswerReader};
-use crate::{Endpoint, Secret, http::Reader};
+use crate::{
+    Api, Config, ConfigError, Endpoint, Engine, HttpProvider, Secret,
+    played::{Played, played},
+};
 
 /// What comes of a stream's body that arrives in `pieces`, a millisecond apart.
-fn read<'a>(
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Result<(), ProviderError>, Sample, String) {
-    let mut answer = Answer::new(Clock::start());
-    answer.begin(Sample::due(Moment::default()), &Request::default());
-    let mut reader = AnswerReader::new(&mut answer, true);
-    let mut result = Ok(());
-    for (ms, piece) in (1..).zip(pieces) {
-        let stamp = Stamp { at: Moment::from_nanos(ms * 1_000_000), lag: Some(Duration::ZERO) };
-        result = result.and_then(|()| reader.content(piece, stamp));
-    }
-    let result = result.and_then(|()| reader.end());
-    let text = [answer.reasoning(), answer.text()].concat();
-    let outcome = result.as_ref().map_or_else(|e| e.outcome, |()| Outcome::Ok);
-    (result, answer.take_sample(outcome, None), text)
+fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Played {
+    played(Engine::OpenAi, Api::Chat, pieces)
 }
 
-fn events(events: &[&str]) -> (Result<(), ProviderError>, Sample, String) {
+fn events(events: &[&str]) -> Played {
     let framed: Vec<String> = events.iter().map(|data| format!("data: {data}\n\n")).collect();
     read(framed.iter().map(String::as_bytes))
 }
@@ -46,7 +30,7 @@ fn kinds(sample: &Sample) -> Vec<ArrivalKind> {
 
 #[test]
 fn only_text_starts_the_clock() {
-    let (result, sample, text) = events(&[ROLE, HELLO, STOP, DONE]);
+    let Played { result, sample, text } = events(&[ROLE, HELLO, STOP, DONE]);
     assert!(result.is_ok());
     assert_eq!(text, "hello");
     assert_eq!(kinds(&sample), [ArrivalKind::Role, ArrivalKind::Content, ArrivalKind::Other]);
@@ -57,7 +41,7 @@ fn only_text_starts_the_clock() {
 
 #[test]
 fn null_is_no_text() {
-    let (_, sample, _) = events(&[
+    let Played { sample, .. } = events(&[
         r#"{"choices":[{"delta":{"role":"assistant","content":null,"tool_calls":null}}],"usage":null}"#,
         HELLO,
         STOP,
@@ -73,7 +57,7 @@ fn both_names_of_reasoning_count_once() {
         r#"{"reasoning_content":"hm"}"#,
         r#"{"reasoning":"hm","reasoning_content":"hm","content":null}"#,
     ] {
-        let (result, sample, text) =
+        let Played { result, sample, text } =
             events(&[&format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#), STOP, DONE]);
         assert!(result.is_ok());
         assert_eq!((kinds(&sample)[0], text.as_str()), (ArrivalKind::Reasoning, "hm"), "{delta}");
@@ -87,7 +71,7 @@ fn a_running_total_gives_the_tokens_of_each_event() {
     };
     // The third event holds the first bytes of a character: no text yet, but a token.
     let all = [event("", 0), event("a", 3), event("", 4), event("é", 5), STOP.into(), DONE.into()];
-    let (_, sample, _) = events(&all.each_ref().map(String::as_str));
+    let Played { sample, .. } = events(&all.each_ref().map(String::as_str));
     let tokens: Vec<_> = sample.generated().map(|a| a.tokens).collect();
     assert_eq!(tokens, [3, 2]);
     assert_eq!(sample.usage.map(|u| u.completion), Some(5));
@@ -96,18 +80,22 @@ fn a_running_total_gives_the_tokens_of_each_event() {
 #[test]
 fn a_total_at_the_end_says_nothing_of_the_last_event() {
     let last = r#"{"choices":[{"delta":{"content":"x"},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":24}}"#;
-    let (_, sample, _) = events(&[HELLO, last, DONE]);
+    let Played { sample, .. } = events(&[HELLO, last, DONE]);
     assert!(sample.generated().all(|a| a.tokens == 0));
     assert_eq!(sample.usage.map(|u| u.completion), Some(24));
 }
 
 #[test]
 fn a_stream_without_a_terminal_event_is_truncated() {
-    assert_eq!(events(&[ROLE, HELLO]).1.outcome, Outcome::Truncated);
-    assert_eq!(events(&[]).1.outcome, Outcome::Truncated);
-    assert_eq!(events(&[ROLE, HELLO, STOP]).1.outcome, Outcome::Ok, "transformers sends no [DONE]");
-    assert_eq!(events(&[HELLO, DONE]).1.outcome, Outcome::Ok);
-    assert_eq!(events(&[ROLE, STOP, DONE]).1.outcome, Outcome::Empty);
+    assert_eq!(events(&[ROLE, HELLO]).sample.outcome, Outcome::Truncated);
+    assert_eq!(events(&[]).sample.outcome, Outcome::Truncated);
+    assert_eq!(
+        events(&[ROLE, HELLO, STOP]).sample.outcome,
+        Outcome::Ok,
+        "transformers sends no [DONE]"
+    );
+    assert_eq!(events(&[HELLO, DONE]).sample.outcome, Outcome::Ok);
+    assert_eq!(events(&[ROLE, STOP, DONE]).sample.outcome, Outcome::Empty);
 }
 
 #[test]
@@ -119,14 +107,16 @@ fn an_error_in_the_stream_fails_it_wherever_it_comes() {
     ] {
         for stream in [vec![error, DONE], vec![HELLO, error, DONE], vec![HELLO, STOP, error, DONE]]
         {
-            let (result, sample, _) = events(&stream);
+            let Played { result, sample, .. } = events(&stream);
             assert_eq!(
                 (sample.outcome, result.unwrap_err().said.as_str()),
                 (Outcome::InBandError, "out of memory")
             );
         }
     }
-    assert!(events(&[r#"{"error":null,"choices":[{"delta":{"content":"x"}}]}"#, DONE]).0.is_ok());
+    assert!(
+        events(&[r#"{"error":null,"choices":[{"delta":{"content":"x"}}]}"#, DONE]).result.is_ok()
+    );
 }
 
 #[test]
@@ -138,7 +128,7 @@ fn what_does_not_parse_fails_the_answer_and_keeps_what_came_before() {
         "{\"choices\":[{\"delta\":{\"content\":7}}]}",
         "{\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}",
     ] {
-        let (result, sample, text) = events(&[HELLO, bad, DONE]);
+        let Played { result, sample, text } = events(&[HELLO, bad, DONE]);
         assert_eq!(sample.outcome, Outcome::Malformed, "{bad}");
         assert!(result.unwrap_err().said.len() < 400);
         assert_eq!((sample.generated().count(), text.as_str()), (1, "hello"));
@@ -147,7 +137,7 @@ fn what_does_not_parse_fails_the_answer_and_keeps_what_came_before() {
 
 #[test]
 fn what_follows_the_end_is_not_read() {
-    assert!(events(&[HELLO, DONE, "{not json", r#"{"error":"late"}"#]).0.is_ok());
+    assert!(events(&[HELLO, DONE, "{not json", r#"{"error":"late"}"#]).result.is_ok());
 }
 
 #[test]
@@ -160,7 +150,7 @@ fn tool_calls_are_generated_and_put_together() {
         call(r#"{"index":0,"function":{"arguments":"{\"city\":"}}"#),
         call(r#"{"index":0,"function":{"name":null,"arguments":"\"Oslo\"}"}}"#),
     ];
-    let (_, sample, _) = events(&[&pieces[0], &pieces[1], &pieces[2], STOP, DONE]);
+    let Played { sample, .. } = events(&[&pieces[0], &pieces[1], &pieces[2], STOP, DONE]);
     assert_eq!(kinds(&sample)[..3], [ArrivalKind::ToolCall; 3]);
 }
 
@@ -180,7 +170,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|c| c % (stream.len() + 1)).collect();
         cuts.extend([0, stream.len()]);
         cuts.sort_unstable();
-        let (result, sample, text) = read(cuts.windows(2).map(|w| &stream[w[0]..w[1]]));
+        let Played { result, sample, text } = read(cuts.windows(2).map(|w| &stream[w[0]..w[1]]));
         prop_assert_eq!(result.map_err(|e| e.to_string()), Ok(()));
         prop_assert_eq!(text, "helloa \"b\" \n é é 😀");
         prop_assert_eq!(sample.generated().map(|a| a.bytes).collect::<Vec<_>>(), [5, 18]);
@@ -194,7 +184,8 @@ proptest! {
 }
 
 fn body(config: Config, prompt: &Prompt) -> Value {
-    serde_json::from_slice(&OpenAi::new(config).unwrap().encode(prompt).unwrap().body).unwrap()
+    serde_json::from_slice(&HttpProvider::new(config).unwrap().encode(prompt).unwrap().body)
+        .unwrap()
 }
 
 fn config() -> Config {
@@ -215,7 +206,7 @@ fn a_prompt_is_put_into_the_words_of_the_api() {
         })
     );
     let completions =
-        Config { api: Api::Completions, streaming: false, ignore_eos: true, ..config() };
+        Config { api: Api::Completions, streaming: false, fixed_length: true, ..config() };
     assert_eq!(
         body(completions, &prompt),
         json!({"model": "tiny", "prompt": "hi", "stream": false, "max_tokens": 16, "ignore_eos": true})
@@ -242,6 +233,6 @@ fn what_cannot_be_sent_is_refused_before() {
         (Config { path: Some("v1".into()), ..config() }, ConfigError::Path("v1".into())),
         (Config { api_key: Some(Secret::new("a\nb")), ..config() }, ConfigError::ApiKey),
     ] {
-        assert_eq!(OpenAi::new(config).unwrap_err(), error);
+        assert_eq!(HttpProvider::new(config).unwrap_err(), error);
     }
 }

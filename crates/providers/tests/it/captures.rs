@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bench_core::{ArrivalKind, Outcome, Provider};
-use bench_providers::{OpenAi, openai::Api};
+use bench_providers::{Api, HttpProvider};
 
 use crate::server::{Got, Play, Player, ask, config};
 
@@ -17,7 +17,7 @@ async fn play(pieces: Vec<Vec<u8>>, streaming: bool) -> Got {
     let player = Player::start(vec![Play::Pieces(pieces)]);
     let mut config = config(&player.url);
     config.streaming = streaming;
-    ask(&OpenAi::new(config).unwrap()).await
+    ask(&HttpProvider::new(config).unwrap()).await
 }
 
 /// A recorded stream, and what it holds.
@@ -190,7 +190,7 @@ async fn a_server_says_what_it_is_and_what_it_has() {
         let player = Player::start(vec![models, version]);
         let mut config = config(&player.url);
         config.api = Api::Completions;
-        let info = OpenAi::new(config).unwrap().describe().await.unwrap();
+        let info = HttpProvider::new(config).unwrap().describe().await.unwrap();
         assert_eq!(info.engine.as_deref(), Some(engine));
         assert_eq!(info.models[0].id, "tiny");
         assert_eq!(info.models[0].context_length, Some(4096));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_core::{Limits, Outcome, Provider, Readiness};
-use bench_providers::{Endpoint, OpenAi, Secret, Stamping, openai::Config};
+use bench_providers::{Config, Endpoint, HttpProvider, Secret, Stamping};
 
 use crate::server::{Play, Player, ask, config};
 
@@ -79,7 +79,8 @@ async fn each_fault_is_an_outcome_of_its_own() {
     ];
     for (play, outcome, tokens) in cases {
         let player = Player::start(vec![play.clone()]);
-        let provider = OpenAi::new(Config { limits: quick(), ..config(&player.url) }).unwrap();
+        let provider =
+            HttpProvider::new(Config { limits: quick(), ..config(&player.url) }).unwrap();
         let sample = ask(&provider).await.sample;
         let what = format!("{play:?}: {:?}", sample.error);
         assert_eq!(sample.outcome, outcome, "{}", &what[..what.len().min(600)]);
@@ -98,7 +99,7 @@ async fn a_short_limit_holds_behind_a_long_one() {
     ] {
         let player = Player::start(vec![Play::ThenNothing(begun(tokens))]);
         let limits = Limits { first_token, ..patient };
-        let provider = OpenAi::new(Config { limits, ..config(&player.url) }).unwrap();
+        let provider = HttpProvider::new(Config { limits, ..config(&player.url) }).unwrap();
         let asked = tokio::time::timeout(Duration::from_secs(60), ask(&provider)).await;
         assert_eq!(asked.expect("long before the others").sample.outcome, outcome);
     }
@@ -109,7 +110,8 @@ async fn a_total_limit_ends_even_a_stream_that_flows() {
     let pieces = std::iter::once(HEAD.to_owned()).chain(std::iter::repeat_n(token(), 300));
     let player = Player::start(vec![Play::Pieces(pieces.map(String::into_bytes).collect())]);
     let limits = Limits { total: Some(Duration::from_millis(120)), ..quick() };
-    let sample = ask(&OpenAi::new(Config { limits, ..config(&player.url) }).unwrap()).await.sample;
+    let sample =
+        ask(&HttpProvider::new(Config { limits, ..config(&player.url) }).unwrap()).await.sample;
     assert_eq!(sample.outcome, Outcome::TotalTimeout);
     assert!(sample.generated().count() > 3);
 }
@@ -119,13 +121,13 @@ async fn nobody_there_is_refused_and_a_name_without_address_is_dns() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let provider = OpenAi::new(config(&url)).unwrap();
+    let provider = HttpProvider::new(config(&url)).unwrap();
     let sample = ask(&provider).await.sample;
     assert_eq!((sample.outcome, sample.sent), (Outcome::Refused, None));
     assert!(matches!(provider.ready().await, Readiness::Down(_)));
 
     let sample =
-        ask(&OpenAi::new(config("http://no-such-host.invalid:8000")).unwrap()).await.sample;
+        ask(&HttpProvider::new(config("http://no-such-host.invalid:8000")).unwrap()).await.sample;
     assert_eq!(sample.outcome, Outcome::Dns, "{:?}", sample.error);
 }
 
@@ -134,7 +136,7 @@ async fn plain_http_on_a_tls_port_is_a_tls_failure() {
     let player = Player::start(vec![Play::ThenClose(good())]);
     let url = player.url.replace("http://", "https://");
     let limits = Limits { connect: Duration::from_millis(300), ..quick() };
-    let sample = ask(&OpenAi::new(Config { limits, ..config(&url) }).unwrap()).await.sample;
+    let sample = ask(&HttpProvider::new(Config { limits, ..config(&url) }).unwrap()).await.sample;
     assert!(matches!(sample.outcome, Outcome::Tls | Outcome::ConnectTimeout), "{:?}", sample.error);
     assert_eq!(sample.sent, None);
 }
@@ -147,7 +149,7 @@ async fn connections_are_kept_and_the_id_and_key_are_sent() {
         headers: vec![("X-Team".into(), "blue".into())],
         ..config(&player.url)
     };
-    let provider = OpenAi::new(config).unwrap();
+    let provider = HttpProvider::new(config).unwrap();
     assert!(
         !format!("{provider:?}").contains("blue-never")
             && !format!("{:?}", Secret::new("sk-secret")).contains("sk")
@@ -183,7 +185,7 @@ async fn a_server_that_quotes_the_key_does_not_make_it_seen() {
         headers: vec![("X-Team".into(), "blue-team-secret".into())],
         ..config(&player.url)
     };
-    let provider = OpenAi::new(config).unwrap();
+    let provider = HttpProvider::new(config).unwrap();
     let sample = ask(&provider).await.sample;
     let asked = provider.describe().await.unwrap_err().to_string();
     for said in [sample.error.unwrap(), asked] {
@@ -195,7 +197,7 @@ async fn a_server_that_quotes_the_key_does_not_make_it_seen() {
 async fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
     // The first connection answers once and is closed right after: the second request finds it dead.
     let player = Player::start(vec![Play::ThenClose(good()), Play::Pieces(vec![good()])]);
-    let provider = OpenAi::new(config(&player.url)).unwrap();
+    let provider = HttpProvider::new(config(&player.url)).unwrap();
     for _ in 0..3 {
         assert_eq!(ask(&provider).await.sample.outcome, Outcome::Ok);
     }
@@ -205,7 +207,7 @@ async fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
 #[tokio::test]
 async fn a_server_that_dies_over_a_request_is_not_asked_again() {
     let player = Player::start(vec![Play::ThenDie(good())]);
-    let provider = OpenAi::new(config(&player.url)).unwrap();
+    let provider = HttpProvider::new(config(&player.url)).unwrap();
     assert_eq!(ask(&provider).await.sample.outcome, Outcome::Ok);
     assert_eq!(ask(&provider).await.sample.outcome, Outcome::Reset);
     assert_eq!(*player.connections.lock().unwrap(), 1);
@@ -214,7 +216,7 @@ async fn a_server_that_dies_over_a_request_is_not_asked_again() {
 #[tokio::test]
 async fn a_server_that_always_closes_is_asked_once_and_not_for_ever() {
     let player = Player::start(vec![Play::CloseAtOnce]);
-    let sample = ask(&OpenAi::new(config(&player.url)).unwrap()).await.sample;
+    let sample = ask(&HttpProvider::new(config(&player.url)).unwrap()).await.sample;
     assert_eq!(sample.outcome, Outcome::Reset, "{:?}", sample.error);
     assert_eq!(*player.connections.lock().unwrap(), 1);
 }
@@ -229,7 +231,7 @@ async fn moments_are_in_order_and_stamped_as_asked() {
         [(Stamping::Kernel, cfg!(target_os = "linux")), (Stamping::Read, false)]
     {
         let player = Player::start(vec![Play::Pieces(pieces.clone())]);
-        let provider = OpenAi::new(Config { stamping, ..config(&player.url) }).unwrap();
+        let provider = HttpProvider::new(Config { stamping, ..config(&player.url) }).unwrap();
         // The first answer lets the kernel begin to stamp.
         ask(&provider).await;
         let sample = ask(&provider).await.sample;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bench_core::{Answer, Clock, Moment, Outcome, Prompt, Provider, Request, Sample};
-use bench_providers::{Endpoint, OpenAi, openai::Config};
+use bench_providers::{Config, Endpoint, HttpProvider};
 
 /// What to do with one connection's request.
 #[derive(Clone, Debug)]
@@ -133,7 +133,7 @@ pub(crate) struct Got {
     pub(crate) tool_calls: usize,
 }
 
-pub(crate) async fn ask(provider: &OpenAi) -> Got {
+pub(crate) async fn ask(provider: &HttpProvider) -> Got {
     let clock = Clock::start();
     let mut answer = Answer::new(clock);
     let request: Request = provider.encode(&Prompt::user("hi").with_output_tokens(24)).unwrap();

@@ -2,22 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-/// One event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event<'a> {
-    /// Its type, `event:`; empty where the stream gives none.
-    pub name: &'a [u8],
-    /// Its `data:` lines, joined by line feeds.
-    pub data: &'a [u8],
-}
-
-/// An event beyond the bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event of more than {limit} bytes")]
-pub struct Oversize {
-    /// The bound.
-    pub limit: usize,
-}
+use super::{Event, LIMIT, Oversize};
 
 /// Takes events out of a stream.
 ///
@@ -36,9 +21,6 @@ pub struct Sse {
     at_start: bool,
     limit: usize,
 }
-
-/// 16 MiB: no server sends an event nearly as large.
-const LIMIT: usize = 16 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 

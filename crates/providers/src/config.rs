@@ -1,0 +1,178 @@
+//! How a server is to be asked.
+
+use std::{fmt, str::FromStr};
+
+use bench_core::Limits;
+use serde_json::{Map, Value};
+
+use crate::{Endpoint, Secret, Stamping, dialect::Dialect, openai::OpenAi};
+
+/// The kind of a server: which dialect it speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Engine {
+    /// Any that speaks as OpenAI's servers do, and no more is known of it.
+    #[default]
+    OpenAi,
+}
+
+impl Engine {
+    /// Every kind and its name.
+    pub const ALL: [(Self, &'static str); 1] = [(Self::OpenAi, "openai")];
+
+    pub(crate) fn dialect(self) -> &'static dyn Dialect {
+        match self {
+            Self::OpenAi => &OpenAi,
+        }
+    }
+
+    /// Where its requests of `api` go, unless told otherwise.
+    pub fn path(self, api: Api) -> &'static str {
+        self.dialect().path(api)
+    }
+
+    /// The APIs that it has, the usual one first.
+    pub fn apis(self) -> &'static [Api] {
+        self.dialect().apis()
+    }
+}
+
+/// Which of a server's APIs is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Api {
+    /// OpenAI's chat.
+    #[default]
+    Chat,
+    /// OpenAI's completions: the contents of the messages, joined.
+    Completions,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+    /// The engine's own, for a text: the contents of the messages, joined.
+    Generate,
+    /// The engine's own, for a conversation.
+    NativeChat,
+}
+
+impl Api {
+    /// Every API and its name.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Chat, "chat"),
+        (Self::Completions, "completions"),
+        (Self::Responses, "responses"),
+        (Self::Messages, "messages"),
+        (Self::Generate, "generate"),
+        (Self::NativeChat, "native-chat"),
+    ];
+}
+
+/// A word that names nothing of its kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{word}` is none of {known}")]
+pub struct UnknownName {
+    word: String,
+    known: String,
+}
+
+/// `Display` and `FromStr` by the table of names.
+macro_rules! named {
+    ($($kind:ty),*) => {$(
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let named = Self::ALL.iter().find(|(known, _)| known == self);
+                f.pad(named.map_or("unknown", |(_, name)| name))
+            }
+        }
+
+        impl FromStr for $kind {
+            type Err = UnknownName;
+
+            fn from_str(word: &str) -> Result<Self, UnknownName> {
+                let named = Self::ALL.iter().find(|(_, name)| *name == word);
+                named.map(|(known, _)| *known).ok_or_else(|| UnknownName {
+                    word: word.to_owned(),
+                    known: Self::ALL.map(|(_, name)| name).join(", "),
+                })
+            }
+        }
+    )*};
+}
+
+named!(Engine, Api);
+
+/// How a server is to be asked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Which kind of server it is.
+    pub engine: Engine,
+    /// The model to ask for.
+    pub model: String,
+    /// Which API.
+    pub api: Api,
+    /// Another path for it than the usual one.
+    pub path: Option<String>,
+    /// Whether answers are streamed. Without, there is no time to first token.
+    pub streaming: bool,
+    /// Whether answers are to be exactly as long as asked for. Servers that cannot do that may refuse it.
+    pub fixed_length: bool,
+    /// Fields of the body beside ours; they win over ours, and `null` takes one of ours away.
+    pub extra_body: Map<String, Value>,
+    /// Headers beside ours.
+    pub headers: Vec<(String, String)>,
+    /// Sent as the dialect sends keys, such as `Authorization: Bearer`.
+    pub api_key: Option<Secret>,
+    /// What a request may take.
+    pub limits: Limits,
+    /// Which clock tells when bytes came.
+    pub stamping: Stamping,
+}
+
+impl Config {
+    /// Streamed chat with the server at `endpoint`; `model` may be empty until it is known.
+    pub fn new(endpoint: Endpoint, model: impl Into<String>) -> Self {
+        Self {
+            endpoint,
+            engine: Engine::default(),
+            model: model.into(),
+            api: Api::default(),
+            path: None,
+            streaming: true,
+            fixed_length: false,
+            extra_body: Map::new(),
+            headers: Vec::new(),
+            api_key: None,
+            limits: Limits::default(),
+            stamping: Stamping::default(),
+        }
+    }
+}
+
+/// A configuration that cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The server has no such API.
+    #[error("{engine} has no API `{api}`: it has {}", names(.engine.apis()))]
+    Api {
+        /// The kind of server.
+        engine: Engine,
+        /// The API.
+        api: Api,
+    },
+    /// A header's name or value has characters that headers have not.
+    #[error("header `{0}` has a name or a value that cannot be sent")]
+    Header(String),
+    /// The path is not an absolute one, or has characters that paths have not.
+    #[error("`{0}` is no path on a server")]
+    Path(String),
+    /// The key has characters that headers have not. It is not shown.
+    #[error("the API key has characters that cannot be sent")]
+    ApiKey,
+}
+
+fn names(apis: &[Api]) -> String {
+    apis.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

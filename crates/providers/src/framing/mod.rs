@@ -1,0 +1,90 @@
+//! Events of a stream, from bytes cut anywhere.
+
+mod ndjson;
+mod sse;
+
+pub use ndjson::Ndjson;
+pub use sse::Sse;
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Its type, `event:`; empty where the stream gives none.
+    pub name: &'a [u8],
+    /// What it carries: of server-sent events the `data:` lines, joined by line feeds; else the line.
+    pub data: &'a [u8],
+}
+
+/// An event beyond the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an event of more than {limit} bytes")]
+pub struct Oversize {
+    /// The bound.
+    pub limit: usize,
+}
+
+/// 16 MiB: no server sends an event nearly as large.
+const LIMIT: usize = 16 << 20;
+
+/// How the events of a stream are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// As server-sent events.
+    Sse,
+    /// By lines, each a JSON document.
+    Ndjson,
+}
+
+impl Framing {
+    /// The media type to ask for.
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Sse => "text/event-stream",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    /// Whether a stream may say that it is of this type. None at all, or plain text, is a stream that does
+    /// not say so.
+    pub(crate) fn is_said_by(self, media_type: &str) -> bool {
+        matches!(media_type, "" | "text/plain")
+            || media_type == self.media_type()
+            || self == Self::Ndjson
+                && matches!(media_type, "application/ndjson" | "application/jsonl")
+    }
+
+    pub(crate) fn decoder(self) -> Decoder {
+        match self {
+            Self::Sse => Decoder::Sse(Sse::default()),
+            Self::Ndjson => Decoder::Ndjson(Ndjson::default()),
+        }
+    }
+}
+
+/// Takes events out of a stream of either framing.
+#[derive(Debug)]
+pub(crate) enum Decoder {
+    Sse(Sse),
+    Ndjson(Ndjson),
+}
+
+impl Decoder {
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        on_event: impl FnMut(Event<'_>),
+    ) -> Result<(), Oversize> {
+        match self {
+            Self::Sse(sse) => sse.feed(bytes, on_event),
+            Self::Ndjson(ndjson) => ndjson.feed(bytes, on_event),
+        }
+    }
+
+    /// The stream ended: what it holds back is an event where the framing has no end of its own for it.
+    pub(crate) fn end(&mut self, on_event: impl FnMut(Event<'_>)) {
+        match self {
+            Self::Sse(_) => {}
+            Self::Ndjson(ndjson) => ndjson.end(on_event),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Questions about a server: what is asked beside the requests that are measured.
+
+use bench_core::{Outcome, ProviderError};
+use serde_json::Value;
+
+use crate::{
+    Secret,
+    http::{Client, Method},
+    said,
+};
+
+/// Asks a server about itself, with the headers that it is to be asked with.
+#[derive(Debug)]
+pub(crate) struct Inquiry {
+    client: Client,
+    headers: Vec<(String, String)>,
+    /// What no message may repeat: a server's refusal may quote the request.
+    secrets: Vec<Secret>,
+}
+
+/// A header's value as short as `1` or `true` is no secret, and hiding it would garble messages.
+const LEAST_SECRET: usize = 8;
+
+impl Inquiry {
+    pub(crate) fn new(
+        client: Client,
+        headers: Vec<(String, String)>,
+        mut secrets: Vec<Secret>,
+    ) -> Self {
+        secrets.retain(|secret| secret.reveal().len() >= LEAST_SECRET);
+        Self { client, headers, secrets }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+
+    /// The status and the body that `path` answers with.
+    pub(crate) async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), ProviderError> {
+        let got = self.client.ask(Method::Get, path, &self.headers, b"").await;
+        got.map_err(|error| self.without_secrets(error))
+    }
+
+    /// The JSON that `path` answers with.
+    ///
+    /// # Errors
+    ///
+    /// When it answers with another status than 200, or with no JSON.
+    pub(crate) async fn json(&self, path: &str) -> Result<Value, ProviderError> {
+        self.read(path, self.get(path).await?)
+    }
+
+    /// The JSON that `path` answers `body` with.
+    ///
+    /// # Errors
+    ///
+    /// As [`json`](Self::json).
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, ProviderError> {
+        let body = body.to_string();
+        let got = self.client.ask(Method::Post, path, &self.headers, body.as_bytes()).await;
+        self.read(path, got.map_err(|error| self.without_secrets(error))?)
+    }
+
+    fn read(&self, path: &str, (status, body): (u16, Vec<u8>)) -> Result<Value, ProviderError> {
+        if status != 200 {
+            return Err(self.without_secrets(said::refusal(status, &body)));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            let said = format!("{path} answers with no JSON: {}", said::message(&body));
+            self.without_secrets(ProviderError::new(Outcome::Malformed, said).because(error))
+        })
+    }
+
+    pub(crate) fn without_secrets(&self, mut error: ProviderError) -> ProviderError {
+        for secret in &self.secrets {
+            error.said = error.said.replace(secret.reveal(), "***");
+        }
+        error
+    }
+}

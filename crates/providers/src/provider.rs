@@ -1,0 +1,116 @@
+//! A server that is measured.
+
+use async_trait::async_trait;
+use bench_core::{
+    Answer, Outcome, Prompt, Provider, ProviderError, Readiness, Request, ServerInfo,
+};
+use serde_json::Value;
+
+use crate::{
+    Config, ConfigError, Secret,
+    dialect::Dialect,
+    http::{Client, Post, is_header},
+    inquiry::Inquiry,
+    reader::AnswerReader,
+};
+
+/// A server that answers over HTTP, in the dialect of its engine.
+#[derive(Debug)]
+pub struct HttpProvider {
+    dialect: &'static dyn Dialect,
+    inquiry: Inquiry,
+    post: Post,
+    config: Config,
+}
+
+impl HttpProvider {
+    /// The provider for `config`. Connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When the server has no such API, or a header, a path or the key cannot be sent.
+    pub fn new(mut config: Config) -> Result<Self, ConfigError> {
+        let dialect = config.engine.dialect();
+        let (engine, api) = (config.engine, config.api);
+        if !dialect.apis().contains(&api) {
+            return Err(ConfigError::Api { engine, api });
+        }
+        let mut headers = config.headers.clone();
+        let mut secrets: Vec<Secret> =
+            headers.iter().map(|(_, value)| Secret::new(value)).collect();
+        for (name, value) in &headers {
+            if !is_header(name, value) {
+                return Err(ConfigError::Header(name.clone()));
+            }
+        }
+        // Not kept in the configuration, so that nothing can print it.
+        if let Some(key) = config.api_key.take().filter(|key| !key.is_empty()) {
+            let (name, value) = dialect.key_header(key.reveal());
+            if !is_header(name, &value) {
+                return Err(ConfigError::ApiKey);
+            }
+            headers.push((name.to_owned(), value));
+            secrets.push(key);
+        }
+        let path = config.path.clone().unwrap_or_else(|| dialect.path(api).to_owned());
+        if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(ConfigError::Path(path));
+        }
+        headers.extend(dialect.headers().iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        let client = Client::new(config.endpoint.clone(), config.limits, config.stamping);
+        let mut sent = headers.clone();
+        let accept = match config.streaming {
+            true => dialect.framing(api).media_type(),
+            false => "application/json",
+        };
+        sent.push(("accept".to_owned(), accept.to_owned()));
+        let post = client.prepare(&path, &sent);
+        Ok(Self { dialect, inquiry: Inquiry::new(client, headers, secrets), post, config })
+    }
+
+    /// What the server counts of itself, in Prometheus' text; `None` where it does not.
+    pub async fn metrics(&self) -> Option<String> {
+        match self.inquiry.get(self.dialect.metrics_path()).await {
+            Ok((200, body)) => String::from_utf8(body).ok(),
+            _ => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for HttpProvider {
+    fn name(&self) -> &str {
+        self.dialect.name()
+    }
+
+    fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
+        let mut body = self.dialect.body(&self.config, prompt)?;
+        for (name, value) in &self.config.extra_body {
+            match value {
+                Value::Null => body.remove(name),
+                value => body.insert(name.clone(), value.clone()),
+            };
+        }
+        let body = serde_json::to_vec(&body).map_err(|error| {
+            ProviderError::new(Outcome::Client, "the request is not expressible as JSON")
+                .because(error)
+        })?;
+        Ok(Request::new(prompt, body))
+    }
+
+    async fn describe(&self) -> Result<ServerInfo, ProviderError> {
+        self.dialect.describe(&self.inquiry).await
+    }
+
+    async fn ready(&self) -> Readiness {
+        self.dialect.ready(&self.inquiry).await
+    }
+
+    async fn send(&self, request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
+        let api = self.config.api;
+        let (framing, events) = (self.dialect.framing(api), self.dialect.events(api));
+        let mut reader = AnswerReader::new(answer, self.config.streaming, framing, events);
+        let sent = self.inquiry.client().post(&self.post, &request.body, &mut reader).await;
+        sent.map_err(|error| self.inquiry.without_secrets(error))
+    }
+}
