@@ -5,7 +5,11 @@ use std::{fmt, str::FromStr};
 use bench_core::Limits;
 use serde_json::{Map, Value};
 
-use crate::{Endpoint, Secret, Stamping, dialect::Dialect, openai::OpenAi};
+use crate::{
+    Endpoint, Secret, Stamping, anthropic::Anthropic, dialect::Dialect, llamacpp::LlamaCpp,
+    nim::Nim, ollama::Ollama, openai::OpenAi, sglang::Sglang, triton::Triton, trtllm::TrtLlm,
+    vllm::Vllm,
+};
 
 /// The kind of a server: which dialect it speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -14,26 +18,60 @@ pub enum Engine {
     /// Any that speaks as OpenAI's servers do, and no more is known of it.
     #[default]
     OpenAi,
+    /// vLLM.
+    Vllm,
+    /// SGLang.
+    Sglang,
+    /// NVIDIA's NIM for LLMs.
+    Nim,
+    /// TensorRT-LLM's own server, `trtllm-serve`.
+    TrtLlm,
+    /// Triton's generate extension.
+    Triton,
+    /// llama.cpp's `llama-server`.
+    LlamaCpp,
+    /// Ollama.
+    Ollama,
+    /// Anthropic's messages, and no more.
+    Anthropic,
 }
 
 impl Engine {
     /// Every kind and its name.
-    pub const ALL: [(Self, &'static str); 1] = [(Self::OpenAi, "openai")];
+    pub const ALL: [(Self, &'static str); 9] = [
+        (Self::OpenAi, "openai"),
+        (Self::Vllm, "vllm"),
+        (Self::Sglang, "sglang"),
+        (Self::Nim, "nim"),
+        (Self::TrtLlm, "trtllm"),
+        (Self::Triton, "triton"),
+        (Self::LlamaCpp, "llamacpp"),
+        (Self::Ollama, "ollama"),
+        (Self::Anthropic, "anthropic"),
+    ];
 
     pub(crate) fn dialect(self) -> &'static dyn Dialect {
         match self {
             Self::OpenAi => &OpenAi,
+            Self::Vllm => &Vllm,
+            Self::Sglang => &Sglang,
+            Self::Nim => &Nim,
+            Self::TrtLlm => &TrtLlm,
+            Self::Triton => &Triton,
+            Self::LlamaCpp => &LlamaCpp,
+            Self::Ollama => &Ollama,
+            Self::Anthropic => &Anthropic,
         }
-    }
-
-    /// Where its requests of `api` go, unless told otherwise.
-    pub fn path(self, api: Api) -> &'static str {
-        self.dialect().path(api)
     }
 
     /// The APIs that it has, the usual one first.
     pub fn apis(self) -> &'static [Api] {
         self.dialect().apis()
+    }
+
+    /// Whether it can make answers exactly as long as asked for.
+    pub fn fixes_length(self) -> bool {
+        self.dialect().fixes_length()
     }
 }
 
@@ -132,6 +170,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where requests go.
+    pub fn path(&self) -> String {
+        self.path.clone().unwrap_or_else(|| self.engine.dialect().path(self))
+    }
+
     /// Streamed chat with the server at `endpoint`; `model` may be empty until it is known.
     pub fn new(endpoint: Endpoint, model: impl Into<String>) -> Self {
         Self {

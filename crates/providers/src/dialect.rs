@@ -7,9 +7,9 @@ use bench_core::{Answer, Prompt, ProviderError, Readiness, ServerInfo, Stamp};
 use serde_json::{Map, Value};
 
 use crate::{
-    Api, Config,
+    Api, Config, anthropic,
     framing::{Event, Framing},
-    inquiry::Inquiry,
+    inquiry::{Inquiry, by_health},
     openai,
 };
 
@@ -26,9 +26,9 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         &[Api::Chat, Api::Completions, Api::Responses]
     }
 
-    /// Where requests of `api` go.
-    fn path(&self, api: Api) -> &'static str {
-        openai::path(api)
+    /// Where requests go.
+    fn path(&self, config: &Config) -> String {
+        standard_path(config)
     }
 
     /// The header that a key is sent in.
@@ -47,7 +47,17 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     ///
     /// When the dialect cannot express it.
     fn body(&self, config: &Config, prompt: &Prompt) -> Result<Map<String, Value>, ProviderError> {
-        Ok(openai::body(config, prompt))
+        Ok(standard_body(config, prompt))
+    }
+
+    /// Whether it can make answers exactly as long as asked for.
+    fn fixes_length(&self) -> bool {
+        true
+    }
+
+    /// The field of the body that holds how to sample, where that has one of its own.
+    fn sampling_field(&self, _api: Api) -> Option<&'static str> {
+        None
     }
 
     /// How the events of a stream are told apart.
@@ -57,7 +67,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// The reader of one answer's events.
     fn events(&self, api: Api) -> Box<dyn Events> {
-        openai::events(api)
+        standard_events(api)
     }
 
     /// What the server says of itself.
@@ -67,7 +77,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// Whether the server can answer.
     async fn ready(&self, server: &Inquiry) -> Readiness {
-        openai::ready(server).await
+        by_health(server, "/v1/models").await
     }
 
     /// Where the server tells what it counts of itself, in Prometheus' text.
@@ -99,4 +109,29 @@ pub(crate) trait Events: Send {
 
     /// Whether enough came for the body's clean end to end the answer.
     fn is_finished(&self) -> bool;
+}
+
+/// Where requests of an API go that several engines have.
+pub(crate) fn standard_path(config: &Config) -> String {
+    let path = match config.api {
+        Api::Messages => anthropic::PATH,
+        api => openai::path(api),
+    };
+    path.to_owned()
+}
+
+/// The body for an API that several engines have.
+pub(crate) fn standard_body(config: &Config, prompt: &Prompt) -> Map<String, Value> {
+    match config.api {
+        Api::Messages => anthropic::body(config, prompt),
+        _ => openai::body(config, prompt),
+    }
+}
+
+/// The reader for an API that several engines have.
+pub(crate) fn standard_events(api: Api) -> Box<dyn Events> {
+    match api {
+        Api::Messages => Box::<anthropic::MessagesEvents>::default(),
+        api => openai::events(api),
+    }
 }

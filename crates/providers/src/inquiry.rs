@@ -1,6 +1,6 @@
 //! Questions about a server: what is asked beside the requests that are measured.
 
-use bench_core::{Outcome, ProviderError};
+use bench_core::{Outcome, ProviderError, Readiness};
 use serde_json::Value;
 
 use crate::{
@@ -34,7 +34,6 @@ impl Inquiry {
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
-
 
     /// The status and the body that `path` answers with.
     pub(crate) async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), ProviderError> {
@@ -77,5 +76,15 @@ impl Inquiry {
             error.said = error.said.replace(secret.reveal(), "***");
         }
         error
+    }
+}
+
+/// Whether a server can answer, by a path that says so with its status.
+pub(crate) async fn by_health(server: &Inquiry, path: &str) -> Readiness {
+    match server.get(path).await {
+        Ok((503, body)) => Readiness::Loading(said::message(&body)),
+        Ok((200..=299 | 401 | 403, _)) => Readiness::Up,
+        Ok((status, body)) => Readiness::Down(format!("{status}: {}", said::message(&body))),
+        Err(error) => Readiness::Down(error.said),
     }
 }

@@ -2,10 +2,20 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, ops::Deref};
 
+use bench_core::ProviderError;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, SeqAccess, Visitor},
 };
+
+use crate::said;
+
+/// The document that `data` is.
+pub(crate) fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, ProviderError> {
+    // Checked once for the whole document, which is cheaper than for each string of it.
+    let text = std::str::from_utf8(data).map_err(|error| said::malformed(&error, data))?;
+    serde_json::from_str(text).map_err(|error| said::malformed(&error, data))
+}
 
 /// A string, or null, which is none. Borrowed unless it has escapes: `Option<Cow<str>>` never is.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -15,6 +15,7 @@
 //! what is measured. The one thing sent twice is a request that found its reused connection closed before
 //! a byte of an answer.
 
+mod anthropic;
 mod config;
 mod detect;
 mod dialect;
@@ -22,6 +23,9 @@ mod framing;
 mod http;
 mod inquiry;
 mod json;
+mod llamacpp;
+mod nim;
+mod ollama;
 mod openai;
 #[cfg(test)]
 mod played;
@@ -29,6 +33,10 @@ mod provider;
 mod reader;
 mod said;
 mod secret;
+mod sglang;
+mod triton;
+mod trtllm;
+mod vllm;
 
 pub use config::{Api, Config, ConfigError, Engine, UnknownName};
 pub use detect::{Found, WELL_KNOWN_PORTS, scan};

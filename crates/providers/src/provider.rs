@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bench_core::{
     Answer, Outcome, Prompt, Provider, ProviderError, Readiness, Request, ServerInfo,
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::{
     Config, ConfigError, Secret,
@@ -52,7 +52,7 @@ impl HttpProvider {
             headers.push((name.to_owned(), value));
             secrets.push(key);
         }
-        let path = config.path.clone().unwrap_or_else(|| dialect.path(api).to_owned());
+        let path = config.path();
         if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(ConfigError::Path(path));
         }
@@ -77,6 +77,36 @@ impl HttpProvider {
     }
 }
 
+/// How to sample, in the words that all dialects share.
+const SAMPLING: [&str; 11] = [
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "stop",
+    "repetition_penalty",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "min_new_tokens",
+];
+
+/// Puts a field into `body`: an object into the one that is there, null by taking away what is there.
+fn merge(body: &mut Map<String, Value>, name: &str, value: &Value) {
+    match (value, body.get_mut(name)) {
+        (Value::Null, _) => {
+            body.remove(name);
+        }
+        (Value::Object(fields), Some(Value::Object(there))) => {
+            fields.iter().for_each(|(name, value)| merge(there, name, value));
+        }
+        _ => {
+            body.insert(name.to_owned(), value.clone());
+        }
+    }
+}
+
 #[async_trait]
 impl Provider for HttpProvider {
     fn name(&self) -> &str {
@@ -85,11 +115,12 @@ impl Provider for HttpProvider {
 
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
         let mut body = self.dialect.body(&self.config, prompt)?;
+        let sampling = self.dialect.sampling_field(self.config.api);
         for (name, value) in &self.config.extra_body {
-            match value {
-                Value::Null => body.remove(name),
-                value => body.insert(name.clone(), value.clone()),
-            };
+            match sampling.filter(|_| SAMPLING.contains(&name.as_str())) {
+                Some(field) => merge(&mut body, field, &json!({name: value})),
+                None => merge(&mut body, name, value),
+            }
         }
         let body = serde_json::to_vec(&body).map_err(|error| {
             ProviderError::new(Outcome::Client, "the request is not expressible as JSON")

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::{
     dialect::Events,
     framing::Event,
-    json::{Count, Few, Text},
+    json::{self, Count, Few, Text},
     said,
 };
 
@@ -263,10 +263,7 @@ fn kind_of_rest(message: &Message<'_>) -> ArrivalKind {
 
 /// One JSON object of the dialect, or the error that it is.
 fn parse(data: &[u8]) -> Result<Message<'_>, ProviderError> {
-    // Checked once for the whole event, which is cheaper than for each string of it.
-    let text = std::str::from_utf8(data).map_err(|error| said::malformed(&error, data))?;
-    let message: Message<'_> =
-        serde_json::from_str(text).map_err(|error| said::malformed(&error, data))?;
+    let message: Message<'_> = json::read(data)?;
     let is_error = message.error.is_some_and(|e| e.get() != "null") || &*message.object == "error";
     if is_error { Err(said::in_band(data)) } else { Ok(message) }
 }

@@ -11,8 +11,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use request::{body, messages, path, text};
-pub(crate) use server::{describe, models, ready};
+pub(crate) use request::{body, joined, messages, path};
+pub(crate) use server::{describe, models, text};
 
 use crate::{
     Api,
@@ -26,6 +26,11 @@ pub(crate) struct OpenAi;
 impl Dialect for OpenAi {
     fn name(&self) -> &'static str {
         "openai"
+    }
+
+    /// Who does not know the field that asks for it may refuse the request.
+    fn fixes_length(&self) -> bool {
+        false
     }
 }
 

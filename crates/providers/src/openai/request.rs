@@ -19,7 +19,7 @@ pub(crate) fn body(config: &Config, prompt: &Prompt) -> Map<String, Value> {
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
     set("model", json!(config.model));
     match config.api {
-        Api::Completions => set("prompt", json!(text(prompt))),
+        Api::Completions => set("prompt", json!(joined(prompt))),
         Api::Responses => set("input", messages(prompt)),
         _ => set("messages", messages(prompt)),
     };
@@ -47,7 +47,7 @@ pub(crate) fn messages(prompt: &Prompt) -> Value {
 }
 
 /// The conversation, for APIs that know no roles.
-pub(crate) fn text(prompt: &Prompt) -> String {
+pub(crate) fn joined(prompt: &Prompt) -> String {
     let contents: Vec<&str> = prompt.messages.iter().map(|m| m.content.as_str()).collect();
     contents.join("\n")
 }

@@ -3,7 +3,12 @@
 use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, Stamp, Usage};
 use serde::Deserialize;
 
-use crate::{dialect::Events, framing::Event, json::Text, said};
+use crate::{
+    dialect::Events,
+    framing::Event,
+    json::{self, Text},
+    said,
+};
 
 /// An event of a stream: what of it is needed.
 #[derive(Debug, Default, Deserialize)]
@@ -104,8 +109,7 @@ impl Events for ResponsesEvents {
             // No engine sends it here, but it would mean what it always does.
             return Ok(());
         }
-        let message: Message<'_> = serde_json::from_slice(event.data)
-            .map_err(|error| said::malformed(&error, event.data))?;
+        let message: Message<'_> = json::read(event.data)?;
         match &*message.kind {
             "response.output_text.delta" | "response.refusal.delta" => {
                 answer.generated(stamp, ArrivalKind::Content, &message.delta, None);
@@ -145,8 +149,7 @@ impl Events for ResponsesEvents {
         document: &[u8],
         stamp: Stamp,
     ) -> Result<(), ProviderError> {
-        let response: Response<'_> =
-            serde_json::from_slice(document).map_err(|error| said::malformed(&error, document))?;
+        let response: Response<'_> = json::read(document)?;
         if let Some(error) = response.error.filter(|error| error.get() != "null") {
             return Err(said::in_band(error.get().as_bytes()));
         }

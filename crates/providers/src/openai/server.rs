@@ -1,6 +1,6 @@
 //! What the server says of itself.
 
-use bench_core::{Model, Outcome, ProviderError, Readiness, ServerInfo};
+use bench_core::{Model, Outcome, ProviderError, ServerInfo};
 use serde_json::Value;
 
 use crate::{inquiry::Inquiry, said};
@@ -10,15 +10,6 @@ pub(crate) async fn describe(server: &Inquiry) -> Result<ServerInfo, ProviderErr
     // vLLM and SGLang say their version here; whoever does not has none to say.
     info.version = server.json("/version").await.ok().and_then(|version| text(&version, "version"));
     Ok(info)
-}
-
-pub(crate) async fn ready(server: &Inquiry) -> Readiness {
-    match server.get("/v1/models").await {
-        Ok((503, body)) => Readiness::Loading(said::message(&body)),
-        Ok((200..=299 | 401 | 403, _)) => Readiness::Up,
-        Ok((status, body)) => Readiness::Down(format!("{status}: {}", said::message(&body))),
-        Err(error) => Readiness::Down(error.said),
-    }
 }
 
 /// What `/v1/models` says.

@@ -4,4 +4,5 @@
 
 mod captures;
 mod faults;
+mod replay;
 mod server;
