@@ -50,6 +50,18 @@ impl Engine {
         (Self::Anthropic, "anthropic"),
     ];
 
+    /// Those that can be told by what they answer. NIM comes first, since it answers as the engine in it,
+    /// too; then those that a list of models tells, since that has been asked for.
+    pub(crate) const BY_SIGNS: [Self; 7] = [
+        Self::Nim,
+        Self::Vllm,
+        Self::Sglang,
+        Self::TrtLlm,
+        Self::LlamaCpp,
+        Self::Ollama,
+        Self::Triton,
+    ];
+
     pub(crate) fn dialect(self) -> &'static dyn Dialect {
         match self {
             Self::OpenAi => &OpenAi,

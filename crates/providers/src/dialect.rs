@@ -70,6 +70,10 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         standard_events(api)
     }
 
+    /// Whether a server speaks it, by what only such a server answers. `owner` is who its list of models
+    /// says that they belong to.
+    async fn is_spoken_by(&self, server: &Inquiry, owner: Option<&str>) -> bool;
+
     /// What the server says of itself.
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
         openai::describe(server).await

@@ -50,6 +50,11 @@ impl Inquiry {
         self.read(path, self.get(path).await?)
     }
 
+    /// Whether `path` answers with an object that has a field `name`.
+    pub(crate) async fn has(&self, path: &str, name: &str) -> bool {
+        self.json(path).await.is_ok_and(|answer| answer.get(name).is_some())
+    }
+
     /// The JSON that `path` answers `body` with.
     ///
     /// # Errors

@@ -7,10 +7,11 @@ use bench_core::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Config, ConfigError, Secret,
+    Config, ConfigError, Engine, Secret,
     dialect::Dialect,
     http::{Client, Post, is_header},
     inquiry::Inquiry,
+    openai,
     reader::AnswerReader,
 };
 
@@ -66,6 +67,26 @@ impl HttpProvider {
         sent.push(("accept".to_owned(), accept.to_owned()));
         let post = client.prepare(&path, &sent);
         Ok(Self { dialect, inquiry: Inquiry::new(client, headers, secrets), post, config })
+    }
+
+    /// Which kind of server it is, by what it answers: whatever it was taken for before.
+    ///
+    /// # Errors
+    ///
+    /// When nobody answers.
+    pub async fn detect(&self) -> Result<Engine, ProviderError> {
+        // Asked first, since its answer serves most.
+        let owner = match openai::models(&self.inquiry).await {
+            Ok(info) => info.engine,
+            Err(error) if matches!(error.outcome, Outcome::Http(_) | Outcome::Malformed) => None,
+            Err(error) => return Err(error),
+        };
+        for engine in Engine::BY_SIGNS {
+            if engine.dialect().is_spoken_by(&self.inquiry, owner.as_deref()).await {
+                return Ok(engine);
+            }
+        }
+        Ok(Engine::OpenAi)
     }
 
     /// What the server counts of itself, in Prometheus' text; `None` where it does not.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use events::MessagesEvents;
 
-use crate::{Api, Config, dialect::Dialect};
+use crate::{Api, Config, dialect::Dialect, inquiry::Inquiry};
 
 #[derive(Debug)]
 pub(crate) struct Anthropic;
@@ -33,6 +33,11 @@ impl Dialect for Anthropic {
 
     fn headers(&self) -> &'static [(&'static str, &'static str)] {
         &[("anthropic-version", "2023-06-01")]
+    }
+
+    /// Nothing but its address tells it.
+    async fn is_spoken_by(&self, _server: &Inquiry, _owner: Option<&str>) -> bool {
+        false
     }
 
     /// It stops where the model does.

@@ -52,6 +52,11 @@ impl Dialect for LlamaCpp {
         }
     }
 
+    /// Behind a router, or with models of other names, its list says something else.
+    async fn is_spoken_by(&self, server: &Inquiry, owner: Option<&str>) -> bool {
+        owner == Some("llamacpp") || server.has("/props", "default_generation_settings").await
+    }
+
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
         let mut info = openai::models(server).await?;
         if let Ok(props) = server.json("/props").await {

@@ -39,6 +39,10 @@ impl Dialect for Nim {
         Ok(body)
     }
 
+    async fn is_spoken_by(&self, server: &Inquiry, _owner: Option<&str>) -> bool {
+        server.has("/v1/metadata", "modelInfo").await
+    }
+
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
         let mut info = openai::models(server).await?;
         info.engine = Some(self.name().to_owned());

@@ -70,6 +70,10 @@ impl Dialect for Ollama {
         }
     }
 
+    async fn is_spoken_by(&self, server: &Inquiry, _owner: Option<&str>) -> bool {
+        server.has("/api/version", "version").await
+    }
+
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
         let tags = server.json("/api/tags").await?;
         let models = tags.get("models").and_then(Value::as_array).ok_or_else(|| {

@@ -14,15 +14,19 @@ mod tests;
 pub(crate) use request::{body, joined, messages, path};
 pub(crate) use server::{describe, models, text};
 
+use async_trait::async_trait;
+
 use crate::{
     Api,
     dialect::{Dialect, Events},
+    inquiry::Inquiry,
 };
 
 /// A server of which no more is known than that it speaks as OpenAI's do.
 #[derive(Debug)]
 pub(crate) struct OpenAi;
 
+#[async_trait]
 impl Dialect for OpenAi {
     fn name(&self) -> &'static str {
         "openai"
@@ -31,6 +35,11 @@ impl Dialect for OpenAi {
     /// Who does not know the field that asks for it may refuse the request.
     fn fixes_length(&self) -> bool {
         false
+    }
+
+    /// What else is there speaks it too, so nothing tells it apart.
+    async fn is_spoken_by(&self, _server: &Inquiry, _owner: Option<&str>) -> bool {
+        true
     }
 }
 

@@ -61,6 +61,10 @@ impl Dialect for Sglang {
         }
     }
 
+    async fn is_spoken_by(&self, _server: &Inquiry, owner: Option<&str>) -> bool {
+        owner == Some("sglang")
+    }
+
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
         let mut info = openai::models(server).await?;
         // The older name of the same, which newer servers still know.

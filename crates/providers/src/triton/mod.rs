@@ -53,6 +53,10 @@ impl Dialect for Triton {
         Box::<events::GenerateEvents>::default()
     }
 
+    async fn is_spoken_by(&self, server: &Inquiry, _owner: Option<&str>) -> bool {
+        server.has("/v2", "extensions").await
+    }
+
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
         let mut info = ServerInfo::default();
         info.engine = Some(self.name().to_owned());

@@ -25,6 +25,10 @@ impl Dialect for TrtLlm {
         &[Api::Chat, Api::Completions, Api::Responses]
     }
 
+    async fn is_spoken_by(&self, _server: &Inquiry, owner: Option<&str>) -> bool {
+        owner == Some("tensorrt_llm")
+    }
+
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
         let mut info = openai::describe(server).await?;
         info.engine = Some(self.name().to_owned());

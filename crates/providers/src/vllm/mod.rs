@@ -37,6 +37,11 @@ impl Dialect for Vllm {
         Ok(body)
     }
 
+    /// The simulator speaks as vLLM does.
+    async fn is_spoken_by(&self, _server: &Inquiry, owner: Option<&str>) -> bool {
+        matches!(owner, Some("vllm" | "inferbench-sim"))
+    }
+
     async fn ready(&self, server: &Inquiry) -> Readiness {
         by_health(server, "/health").await
     }

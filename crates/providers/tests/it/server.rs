@@ -122,6 +122,30 @@ fn read_request(reader: &mut impl BufRead) -> Option<String> {
     Some(head + &String::from_utf8(body).unwrap())
 }
 
+/// Answers each path in its own way, and others with 404.
+pub(crate) struct Routes {
+    pub(crate) url: String,
+}
+
+impl Routes {
+    pub(crate) fn start(routes: Vec<(&'static str, Vec<u8>)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let Some(request) = read_request(&mut reader) else { continue };
+                let path = request.split(' ').nth(1).unwrap();
+                let missing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".as_slice();
+                let found = routes.iter().find(|(known, _)| *known == path);
+                let _ = stream.write_all(found.map_or(missing, |(_, answer)| answer));
+            }
+        });
+        Self { url }
+    }
+}
+
 pub(crate) fn config(url: &str) -> Config {
     Config::new(Endpoint::parse(url).unwrap(), "tiny")
 }
