@@ -2,7 +2,6 @@
 
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
-use bench_providers::Engine;
 use serde_json::{Value, json};
 
 use crate::lab::{Known, Lab};
@@ -24,7 +23,7 @@ pub(crate) fn environment(lab: &Lab, skipped: &[Value]) -> Value {
 
 fn target(lab: &Lab, index: usize, known: &Known) -> Value {
     let asked = &lab.settings().targets[index];
-    let Known { target, memory, .. } = known;
+    let Known { target, provider, memory } = known;
     json!({
         "name": lab.name(index),
         "pass": asked.pass,
@@ -33,12 +32,13 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "url": target.endpoint.to_string(),
         "model": target.model,
         "engine": target.info.engine,
+        "dialect": target.engine.to_string(),
         "version": target.info.version,
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
         "facts": memory.to_json(),
         "request": {
-            "path": asked.path.clone().unwrap_or_else(|| Engine::default().path(asked.api).to_owned()),
+            "path": provider.path(),
             "streaming": asked.streaming,
             "force_osl": asked.force_osl,
             "extra_body": asked.extra_body,

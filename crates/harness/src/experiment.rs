@@ -414,11 +414,11 @@ impl Input {
 }
 
 fn genai_perf_input(lab: &Lab, point: &PointSummary) -> Option<Input> {
-    let (index, known) = lab.known().find(|(index, _)| lab.name(*index) == point.target)?;
+    let (_, known) = lab.known().find(|(index, _)| lab.name(*index) == point.target)?;
     Some(Input {
         model: known.target.model.clone(),
         url: known.target.endpoint.to_string(),
-        endpoint_type: match lab.settings().targets[index].api {
+        endpoint_type: match known.target.api {
             Api::Completions => "completions",
             _ => "chat",
         },

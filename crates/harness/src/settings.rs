@@ -10,7 +10,7 @@ use std::{
 use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Goodput, Limits, Quantity, RateCurve,
 };
-use bench_providers::{Api, Endpoint, Secret, Stamping};
+use bench_providers::{Api, Endpoint, Engine, Secret, Stamping};
 use bench_report::gate::Limit;
 use bench_workloads::Length;
 use serde_json::{Map, Value};
@@ -125,6 +125,8 @@ pub struct TargetSettings {
     pub server: Server,
     /// Which model; the only one it has if `None`.
     pub model: Option<String>,
+    /// Which kind of server it is; found out if `None`.
+    pub engine: Option<Engine>,
     /// Which of its APIs.
     pub api: Api,
     /// Another path than that API's.
@@ -158,6 +160,7 @@ impl TargetSettings {
             labels: BTreeMap::new(),
             server,
             model: None,
+            engine: None,
             api: Api::default(),
             path: None,
             streaming: true,

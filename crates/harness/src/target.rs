@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_core::{Model, Outcome, Provider, ProviderError, Readiness, ServerInfo};
-use bench_providers::{Config, Endpoint, HttpProvider, WELL_KNOWN_PORTS, scan};
+use bench_providers::{Api, Config, Endpoint, Engine, HttpProvider, WELL_KNOWN_PORTS, scan};
 use bench_sim::Server as Simulator;
 use tokio::time::{Instant, sleep};
 
@@ -18,6 +18,10 @@ pub struct Target {
     pub endpoint: Endpoint,
     /// What it says of itself.
     pub info: ServerInfo,
+    /// Which kind of server it is.
+    pub engine: Engine,
+    /// Which of its APIs is measured.
+    pub api: Api,
     /// The model that is asked for.
     pub model: String,
     /// What was noticed while it was found, for the user to know.
@@ -51,9 +55,16 @@ impl Target {
                 None => simulator(simulator_config())?,
             },
         };
-        let info = describe(target, settings, &endpoint).await?;
+        let (engine, info) = describe(target, settings, &endpoint).await?;
+        let api = choose_api(target, engine, &mut notes);
+        if !engine.fixes_length() && engine != Engine::OpenAi {
+            notes.push(format!(
+                "{engine} ends answers where the model does: they may be shorter than asked for"
+            ));
+        }
         let model = choose_model(target, &endpoint, &info)?;
-        let mut found = Self { name: String::new(), endpoint, info, model, notes, simulator };
+        let name = String::new();
+        let mut found = Self { name, endpoint, info, engine, api, model, notes, simulator };
         found.name = found.name_by(target);
         Ok(found)
     }
@@ -73,11 +84,11 @@ impl Target {
 
     /// How to ask it.
     pub(crate) fn config(&self, target: &TargetSettings, settings: &Settings) -> Config {
-        let knows_ignore_eos =
-            self.info.engine.as_deref().is_some_and(|e| KNOW_IGNORE_EOS.contains(&e));
         Config {
+            engine: self.engine,
+            api: self.api,
             model: self.model.clone(),
-            fixed_length: target.force_osl.unwrap_or(knows_ignore_eos),
+            fixed_length: target.force_osl.unwrap_or(self.engine.fixes_length()),
             ..config(target, settings, &self.endpoint)
         }
     }
@@ -85,10 +96,6 @@ impl Target {
 
 /// What the simulator calls itself.
 const SIMULATOR: &str = "inferbench-sim";
-
-/// Engines that make an answer as long as asked for when told to ignore its end, by the name they give in
-/// their list of models.
-const KNOW_IGNORE_EOS: [&str; 4] = ["vllm", "sglang", "llamacpp", SIMULATOR];
 
 /// The simulator that is measured where there is no server: quick enough for a first look.
 pub fn simulator_config() -> bench_sim::Config {
@@ -118,7 +125,7 @@ async fn find_local(notes: &mut Vec<String>) -> Option<Endpoint> {
         return None;
     }
     let first = found.remove(0);
-    let engine = first.info.engine.as_deref().unwrap_or("a server");
+    let engine = first.info.engine.unwrap_or_else(|| first.engine.to_string());
     notes.push(format!("found {engine} at {}", first.endpoint));
     if !found.is_empty() {
         let others: Vec<String> = found.iter().map(|f| f.endpoint.to_string()).collect();
@@ -127,10 +134,23 @@ async fn find_local(notes: &mut Vec<String>) -> Option<Endpoint> {
     Some(first.endpoint)
 }
 
+/// The API to measure: the one that is asked for, but the usual one of a server that turned out to be of a kind
+/// without it.
+fn choose_api(target: &TargetSettings, engine: Engine, notes: &mut Vec<String>) -> Api {
+    let usual = engine.apis()[0];
+    if target.engine.is_some()
+        || target.api != Api::default()
+        || engine.apis().contains(&target.api)
+    {
+        return target.api;
+    }
+    notes.push(format!("{engine} has no API `{}`: `{usual}` is measured", target.api));
+    usual
+}
+
 /// The part of the configuration that does not depend on the server.
 fn config(target: &TargetSettings, settings: &Settings, endpoint: &Endpoint) -> Config {
     Config {
-        api: target.api,
         path: target.path.clone(),
         streaming: target.streaming,
         extra_body: target.extra_body.clone(),
@@ -156,23 +176,43 @@ pub(crate) fn check(target: &TargetSettings, settings: &Settings) -> Result<(), 
     }
     // Any address: nothing is connected to.
     let nowhere = Endpoint::parse(":1").map_err(|e| Failure::new(Code::Bug, e.to_string()))?;
-    provider(config(target, settings, &nowhere)).map(|_| ())
+    let config = config(target, settings, &nowhere);
+    let config = match target.engine {
+        Some(engine) => Config { engine, api: target.api, ..config },
+        None => config,
+    };
+    provider(config).map(|_| ())
 }
 
+/// Which kind of server it is, and what it says of itself.
 async fn describe(
     target: &TargetSettings,
     settings: &Settings,
     endpoint: &Endpoint,
-) -> Result<ServerInfo, Failure> {
-    let provider = provider(config(target, settings, endpoint))?;
+) -> Result<(Engine, ServerInfo), Failure> {
+    let of_kind = |engine: Engine| {
+        let api = engine.apis()[0];
+        provider(Config { engine, api, ..config(target, settings, endpoint) })
+    };
+    let unknown = of_kind(Engine::OpenAi)?;
     let deadline = Instant::now() + target.wait_ready;
     loop {
-        match provider.describe().await {
-            Ok(info) => return Ok(info),
+        let engine = match target.engine {
+            Some(engine) => Ok(engine),
+            None => unknown.detect().await,
+        };
+        let provider = of_kind(*engine.as_ref().unwrap_or(&Engine::OpenAi))?;
+        let described = match engine {
+            Ok(engine) => provider.describe().await.map(|info| (engine, info)),
+            Err(error) => Err(error),
+        };
+        match described {
+            Ok(described) => return Ok(described),
             Err(error)
                 if Instant::now() >= deadline || !is_passing(&error, &provider.ready().await) =>
             {
-                return judge(target, endpoint, &error);
+                let engine = target.engine.unwrap_or_default();
+                return judge(target, endpoint, &error).map(|info| (engine, info));
             }
             Err(_) => sleep(Duration::from_millis(200)).await,
         }

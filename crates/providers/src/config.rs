@@ -114,7 +114,7 @@ impl Api {
         (Self::Responses, "responses"),
         (Self::Messages, "messages"),
         (Self::Generate, "generate"),
-        (Self::NativeChat, "native-chat"),
+        (Self::NativeChat, "native_chat"),
     ];
 }
 

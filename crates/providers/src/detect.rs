@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench_core::{Limits, Provider, ServerInfo};
 
-use crate::{Config, Endpoint, HttpProvider, Stamping};
+use crate::{Config, Endpoint, Engine, HttpProvider, Stamping};
 
 /// The ports that inference servers use unless told otherwise: vLLM, NIM and TensorRT-LLM 8000, a second
 /// server 8001, llama.cpp 8080, Jupyter-shy ones 8888 and 9000, Ollama 11434, SGLang 30000,
@@ -16,6 +16,8 @@ pub const WELL_KNOWN_PORTS: [u16; 9] = [8000, 8001, 8080, 8888, 9000, 11434, 300
 pub struct Found {
     /// Where.
     pub endpoint: Endpoint,
+    /// Which kind of server it is.
+    pub engine: Engine,
     /// What it says of itself.
     pub info: ServerInfo,
 }
@@ -45,8 +47,10 @@ pub async fn scan(ports: &[u16]) -> Vec<Found> {
                     stamping: Stamping::Read,
                     ..Config::new(endpoint.clone(), "")
                 };
+                let engine = HttpProvider::new(config.clone()).ok()?.detect().await.ok()?;
+                let config = Config { engine, api: engine.apis()[0], ..config };
                 let info = HttpProvider::new(config).ok()?.describe().await.ok()?;
-                Some(Found { endpoint, info })
+                Some(Found { endpoint, engine, info })
             })
         })
         .collect();

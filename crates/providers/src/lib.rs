@@ -6,10 +6,13 @@
 //! above the socket sees only bytes and the moment they came.
 //!
 //! ```text
-//! openai ─► Client ─► Connection ─► StampedStream (recvmsg)     one pool of connections per thread
-//!    ▲                    │
-//!    └── events ◄─ Sse ◄─ Body ◄─ (bytes, moment)               no copy, no allocation per event
+//! HttpProvider ─► Client ─► Connection ─► StampedStream (recvmsg)     one pool of connections per thread
+//!                               │
+//! Dialect's events ◄─ framing ◄─ Body ◄─ (bytes, moment)              no copy, no allocation per event
 //! ```
+//!
+//! A dialect is a folder: `mod.rs` says what is asked and what the server says of itself, `events.rs` what the
+//! events of an answer mean. What a dialect leaves out is as OpenAI's servers have it.
 //!
 //! It does not retry (a failure is data), follow redirects, decompress, or use a proxy: each would change
 //! what is measured. The one thing sent twice is a request that found its reused connection closed before

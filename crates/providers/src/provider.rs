@@ -69,6 +69,11 @@ impl HttpProvider {
         Ok(Self { dialect, inquiry: Inquiry::new(client, headers, secrets), post, config })
     }
 
+    /// Where requests go.
+    pub fn path(&self) -> String {
+        self.config.path()
+    }
+
     /// Which kind of server it is, by what it answers: whatever it was taken for before.
     ///
     /// # Errors

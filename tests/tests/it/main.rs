@@ -13,6 +13,7 @@ mod simulator;
 mod bad_input;
 mod capacity;
 mod comparing;
+mod engines;
 mod exit_codes;
 mod faults;
 mod finding_the_server;

@@ -34,8 +34,8 @@ mod stopped {
         place.run(&words).measures();
         simulator.process.signal(Signal::SIGINT);
         let ended = simulator.process.exits(0);
-        // Beside those it answered: its list of models, its version, and its metrics.
-        assert!(ended.stderr.ends_with("served 16 requests\n"), "{}", ended.stderr);
+        // Beside those it answered: its list of models, twice, whether it is a NIM, its version, and its metrics.
+        assert!(ended.stderr.ends_with("served 18 requests\n"), "{}", ended.stderr);
     }
 
     #[test]

@@ -140,6 +140,30 @@ fn change(text: &str) -> Result<(), String> {
 const ENDPOINT_TYPES: &[Choice] = &[
     Choice { name: "chat", help: "/v1/chat/completions", aliases: &["openai-chat", "openai"] },
     Choice { name: "completions", help: "/v1/completions", aliases: &["openai-completions"] },
+    Choice { name: "responses", help: "/v1/responses", aliases: &["openai-responses"] },
+    Choice { name: "messages", help: "Anthropic's /v1/messages", aliases: &["anthropic"] },
+    Choice {
+        name: "generate",
+        help: "The engine's own for a text, such as SGLang's /generate",
+        aliases: &[],
+    },
+    Choice {
+        name: "native_chat",
+        help: "The engine's own for a conversation: Ollama's /api/chat",
+        aliases: &[],
+    },
+];
+
+const ENGINES: &[Choice] = &[
+    Choice { name: "openai", help: "Any that speaks as OpenAI's servers do", aliases: &[] },
+    Choice { name: "vllm", help: "vLLM", aliases: &[] },
+    Choice { name: "sglang", help: "SGLang", aliases: &[] },
+    Choice { name: "nim", help: "NVIDIA's NIM for LLMs", aliases: &[] },
+    Choice { name: "trtllm", help: "trtllm-serve", aliases: &["tensorrt-llm"] },
+    Choice { name: "triton", help: "Triton's generate extension", aliases: &[] },
+    Choice { name: "llamacpp", help: "llama-server", aliases: &["llama.cpp", "llama-cpp"] },
+    Choice { name: "ollama", help: "Ollama", aliases: &[] },
+    Choice { name: "anthropic", help: "Anthropic's messages", aliases: &[] },
 ];
 
 const ARRIVALS: &[Choice] = &[
@@ -267,8 +291,10 @@ pub(crate) const FLAGS: &[Flag] = &[
     server("target.model", "model", "MODEL", Kind::Text(any),
         "The model to ask for [default: the only one that the server offers]")
         .short('m').or(&["model-names"]),
+    server("target.engine", "engine", "ENGINE", Kind::Choice(ENGINES),
+        "Which kind of server it is [default: what its answers tell]"),
     server("target.endpoint_type", "endpoint-type", "ENDPOINT_TYPE", Kind::Choice(ENDPOINT_TYPES),
-        "Which API of the server [default: chat]").also(&["backend"]),
+        "Which API of the server [default: chat, where it has that]").also(&["backend"]),
     server("target.endpoint", "endpoint", "PATH", Kind::Text(any),
         "Another path for that API").or(&["custom-endpoint"]),
     server("target.streaming", "streaming", "", Kind::On("no-streaming"),

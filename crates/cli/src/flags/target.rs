@@ -6,10 +6,11 @@ use serde_json::Value as Json;
 use super::{entry, json, list};
 
 /// Keys of a target that have one value; any other is a label.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "url",
     "simulate",
     "model",
+    "engine",
     "endpoint_type",
     "endpoint",
     "streaming",

@@ -10,15 +10,14 @@ use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Ramp, RampShape, Rate,
     RateCurve, RateSeries, Smoothness, Trace,
 };
-use bench_providers::{Api, Secret};
+use bench_providers::{Api, Engine, Secret};
 use bench_report::gate::Limit;
 use bench_workloads::Length;
 
 use super::{
-    ArrivalPattern, ConcurrencyCounts, EndpointType, Environment, ExportName, FindFile, Layered,
-    LoadFile, OrderName, PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape,
-    Simulate, Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS,
-    recordings,
+    ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, Layered, LoadFile,
+    OrderName, PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate,
+    Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, recordings,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
@@ -144,10 +143,8 @@ impl Resolver<'_> {
             labels: target.labels.0.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
             server: self.server(path, target),
             model: target.model.clone(),
-            api: match target.endpoint_type {
-                Some(EndpointType::Completions) => Api::Completions,
-                Some(EndpointType::Chat) | None => Api::Chat,
-            },
+            engine: target.engine.map(Engine::from),
+            api: target.endpoint_type.map_or(Api::default(), Api::from),
             path: target.endpoint.clone(),
             streaming: target.streaming.unwrap_or(true),
             force_osl: target.force_osl,

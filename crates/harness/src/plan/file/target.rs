@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use bench_providers::{Api, Engine};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value as Json};
@@ -27,7 +28,10 @@ pub struct TargetFile {
     /// The model to ask for. The only one that the server offers by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Which API of the server. `chat` by default.
+    /// Which kind of server it is. By default what its answers tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Which API of the server. `chat` by default, where it has that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_type: Option<EndpointType>,
     /// Another path for that API.
@@ -128,6 +132,46 @@ impl<'de> de::Visitor<'de> for PassVisitor {
     }
 }
 
+/// Which kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// Any that speaks as OpenAI's servers do.
+    OpenAi,
+    /// vLLM.
+    Vllm,
+    /// SGLang.
+    Sglang,
+    /// NVIDIA's NIM for LLMs.
+    Nim,
+    /// `trtllm-serve`.
+    TrtLlm,
+    /// Triton's generate extension.
+    Triton,
+    /// `llama-server`.
+    LlamaCpp,
+    /// Ollama.
+    Ollama,
+    /// Anthropic's messages.
+    Anthropic,
+}
+
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::OpenAi => Self::OpenAi,
+            EngineName::Vllm => Self::Vllm,
+            EngineName::Sglang => Self::Sglang,
+            EngineName::Nim => Self::Nim,
+            EngineName::TrtLlm => Self::TrtLlm,
+            EngineName::Triton => Self::Triton,
+            EngineName::LlamaCpp => Self::LlamaCpp,
+            EngineName::Ollama => Self::Ollama,
+            EngineName::Anthropic => Self::Anthropic,
+        }
+    }
+}
+
 /// Which API of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -136,4 +180,26 @@ pub enum EndpointType {
     Chat,
     /// `/v1/completions`.
     Completions,
+    /// `/v1/responses`.
+    Responses,
+    /// Anthropic's `/v1/messages`.
+    Messages,
+    /// The engine's own, for a text: SGLang's `/generate`, llama.cpp's `/completion`, Ollama's `/api/generate`,
+    /// Triton's `generate_stream`.
+    Generate,
+    /// The engine's own, for a conversation: Ollama's `/api/chat`.
+    NativeChat,
+}
+
+impl From<EndpointType> for Api {
+    fn from(kind: EndpointType) -> Self {
+        match kind {
+            EndpointType::Chat => Self::Chat,
+            EndpointType::Completions => Self::Completions,
+            EndpointType::Responses => Self::Responses,
+            EndpointType::Messages => Self::Messages,
+            EndpointType::Generate => Self::Generate,
+            EndpointType::NativeChat => Self::NativeChat,
+        }
+    }
 }
