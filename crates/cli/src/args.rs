@@ -12,7 +12,12 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use crate::{compare::CompareArgs, flags::PlanFlags, gate::GateArgs, values};
+use crate::{
+    compare::CompareArgs,
+    flags::{PlanFlags, ServerFlags},
+    gate::GateArgs,
+    values,
+};
 
 /// Measures LLM inference servers and says whether the numbers can be trusted.
 #[derive(Debug, Parser)]
@@ -37,6 +42,10 @@ pub(crate) enum Command {
     Find(Box<FindArgs>),
     /// Go on with a run that was broken off, at the first point that was not measured
     Resume(Box<ResumeArgs>),
+    /// Say what a server is, what it offers, and how it answers
+    Probe(Box<ProbeArgs>),
+    /// Send a server one message
+    Chat(Box<ChatArgs>),
     /// Check, complete and convert plan files
     Plan(PlanArgs),
     /// Say what changed from one run to another
@@ -93,6 +102,42 @@ pub(crate) struct ResumeArgs {
 
     #[command(flatten)]
     pub(crate) measure: MeasureArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// Its address, as with --url
+    #[arg(value_name = "URL", conflicts_with = "url")]
+    pub(crate) address: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
+
+    /// Show each piece of its answer, and when it came
+    #[arg(long, help_heading = "Output")]
+    pub(crate) raw: bool,
+
+    /// Print the result as JSON
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// What to say
+    #[arg(value_name = "MESSAGE")]
+    pub(crate) message: String,
+
+    /// The most tokens of the answer
+    #[arg(long, value_name = "TOKENS", visible_alias = "max-tokens")]
+    pub(crate) osl: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
+
+    /// Show each piece of its answer, and when it came
+    #[arg(long, help_heading = "Output")]
+    pub(crate) raw: bool,
 }
 
 /// What all have that measure.

@@ -13,6 +13,7 @@ mod gate;
 mod measure;
 mod output;
 mod plan;
+mod probe;
 mod progress;
 mod reference;
 mod run;
@@ -50,6 +51,8 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args),
         Command::Find(args) => run::find(&args),
         Command::Resume(args) => run::resume(&args),
+        Command::Probe(args) => probe::probe(&args),
+        Command::Chat(args) => probe::chat(&args),
         Command::Plan(args) => plan::plan(&args.command),
         Command::Compare(args) => compare::compare(&args),
         Command::Gate(args) => gate::gate(&args),

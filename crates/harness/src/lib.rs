@@ -23,6 +23,7 @@ mod machine;
 mod memory;
 pub mod plan;
 mod points;
+mod probe;
 mod resume;
 mod self_test;
 mod settings;
@@ -35,6 +36,7 @@ pub use failure::{Code, Exit, Failure};
 pub use find::{Found, Tried, candidates, found};
 pub use lab::check;
 pub use machine::raise_file_limit;
+pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,

@@ -84,6 +84,16 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         by_health(server, "/v1/models").await
     }
 
+    /// The number of tokens that the server's tokenizer makes of `text`; `None` where it does not say.
+    async fn count_tokens(&self, _server: &Inquiry, _model: &str, _text: &str) -> Option<u64> {
+        None
+    }
+
+    /// Has the server forget the prefixes that it has cached; false where it cannot be told to.
+    async fn forget_prefixes(&self, _server: &Inquiry) -> bool {
+        false
+    }
+
     /// Where the server tells what it counts of itself, in Prometheus' text.
     fn metrics_path(&self) -> &'static str {
         "/metrics"

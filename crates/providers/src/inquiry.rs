@@ -50,6 +50,12 @@ impl Inquiry {
         self.read(path, self.get(path).await?)
     }
 
+    /// Has the server do what `path` says; false where it does not.
+    pub(crate) async fn tell(&self, path: &str) -> bool {
+        let told = self.client.ask(Method::Post, path, &self.headers, b"").await;
+        told.is_ok_and(|(status, _)| (200..300).contains(&status))
+    }
+
     /// Whether `path` answers with an object that has a field `name`.
     pub(crate) async fn has(&self, path: &str, name: &str) -> bool {
         self.json(path).await.is_ok_and(|answer| answer.get(name).is_some())

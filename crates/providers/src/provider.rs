@@ -13,6 +13,7 @@ use crate::{
     inquiry::Inquiry,
     openai,
     reader::AnswerReader,
+    recording::{Piece, Recorder},
 };
 
 /// A server that answers over HTTP, in the dialect of its engine.
@@ -94,6 +95,38 @@ impl HttpProvider {
         Ok(Engine::OpenAi)
     }
 
+    /// Sends `request` as [`send`](Provider::send) does, and keeps the bytes of the answer in `pieces`.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    pub async fn record(
+        &self,
+        request: &Request,
+        answer: &mut Answer,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<(), ProviderError> {
+        let mut recorder = Recorder { reader: self.reader(answer), pieces, kept: 0 };
+        let sent = self.inquiry.client().post(&self.post, &request.body, &mut recorder).await;
+        sent.map_err(|error| self.inquiry.without_secrets(error))
+    }
+
+    fn reader<'a>(&self, answer: &'a mut Answer) -> AnswerReader<'a> {
+        let api = self.config.api;
+        let (framing, events) = (self.dialect.framing(api), self.dialect.events(api));
+        AnswerReader::new(answer, self.config.streaming, framing, events)
+    }
+
+    /// The number of tokens that the server's tokenizer makes of `text`; `None` where it does not say.
+    pub async fn count_tokens(&self, text: &str) -> Option<u64> {
+        self.dialect.count_tokens(&self.inquiry, &self.config.model, text).await
+    }
+
+    /// Has the server forget the prefixes that it has cached; false where it cannot be told to.
+    pub async fn forget_prefixes(&self) -> bool {
+        self.dialect.forget_prefixes(&self.inquiry).await
+    }
+
     /// What the server counts of itself, in Prometheus' text; `None` where it does not.
     pub async fn metrics(&self) -> Option<String> {
         match self.inquiry.get(self.dialect.metrics_path()).await {
@@ -164,9 +197,7 @@ impl Provider for HttpProvider {
     }
 
     async fn send(&self, request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
-        let api = self.config.api;
-        let (framing, events) = (self.dialect.framing(api), self.dialect.events(api));
-        let mut reader = AnswerReader::new(answer, self.config.streaming, framing, events);
+        let mut reader = self.reader(answer);
         let sent = self.inquiry.client().post(&self.post, &request.body, &mut reader).await;
         sent.map_err(|error| self.inquiry.without_secrets(error))
     }

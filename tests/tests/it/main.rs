@@ -26,6 +26,7 @@ mod killed;
 mod numbers;
 mod output;
 mod plans;
+mod probing;
 mod requests;
 #[cfg(unix)]
 mod resuming;

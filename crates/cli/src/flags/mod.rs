@@ -43,8 +43,23 @@ impl Args for PlanFlags {
 
 impl FromArgMatches for PlanFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Self::typed(FLAGS.iter(), matches)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl PlanFlags {
+    /// What was typed for these flags.
+    fn typed(
+        flags: impl Iterator<Item = &'static Flag>,
+        matches: &ArgMatches,
+    ) -> Result<Self, clap::Error> {
         let mut typed = Node::default();
-        for flag in FLAGS {
+        for flag in flags {
             if matches.value_source(flag.long) == Some(ValueSource::CommandLine) {
                 read(flag, matches, &mut typed).map_err(|what| {
                     clap::Error::raw(
@@ -55,6 +70,49 @@ impl FromArgMatches for PlanFlags {
             }
         }
         Ok(Self { typed })
+    }
+}
+
+/// The part of a plan that says which server it is, and how to ask it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerFlags(pub(crate) PlanFlags);
+
+/// What says how a server is asked, whatever for.
+const OF_A_SERVER: [&str; 11] = [
+    "target.url",
+    "target.simulate",
+    "target.model",
+    "target.engine",
+    "target.endpoint_type",
+    "target.endpoint",
+    "target.extra_inputs",
+    "target.headers",
+    "target.api_key_file",
+    "target.api_key_env",
+    "target.wait_ready",
+];
+
+impl ServerFlags {
+    fn flags() -> impl Iterator<Item = &'static Flag> {
+        let is_of_server =
+            |flag: &&Flag| OF_A_SERVER.contains(&flag.path) || flag.path.starts_with("limits.");
+        FLAGS.iter().filter(is_of_server)
+    }
+}
+
+impl Args for ServerFlags {
+    fn augment_args(command: Command) -> Command {
+        Self::flags().fold(command, |command, flag| command.arg(argument(flag)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ServerFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        PlanFlags::typed(Self::flags(), matches).map(Self)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

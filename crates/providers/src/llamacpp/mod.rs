@@ -68,6 +68,11 @@ impl Dialect for LlamaCpp {
     async fn ready(&self, server: &Inquiry) -> Readiness {
         by_health(server, "/health").await
     }
+
+    async fn count_tokens(&self, server: &Inquiry, _model: &str, text: &str) -> Option<u64> {
+        let tokens = server.post("/tokenize", &json!({"content": text})).await.ok()?;
+        Some(tokens.get("tokens")?.as_array()?.len() as u64)
+    }
 }
 
 fn completion(config: &Config, prompt: &Prompt) -> Map<String, Value> {

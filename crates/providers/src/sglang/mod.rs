@@ -80,6 +80,15 @@ impl Dialect for Sglang {
     async fn ready(&self, server: &Inquiry) -> Readiness {
         by_health(server, "/health").await
     }
+
+    async fn count_tokens(&self, server: &Inquiry, model: &str, text: &str) -> Option<u64> {
+        let asked = json!({"model": model, "prompt": text});
+        server.post("/tokenize", &asked).await.ok()?.get("count")?.as_u64()
+    }
+
+    async fn forget_prefixes(&self, server: &Inquiry) -> bool {
+        server.tell("/flush_cache").await
+    }
 }
 
 fn generate(config: &Config, prompt: &Prompt) -> Map<String, Value> {

@@ -45,4 +45,14 @@ impl Dialect for Vllm {
     async fn ready(&self, server: &Inquiry) -> Readiness {
         by_health(server, "/health").await
     }
+
+    async fn count_tokens(&self, server: &Inquiry, model: &str, text: &str) -> Option<u64> {
+        let asked = json!({"model": model, "prompt": text});
+        server.post("/tokenize", &asked).await.ok()?.get("count")?.as_u64()
+    }
+
+    /// Where the server runs in its development mode.
+    async fn forget_prefixes(&self, server: &Inquiry) -> bool {
+        server.tell("/reset_prefix_cache").await
+    }
 }

@@ -154,3 +154,21 @@ async fn a_server_says_whether_it_is_ready() {
         assert!(matches!(missing, Readiness::Down(_)), "{engine}");
     }
 }
+
+#[tokio::test]
+async fn a_server_counts_tokens_and_forgets() {
+    for (engine, path, answer) in [
+        (Engine::Vllm, "/tokenize", "vllm-0.32.0/43-tokenize-prompt"),
+        (Engine::Sglang, "/tokenize", "sglang-0.5.23/45-tokenize"),
+        (Engine::LlamaCpp, "/tokenize", "llama.cpp-0.5.0-dev/50-tokenize"),
+    ] {
+        let routes = vec![(path, recorded(answer)), ("/flush_cache", json(""))];
+        let server = Routes::start(routes);
+        let provider = HttpProvider::new(Config { engine, ..config(&server.url) }).unwrap();
+        assert_eq!(provider.count_tokens("import os, sys").await, Some(4), "{engine}");
+        assert_eq!(provider.forget_prefixes().await, engine == Engine::Sglang, "{engine}");
+    }
+    let server = Routes::start(vec![]);
+    let provider = HttpProvider::new(config(&server.url)).unwrap();
+    assert_eq!(provider.count_tokens("import os, sys").await, None);
+}
