@@ -41,6 +41,8 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
             "path": provider.path(),
             "streaming": asked.streaming,
             "force_osl": asked.force_osl,
+            "connection_reuse": asked.transport.reuse.to_string(),
+            "tls_insecure": asked.transport.insecure,
             "extra_body": asked.extra_body,
             "headers": asked.headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "api_key_from": asked.api_key.as_ref().map(|(_, source)| source),

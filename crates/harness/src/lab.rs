@@ -135,7 +135,9 @@ impl Lab {
         let most = self.settings.loads.iter().map(loads::connections).max().unwrap_or(0);
         // Both ends of a connection to the simulator are ours.
         let is_simulator = |(_, known): (usize, &Known)| known.target.simulator.is_some();
-        machine::make_room(if self.known().any(is_simulator) { most * 2 } else { most })
+        let sources = self.settings.targets.iter().map(|target| target.transport.sources.len());
+        let files = if self.known().any(is_simulator) { most * 2 } else { most };
+        machine::make_room(files, most, sources.min().unwrap_or(0).max(1) as u64)
     }
 
     pub(crate) fn settings(&self) -> &Settings {

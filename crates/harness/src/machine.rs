@@ -15,24 +15,27 @@ pub(crate) fn load_threads() -> NonZeroUsize {
     NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Makes room for `connections` open at once, raising the limit on open files as far as that takes.
-pub(crate) fn make_room(connections: u64) -> Result<(), Failure> {
-    let needed = connections.saturating_add(OTHER_FILES);
+/// Makes room for `files` of connections open at once, raising the limit on open files as far as that takes;
+/// and for so many `connections` from this many addresses.
+pub(crate) fn make_room(files: u64, connections: u64, sources: u64) -> Result<(), Failure> {
+    let needed = files.saturating_add(OTHER_FILES);
     let allowed = raise_to(needed);
     if allowed < needed {
         let what = format!(
-            "{connections} connections need {needed} open files; this process may have {allowed}"
+            "{files} connections need {needed} open files; this process may have {allowed}"
         );
         return Err(Failure::new(Code::Resource, what)
             .fix(format!("ulimit -n {needed}, as a user who may")));
     }
     if let Some(ports) = ephemeral_ports()
-        && ports < connections
+        && ports.saturating_mul(sources) < connections
     {
         let what = format!(
-            "{connections} connections to one address need as many ports; this machine has {ports}"
+            "{connections} connections to one address need as many ports; this machine has {ports} for each \
+             address to connect from"
         );
-        let fix = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or a lower concurrency";
+        let fix = "--source-address, once for each address of this machine; or sysctl -w \
+                   net.ipv4.ip_local_port_range=\"1024 65535\"";
         return Err(Failure::new(Code::Resource, what).fix(fix));
     }
     Ok(())
@@ -73,11 +76,20 @@ mod tests {
 
     #[test]
     fn what_no_machine_has_is_refused_with_the_number() {
-        make_room(10).unwrap();
+        make_room(10, 10, 1).unwrap();
         if cfg!(unix) {
-            let failure = make_room(1 << 40).unwrap_err();
+            let failure = make_room(1 << 40, 1, 1).unwrap_err();
             assert_eq!(failure.code, Code::Resource);
             assert!(failure.fix.unwrap().contains("1099511627840"), "64 more than asked for");
         }
+    }
+
+    #[test]
+    fn each_address_has_ports_of_its_own() {
+        let Some(ports) = ephemeral_ports() else { return };
+        assert_eq!(make_room(1, ports, 1), Ok(()));
+        let failure = make_room(1, ports + 1, 1).unwrap_err();
+        assert!(failure.fix.unwrap().contains("--source-address"));
+        assert_eq!(make_room(1, ports + 1, 2), Ok(()));
     }
 }

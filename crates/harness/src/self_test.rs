@@ -63,7 +63,7 @@ pub struct SelfTestResult {
 /// When the simulator cannot be started, or this machine cannot hold so many streams.
 pub fn self_test(test: SelfTest, stop: &Stop) -> Result<SelfTestResult, Failure> {
     let streams = test.streams.get() as u64;
-    machine::make_room(streams * 2)?;
+    machine::make_room(streams * 2, streams, 1)?;
     let requests = streams * u64::from(test.rounds);
     let server = start(&test, requests)?;
     let provider = Arc::new(provider(&server)?);

@@ -10,7 +10,7 @@ use std::{
 use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Goodput, Limits, Quantity, RateCurve,
 };
-use bench_providers::{Api, Endpoint, Engine, Secret, Stamping};
+use bench_providers::{Api, Endpoint, Engine, Secret, Stamping, Transport};
 use bench_report::gate::Limit;
 use bench_workloads::Length;
 use serde_json::{Map, Value};
@@ -141,6 +141,8 @@ pub struct TargetSettings {
     pub headers: Vec<(String, String)>,
     /// The key, and where it came from.
     pub api_key: Option<(Secret, String)>,
+    /// How connections are set up; whose clock tells when bytes came is the run's to say.
+    pub transport: Transport,
     /// How long to wait for a server that is not ready.
     pub wait_ready: Duration,
     /// Tokens of prompt and answer together that it takes; if `None`, what the server says.
@@ -168,6 +170,7 @@ impl TargetSettings {
             extra_body: Map::new(),
             headers: Vec::new(),
             api_key: None,
+            transport: Transport::default(),
             wait_ready: Duration::ZERO,
             context_length: None,
             server_log: None,

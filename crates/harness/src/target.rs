@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bench_core::{Model, Outcome, Provider, ProviderError, Readiness, ServerInfo};
-use bench_providers::{Api, Config, Endpoint, Engine, HttpProvider, WELL_KNOWN_PORTS, scan};
+use bench_providers::{
+    Api, Config, Endpoint, Engine, HttpProvider, Transport, WELL_KNOWN_PORTS, scan,
+};
 use bench_sim::Server as Simulator;
 use tokio::time::{Instant, sleep};
 
@@ -57,6 +59,11 @@ impl Target {
         };
         let (engine, info) = describe(target, settings, &endpoint).await?;
         let api = choose_api(target, engine, &mut notes);
+        if target.transport.insecure && endpoint.is_tls() {
+            notes.push(format!(
+                "{endpoint} is not asked for a certificate: whoever answers there is believed"
+            ));
+        }
         if !engine.fixes_length() && engine != Engine::OpenAi {
             notes.push(format!(
                 "{engine} ends answers where the model does: they may be shorter than asked for"
@@ -157,7 +164,7 @@ fn config(target: &TargetSettings, settings: &Settings, endpoint: &Endpoint) -> 
         headers: target.headers.clone(),
         api_key: target.api_key.as_ref().map(|(key, _)| key.clone()),
         limits: settings.limits,
-        stamping: settings.stamping,
+        transport: Transport { stamping: settings.stamping, ..target.transport.clone() },
         ..Config::new(endpoint.clone(), "")
     }
 }

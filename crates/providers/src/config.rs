@@ -6,7 +6,7 @@ use bench_core::Limits;
 use serde_json::{Map, Value};
 
 use crate::{
-    Endpoint, Secret, Stamping, anthropic::Anthropic, dialect::Dialect, llamacpp::LlamaCpp,
+    Endpoint, Secret, Transport, anthropic::Anthropic, dialect::Dialect, llamacpp::LlamaCpp,
     nim::Nim, ollama::Ollama, openai::OpenAi, sglang::Sglang, triton::Triton, trtllm::TrtLlm,
     vllm::Vllm,
 };
@@ -177,8 +177,8 @@ pub struct Config {
     pub api_key: Option<Secret>,
     /// What a request may take.
     pub limits: Limits,
-    /// Which clock tells when bytes came.
-    pub stamping: Stamping,
+    /// How connections are set up.
+    pub transport: Transport,
 }
 
 impl Config {
@@ -201,7 +201,7 @@ impl Config {
             headers: Vec::new(),
             api_key: None,
             limits: Limits::default(),
-            stamping: Stamping::default(),
+            transport: Transport::default(),
         }
     }
 }

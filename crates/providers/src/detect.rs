@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench_core::{Limits, Provider, ServerInfo};
 
-use crate::{Config, Endpoint, Engine, HttpProvider, Stamping};
+use crate::{Config, Endpoint, Engine, HttpProvider, Stamping, Transport};
 
 /// The ports that inference servers use unless told otherwise: vLLM, NIM and TensorRT-LLM 8000, a second
 /// server 8001, llama.cpp 8080, Jupyter-shy ones 8888 and 9000, Ollama 11434, SGLang 30000,
@@ -44,7 +44,7 @@ pub async fn scan(ports: &[u16]) -> Vec<Found> {
                 let endpoint = Endpoint::parse(&format!("http://127.0.0.1:{port}")).ok()?;
                 let config = Config {
                     limits,
-                    stamping: Stamping::Read,
+                    transport: Transport { stamping: Stamping::Read, ..Transport::default() },
                     ..Config::new(endpoint.clone(), "")
                 };
                 let engine = HttpProvider::new(config.clone()).ok()?.detect().await.ok()?;

@@ -45,7 +45,7 @@ mod vllm;
 pub use config::{Api, Config, ConfigError, Engine, UnknownName};
 pub use detect::{Found, WELL_KNOWN_PORTS, scan};
 pub use framing::{Event, Ndjson, Oversize, Sse};
-pub use http::{Endpoint, EndpointError, Stamping};
+pub use http::{Endpoint, EndpointError, Reuse, Stamping, Transport};
 pub use provider::HttpProvider;
 pub use recording::Piece;
 pub use secret::Secret;

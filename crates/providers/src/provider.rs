@@ -59,7 +59,7 @@ impl HttpProvider {
             return Err(ConfigError::Path(path));
         }
         headers.extend(dialect.headers().iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        let client = Client::new(config.endpoint.clone(), config.limits, config.stamping);
+        let client = Client::new(config.endpoint.clone(), config.limits, config.transport.clone());
         let mut sent = headers.clone();
         let accept = match config.streaming {
             true => dialect.framing(api).media_type(),

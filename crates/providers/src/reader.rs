@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// How the body of an answer is to be read; known once its head is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Form {
     /// Events of a stream.
     Stream,
     /// One JSON document.
     Whole,
-    /// The words of a refusal, with its status.
-    Refusal(u16),
+    /// The words of a refusal.
+    Refusal,
 }
 
 /// Reads an answer and has its dialect write what it carries into the record.
@@ -32,6 +32,8 @@ pub(crate) struct AnswerReader<'a> {
     body: Vec<u8>,
     /// When the last of it came.
     last: Option<Stamp>,
+    /// The status of a refusal, and when to ask again.
+    refused: (u16, Option<u32>),
 }
 
 /// Bytes kept of a refusal.
@@ -49,7 +51,8 @@ impl<'a> AnswerReader<'a> {
     ) -> Self {
         let form = if streaming { Form::Stream } else { Form::Whole };
         let (decoder, body) = (framing.decoder(), Vec::new());
-        Self { answer, streaming, framing, form, decoder, events, body, last: None }
+        let refused = (0, None);
+        Self { answer, streaming, framing, form, decoder, events, body, last: None, refused }
     }
 
     /// What takes the events that came at `stamp`.
@@ -103,7 +106,10 @@ impl Reader for AnswerReader<'_> {
                 );
                 return Err(ProviderError::new(Outcome::Malformed, said));
             }
-            status => Form::Refusal(status),
+            status => {
+                self.refused = (status, head.retry_after);
+                Form::Refusal
+            }
         };
         Ok(())
     }
@@ -124,7 +130,7 @@ impl Reader for AnswerReader<'_> {
                 self.body.extend_from_slice(bytes);
                 Ok(())
             }
-            Form::Refusal(_) => {
+            Form::Refusal => {
                 let room = MOST_OF_REFUSAL.saturating_sub(self.body.len());
                 self.body.extend_from_slice(&bytes[..room.min(bytes.len())]);
                 Ok(())
@@ -139,7 +145,14 @@ impl Reader for AnswerReader<'_> {
     fn end(&mut self) -> Result<(), ProviderError> {
         let stamp = self.last.unwrap_or_else(|| Stamp::of_read(self.answer.clock().now()));
         match self.form {
-            Form::Refusal(status) => return Err(said::refusal(status, &self.body)),
+            Form::Refusal => {
+                let (status, retry_after) = self.refused;
+                let mut refusal = said::refusal(status, &self.body);
+                if let Some(seconds) = retry_after {
+                    refusal.said += &format!(" (retry-after: {seconds} s)");
+                }
+                return Err(refusal);
+            }
             Form::Whole => self.events.whole(self.answer, &self.body, stamp)?,
             Form::Stream => {
                 let (decoder, mut taking) = self.taking(stamp);

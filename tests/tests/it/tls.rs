@@ -76,6 +76,42 @@ fn a_server_behind_tls_is_measured_like_any_other() {
 }
 
 #[test]
+fn who_is_trusted_can_be_said() {
+    let simulator = Simulator::start("--ttft-ms 1");
+    let front = Front::of(&simulator.url);
+    let place = Place::new();
+    let trusted = place.path().join("trusted.pem");
+    std::fs::write(&trusted, &front.pem).unwrap();
+    let words =
+        format!("--url https://localhost:{} -n 4 --osl 1 --connection-reuse never", front.port);
+    let ended = place.run(&words).arg("--tls-ca").arg("trusted.pem").measures();
+    assert!(!ended.stderr.contains("certificate"), "{}", ended.stderr);
+    // Each request pays for a connection of its own.
+    assert!(place.measured().iter().all(|sample| sample.connect.is_some()));
+    std::fs::write(place.path().join("empty.pem"), "nothing").unwrap();
+    for (file, code, said) in [
+        ("nobody.pem", 2, "nobody.pem: No such file"),
+        ("empty.pem", 5, "there is no certificate among those to trust"),
+    ] {
+        let ended = place.run(&words).arg("--tls-ca").arg(file).exits(code);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn to_believe_anybody_is_said_loudly() {
+    let simulator = Simulator::start("--ttft-ms 1");
+    let front = Front::of(&simulator.url);
+    let place = Place::new();
+    let words = format!("--url https://localhost:{} -n 4 --osl 1 --insecure", front.port);
+    let ended = place.run(&words).measures();
+    let said = "is not asked for a certificate: whoever answers there is believed";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    let run = place.run_directory().read_run().unwrap();
+    assert_eq!(run.environment["targets"][0]["request"]["tls_insecure"], true);
+}
+
+#[test]
 fn a_certificate_that_nobody_vouches_for_is_refused() {
     let simulator = Simulator::start("");
     let front = Front::of(&simulator.url);

@@ -78,7 +78,7 @@ impl PlanFlags {
 pub(crate) struct ServerFlags(pub(crate) PlanFlags);
 
 /// What says how a server is asked, whatever for.
-const OF_A_SERVER: [&str; 11] = [
+const OF_A_SERVER: [&str; 14] = [
     "target.url",
     "target.simulate",
     "target.model",
@@ -89,6 +89,9 @@ const OF_A_SERVER: [&str; 11] = [
     "target.headers",
     "target.api_key_file",
     "target.api_key_env",
+    "target.tls_ca",
+    "target.tls_insecure",
+    "target.source_addresses",
     "target.wait_ready",
 ];
 

@@ -154,6 +154,16 @@ const ENDPOINT_TYPES: &[Choice] = &[
     },
 ];
 
+const REUSES: &[Choice] = &[
+    Choice { name: "pooled", help: "Any that is open", aliases: &[] },
+    Choice { name: "never", help: "None: a connection for each request", aliases: &[] },
+    Choice {
+        name: "session",
+        help: "That of the request's session",
+        aliases: &["sticky-user-sessions"],
+    },
+];
+
 const ENGINES: &[Choice] = &[
     Choice { name: "openai", help: "Any that speaks as OpenAI's servers do", aliases: &[] },
     Choice { name: "vllm", help: "vLLM", aliases: &[] },
@@ -307,6 +317,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         "The variable that holds the API key, if it is another one"),
     server("target.headers", "header", "HEADER", Kind::Entry(header, values::header),
         "A header to send, `Name: value`; secrets as '${NAME}'; repeatable").short('H'),
+    server("target.connection_reuse", "connection-reuse", "REUSE", Kind::Choice(REUSES),
+        "Whether requests take connections that earlier ones left open [default: pooled]")
+        .also(&["connection-reuse-strategy"]),
+    server("target.tls_ca", "tls-ca", "FILE", Kind::Text(any),
+        "Certificates to trust in place of the system's, PEM").also(&["cacert"]),
+    server("target.tls_insecure", "insecure", "BOOL", Kind::Or("true", bool),
+        "Believe whoever answers, whatever its certificate").also(&["tls-insecure"]),
+    server("target.source_addresses", "source-address", "ADDRESS", Kind::Each(any),
+        "An address of this machine to connect from; repeatable: each has some 28 000 ports"),
     server("target.wait_ready", "wait-ready", "TIME", Kind::Text(value::<Time>),
         "How long to wait for a server that is not ready [default: 0s]")
         .also(&["wait-for-model-timeout", "ready-check-timeout-sec"]),

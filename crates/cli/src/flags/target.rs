@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::{entry, json, list};
 
 /// Keys of a target that have one value; any other is a label.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 17] = [
     "url",
     "simulate",
     "model",
@@ -17,6 +17,9 @@ const KEYS: [&str; 14] = [
     "force_osl",
     "api_key_env",
     "api_key_file",
+    "connection_reuse",
+    "tls_ca",
+    "tls_insecure",
     "wait_ready",
     "context_length",
     "server_log",

@@ -19,7 +19,7 @@ pub use load::{
     ArrivalPattern, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, LoadFile, OrderName,
     RateRampFile, Shape,
 };
-pub use target::{EndpointType, EngineName, PassFile, TargetFile};
+pub use target::{EndpointType, EngineName, PassFile, ReuseName, TargetFile};
 
 /// The version of plans that this program writes.
 pub const VERSION: u32 = 1;

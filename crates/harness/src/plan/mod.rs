@@ -35,7 +35,8 @@ pub use document::{Document, Format, read};
 pub use file::{
     ArrivalPattern, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType, EngineName,
     ExportName, FindFile, GateFile, GoalsFile, LimitsFile, LoadFile, MatrixName, OrderName,
-    OutputFile, PassFile, PlanFile, RateRampFile, Shape, TargetFile, VERSION, WorkloadFile, schema,
+    OutputFile, PassFile, PlanFile, RateRampFile, ReuseName, Shape, TargetFile, VERSION,
+    WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};

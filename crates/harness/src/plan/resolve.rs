@@ -10,7 +10,7 @@ use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Ramp, RampShape, Rate,
     RateCurve, RateSeries, Smoothness, Trace,
 };
-use bench_providers::{Api, Engine, Secret};
+use bench_providers::{Api, Engine, Reuse, Secret, Transport};
 use bench_report::gate::Limit;
 use bench_workloads::Length;
 
@@ -151,6 +151,7 @@ impl Resolver<'_> {
             extra_body: target.extra_inputs.clone(),
             headers: target.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
             api_key: self.api_key(path, target),
+            transport: self.transport(path, target),
             wait_ready: time(target.wait_ready),
             context_length: self.number(&format!("{path}.context_length"), target.context_length),
             server_log: target.server_log.as_ref().map(PathBuf::from),
@@ -187,6 +188,25 @@ impl Resolver<'_> {
                 Server::Simulator(config)
             }
             (None, Some(Simulate::Plain(false)) | None) => Server::Find,
+        }
+    }
+
+    /// How connections are set up.
+    fn transport(&mut self, path: &str, target: &TargetFile) -> Transport {
+        let authorities = target.tls_ca.as_ref().and_then(|file| {
+            let read = std::fs::read(file).map_err(|error| format!("{file}: {error}"));
+            self.valid(&format!("{path}.tls_ca"), read)
+        });
+        let sources = target.source_addresses.iter().enumerate().filter_map(|(n, address)| {
+            let read = address.parse().map_err(|_| format!("`{address}` is no IP address"));
+            self.valid(&format!("{path}.source_addresses[{n}]"), read)
+        });
+        Transport {
+            sources: sources.collect(),
+            authorities: authorities.unwrap_or_default(),
+            reuse: target.connection_reuse.map_or(Reuse::default(), Reuse::from),
+            insecure: target.tls_insecure.unwrap_or(false),
+            ..Transport::default()
         }
     }
 

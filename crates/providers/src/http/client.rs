@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Endpoint, Head, Reader, Stamping,
+    Endpoint, Head, Reader, Reuse, Transport,
     connect::Route,
     connection::{Connection, Exchanged, Stale},
     stream::Primer,
@@ -39,7 +39,8 @@ pub(crate) struct Post(Vec<u8>);
 
 /// What a thread keeps of a client.
 struct Pool {
-    idle: Vec<Connection>,
+    /// With the session that each served last, where that matters.
+    idle: Vec<(Option<u64>, Connection)>,
     /// Bounds the connections being set up: a burst beyond a server's backlog costs a second each.
     connecting: Arc<Semaphore>,
 }
@@ -63,13 +64,13 @@ thread_local! {
 }
 
 impl Client {
-    pub(crate) fn new(endpoint: Endpoint, limits: Limits, stamping: Stamping) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, limits: Limits, transport: Transport) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            route: Route::new(endpoint, stamping),
             limits,
-            _primer: Primer::new(stamping),
+            _primer: Primer::new(transport.stamping),
+            route: Route::new(endpoint, transport),
         }
     }
 
@@ -106,10 +107,11 @@ impl Client {
         head.extend_from_slice(reader.answer().request_id().as_bytes());
         head.extend_from_slice(format!("\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
 
-        if let Some(mut connection) = self.idle().await {
+        let session = self.session_of(reader.answer());
+        if let Some(mut connection) = self.idle(session).await {
             let began = Instant::now();
             match connection.exchange(&head, body, reader, &self.limits).await {
-                Ok(exchanged) => return self.finish(connection, exchanged),
+                Ok(exchanged) => return self.finish(connection, session, exchanged),
                 // It had worked on the request: that is a failure like any other.
                 Err(Stale(error)) if began.elapsed() > RACE => return Err(error),
                 // It closed the connection just then: the one case in which a request is sent again.
@@ -118,14 +120,30 @@ impl Client {
         }
         let mut connection = self.connect(reader.answer()).await?;
         match connection.exchange(&head, body, reader, &self.limits).await {
-            Ok(exchanged) => self.finish(connection, exchanged),
+            Ok(exchanged) => self.finish(connection, session, exchanged),
             Err(Stale(error)) => Err(error),
         }
     }
 
-    fn finish(&self, connection: Connection, exchanged: Exchanged) -> Result<(), ProviderError> {
-        if exchanged.reusable {
-            self.with_pool(|pool| pool.idle.push(connection));
+    /// The session that a connection must have served to serve `answer`'s request; `None` for any.
+    fn session_of(&self, answer: &Answer) -> Option<u64> {
+        (self.route.transport().reuse == Reuse::Session).then_some(answer.sample().session)
+    }
+
+    fn finish(
+        &self,
+        connection: Connection,
+        session: Option<u64>,
+        exchanged: Exchanged,
+    ) -> Result<(), ProviderError> {
+        if exchanged.reusable && self.route.transport().reuse != Reuse::Never {
+            self.with_pool(|pool| {
+                if session.is_some() {
+                    // Nobody says when a session is over.
+                    pool.idle.retain(|(_, connection)| connection.idle() < MOST_IDLE);
+                }
+                pool.idle.push((session, connection));
+            });
         }
         exchanged.result
     }
@@ -134,10 +152,16 @@ impl Client {
         POOLS.with_borrow_mut(|pools| f(pools.entry(self.id).or_default()))
     }
 
-    /// An open connection that is still good.
-    async fn idle(&self) -> Option<Connection> {
+    /// An open connection that is still good, and has served `session` if that matters.
+    async fn idle(&self, session: Option<u64>) -> Option<Connection> {
         loop {
-            let mut connection = self.with_pool(|pool| pool.idle.pop())?;
+            let (_, mut connection) = self.with_pool(|pool| match session {
+                None => pool.idle.pop(),
+                Some(_) => {
+                    let place = pool.idle.iter().position(|(served, _)| *served == session)?;
+                    Some(pool.idle.swap_remove(place))
+                }
+            })?;
             if connection.idle() < MOST_IDLE && connection.is_quiet().await {
                 return Some(connection);
             }

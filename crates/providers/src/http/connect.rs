@@ -8,25 +8,24 @@ use std::{
 };
 
 use bench_core::{Clock, Outcome, ProviderError};
-use rustls_native_certs::load_native_certs;
-use tokio::net::TcpStream;
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
-};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
+#[cfg(unix)]
+use super::connection::LocalStream;
 use super::{
     connection::{Connection, Io},
     endpoint::Endpoint,
-    stamp::Stamping,
     stream::StampedStream,
+    transport::{Sources, Transport},
 };
 
 /// The way to one server: name look-up once, then always the same address.
 #[derive(Debug)]
 pub(super) struct Route {
     endpoint: Endpoint,
-    stamping: Stamping,
+    transport: Transport,
+    sources: Sources,
     /// The address that took the first connection. Later ones never change over in silence.
     address: OnceLock<SocketAddr>,
     tls: OnceLock<Result<Tls, String>>,
@@ -44,8 +43,13 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Route {
-    pub(super) fn new(endpoint: Endpoint, stamping: Stamping) -> Self {
-        Self { endpoint, stamping, address: OnceLock::new(), tls: OnceLock::new() }
+    pub(super) fn new(endpoint: Endpoint, transport: Transport) -> Self {
+        let (address, tls) = (OnceLock::new(), OnceLock::new());
+        Self { endpoint, transport, sources: Sources::default(), address, tls }
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -54,14 +58,23 @@ impl Route {
 
     /// A new connection, ready for a request.
     pub(super) async fn connect(&self, clock: Clock) -> Result<Connection, ProviderError> {
+        #[cfg(unix)]
+        if let Some(socket) = self.endpoint.socket() {
+            let stream = tokio::net::UnixStream::connect(socket).await;
+            let stream = stream.map_err(|error| {
+                let said = format!("{}: {}", self.endpoint, explain(&error));
+                ProviderError::new(outcome_of(&error), said)
+            })?;
+            return Ok(Connection::new(Io::Local(LocalStream { stream, clock })));
+        }
         let stream = self.open().await?;
         // Without it the kernel may hold a small request back for an acknowledgement.
         stream.set_nodelay(true).map_err(|e| self.failed(&e))?;
-        let stream = StampedStream::new(stream, clock, self.stamping);
+        let stream = StampedStream::new(stream, clock, self.transport.stamping);
         if !self.endpoint.is_tls() {
             return Ok(Connection::new(Io::Plain(stream)));
         }
-        let tls = self.tls.get_or_init(|| Tls::for_host(self.endpoint.host()));
+        let tls = self.tls.get_or_init(|| Tls::for_host(self.endpoint.host(), &self.transport));
         let tls = tls.as_ref().map_err(|why| ProviderError::new(Outcome::Tls, why.clone()))?;
         let stream = tls.connector.connect(tls.name.clone(), stream).await;
         let stream = stream.map_err(|error| {
@@ -73,12 +86,12 @@ impl Route {
 
     async fn open(&self) -> Result<TcpStream, ProviderError> {
         if let Some(address) = self.address.get() {
-            return TcpStream::connect(address).await.map_err(|e| self.failed(&e));
+            return self.open_to(*address).await.map_err(|e| self.failed(&e));
         }
         let mut failures = String::new();
         let mut last = None;
         for address in self.look_up().await? {
-            match TcpStream::connect(address).await {
+            match self.open_to(address).await {
                 Ok(stream) => {
                     let _ = self.address.set(address);
                     return Ok(stream);
@@ -94,6 +107,15 @@ impl Route {
             || ProviderError::new(Outcome::Dns, format!("{} has no address", self.endpoint.host())),
             |error| ProviderError::new(outcome_of(&error), failures),
         ))
+    }
+
+    async fn open_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let Some(source) = self.sources.next(&self.transport, address) else {
+            return TcpStream::connect(address).await;
+        };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.bind(source)?;
+        socket.connect(address).await
     }
 
     async fn look_up(&self) -> Result<Vec<SocketAddr>, ProviderError> {
@@ -112,15 +134,9 @@ impl Route {
 }
 
 impl Tls {
-    fn for_host(host: &str) -> Result<Self, String> {
+    fn for_host(host: &str, transport: &Transport) -> Result<Self, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|e| format!("{host}: {e}"))?;
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(load_native_certs().certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Self { connector: TlsConnector::from(Arc::new(transport.tls()?)), name })
     }
 }
 

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use bench_core::{Answer, Limits, Outcome, ProviderError, Stamp};
+use bench_core::{Answer, Clock, Limits, Outcome, ProviderError, Stamp};
 use tokio::{
-    io::{AsyncRead, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::{Instant, sleep_until},
 };
 use tokio_rustls::client::TlsStream;
@@ -58,7 +58,17 @@ pub(super) struct Stale(pub(super) ProviderError);
 #[derive(Debug)]
 pub(super) enum Io {
     Plain(StampedStream),
+    #[cfg(unix)]
+    Local(LocalStream),
     Tls(Box<TlsStream<StampedStream>>),
+}
+
+/// A socket of this machine: the kernel stamps none.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(super) struct LocalStream {
+    pub(super) stream: tokio::net::UnixStream,
+    pub(super) clock: Clock,
 }
 
 /// An open connection, with at most one request on it.
@@ -105,6 +115,11 @@ impl Connection {
                     ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
                     stream.last_stamp()
                 }
+                #[cfg(unix)]
+                Io::Local(stream) => {
+                    ready!(Pin::new(&mut stream.stream).poll_read(cx, &mut buffer))?;
+                    Stamp::of_read(stream.clock.now())
+                }
                 Io::Tls(stream) => {
                     ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
                     // Of the encrypted bytes that completed the record.
@@ -118,6 +133,8 @@ impl Connection {
     async fn write(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
         match &mut self.io {
             Io::Plain(stream) => write_both(stream, head, body).await,
+            #[cfg(unix)]
+            Io::Local(stream) => write_both(&mut stream.stream, head, body).await,
             Io::Tls(stream) => {
                 stream.write_all(head).await?;
                 stream.write_all(body).await?;
@@ -254,7 +271,7 @@ impl Stage {
 }
 
 async fn write_both(
-    stream: &mut StampedStream,
+    stream: &mut (impl AsyncWrite + Unpin),
     mut head: &[u8],
     mut body: &[u8],
 ) -> io::Result<()> {

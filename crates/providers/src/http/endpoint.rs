@@ -1,6 +1,9 @@
 //! Where a server is.
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// An address that is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,22 +23,32 @@ pub struct Endpoint {
     port: u16,
     /// Without a slash at its end; empty for most servers.
     base_path: String,
+    /// A socket of this machine, in place of host and port.
+    socket: Option<PathBuf>,
 }
 
 impl Endpoint {
     /// Reads an address such as `http://localhost:8000`, `localhost:8000`, `:8000` or
     /// `https://api.example.com/openai/v1`. A path that ends in `/v1` is the API's own, not part of the
-    /// base.
+    /// base. `unix:/run/server.sock` is a socket of this machine.
     ///
     /// # Errors
     ///
     /// Tells what is wrong with it.
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         let wrong = |why| EndpointError { url: url.to_owned(), why };
+        if let Some(socket) = url.strip_prefix("unix:") {
+            let socket = socket.strip_prefix("//").unwrap_or(socket);
+            if !socket.starts_with('/') || socket.chars().any(char::is_control) {
+                return Err(wrong("a socket has an absolute path: unix:/run/server.sock"));
+            }
+            let (host, socket) = ("localhost".to_owned(), Some(PathBuf::from(socket)));
+            return Ok(Self { tls: false, host, port: 80, base_path: String::new(), socket });
+        }
         let (tls, rest) = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
-            Some(_) => return Err(wrong("only http and https are known")),
+            Some(_) => return Err(wrong("only http, https and unix are known")),
             None => (false, url),
         };
         let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
@@ -55,7 +68,7 @@ impl Endpoint {
         let port = port.unwrap_or(if tls { 443 } else { 80 });
         let path = path.trim_end_matches('/');
         let base_path = path.strip_suffix("/v1").unwrap_or(path).to_owned();
-        Ok(Self { tls, host: host.to_owned(), port, base_path })
+        Ok(Self { tls, host: host.to_owned(), port, base_path, socket: None })
     }
 
     /// Whether the connection is encrypted.
@@ -73,6 +86,11 @@ impl Endpoint {
         self.port
     }
 
+    /// The socket of this machine that it is, if it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
     /// The path of an API's `path` on this server.
     pub(crate) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.base_path)
@@ -80,6 +98,9 @@ impl Endpoint {
 
     /// The value of the `host` header.
     pub(crate) fn authority(&self) -> String {
+        if self.socket.is_some() {
+            return self.host.clone();
+        }
         let brackets = self.host.contains(':');
         let (open, close) = if brackets { ("[", "]") } else { ("", "") };
         format!("{open}{}{close}:{}", self.host, self.port)
@@ -104,6 +125,9 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 /// The address as a URL.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(socket) = &self.socket {
+            return write!(f, "unix:{}", socket.display());
+        }
         let scheme = if self.tls { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.authority(), self.base_path)
     }
@@ -126,6 +150,8 @@ mod tests {
             ("https://gateway/openai/v1", "https://gateway:443/openai"),
             ("http://[::1]:9000", "http://[::1]:9000"),
             ("[::1]", "http://[::1]:80"),
+            ("unix:/run/server.sock", "unix:/run/server.sock"),
+            ("unix:///run/server.sock", "unix:/run/server.sock"),
         ] {
             assert_eq!(
                 Endpoint::parse(given).map(|e| e.to_string()),
@@ -142,6 +168,8 @@ mod tests {
             "http://",
             "/v1",
             "ftp://x",
+            "unix:server.sock",
+            "unix:/a\nb",
             "http://x:port",
             "http://x:70000",
             "::1",

@@ -12,6 +12,8 @@ pub(crate) struct Head {
     pub(crate) content_type: String,
     /// A compression that was not asked for.
     pub(crate) content_encoding: Option<String>,
+    /// Seconds after which to ask again, as the server says. A date it may say as well is of no use here.
+    pub(crate) retry_after: Option<u32>,
     /// How the end of the body is known.
     pub(super) body: Body,
     /// Whether another request may follow on the connection.
@@ -82,6 +84,7 @@ impl Head {
             status,
             content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
             content_encoding: text("content-encoding").filter(|coding| coding != "identity"),
+            retry_after: text("retry-after").and_then(|seconds| seconds.trim().parse().ok()),
             body,
             keep_alive: keep_alive && stays_open,
         })

@@ -9,9 +9,11 @@ mod endpoint;
 mod head;
 mod stamp;
 mod stream;
+mod transport;
 
 pub(crate) use client::{Client, Method, Post, is_header};
 pub(crate) use connection::Reader;
 pub use endpoint::{Endpoint, EndpointError};
 pub(crate) use head::Head;
 pub use stamp::Stamping;
+pub use transport::{Reuse, Transport};

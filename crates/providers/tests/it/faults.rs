@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_core::{Limits, Outcome, Provider, Readiness};
-use bench_providers::{Config, Endpoint, HttpProvider, Secret, Stamping};
+use bench_providers::{Config, Endpoint, HttpProvider, Secret, Stamping, Transport};
 
 use crate::server::{Play, Player, ask, config};
 
@@ -231,7 +231,11 @@ async fn moments_are_in_order_and_stamped_as_asked() {
         [(Stamping::Kernel, cfg!(target_os = "linux")), (Stamping::Read, false)]
     {
         let player = Player::start(vec![Play::Pieces(pieces.clone())]);
-        let provider = HttpProvider::new(Config { stamping, ..config(&player.url) }).unwrap();
+        let provider = HttpProvider::new(Config {
+            transport: Transport { stamping, ..Transport::default() },
+            ..config(&player.url)
+        })
+        .unwrap();
         // The first answer lets the kernel begin to stamp.
         ask(&provider).await;
         let sample = ask(&provider).await.sample;

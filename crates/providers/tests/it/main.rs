@@ -7,3 +7,4 @@ mod detection;
 mod faults;
 mod replay;
 mod server;
+mod transport;

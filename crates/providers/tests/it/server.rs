@@ -146,6 +146,12 @@ impl Routes {
     }
 }
 
+/// A whole answer of a real server.
+pub(crate) fn played_stream() -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    std::fs::read(folder.join("vllm-0.32.0/02-chat-stream-usage.http")).unwrap()
+}
+
 pub(crate) fn config(url: &str) -> Config {
     Config::new(Endpoint::parse(url).unwrap(), "tiny")
 }

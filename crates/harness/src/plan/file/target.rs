@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use bench_providers::{Api, Engine};
+use bench_providers::{Api, Engine, Reuse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value as Json};
@@ -56,6 +56,18 @@ pub struct TargetFile {
     /// A file that holds the API key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<String>,
+    /// Whether requests take connections that earlier ones left open. `pooled` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_reuse: Option<ReuseName>,
+    /// A file of certificates, PEM: who is trusted to vouch for the server, in place of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ca: Option<String>,
+    /// Believe whoever answers, whatever its certificate. No by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_insecure: Option<bool>,
+    /// Addresses of this machine to connect from, in turn: each has ports of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub source_addresses: Vec<String>,
     /// How long to wait for a server that is not ready. 0s by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_ready: Option<Time>,
@@ -129,6 +141,28 @@ impl<'de> de::Visitor<'de> for PassVisitor {
             }
         }
         Ok(pass)
+    }
+}
+
+/// Whether a request takes a connection that an earlier one left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReuseName {
+    /// Any that is open.
+    Pooled,
+    /// None: each request has a connection of its own.
+    Never,
+    /// That of its own session.
+    Session,
+}
+
+impl From<ReuseName> for Reuse {
+    fn from(name: ReuseName) -> Self {
+        match name {
+            ReuseName::Pooled => Self::Pooled,
+            ReuseName::Never => Self::Never,
+            ReuseName::Session => Self::Session,
+        }
     }
 }
 
