@@ -1,8 +1,8 @@
 //! The record of an answer while it arrives.
 
 use crate::{
-    Arrival, ArrivalKind, Clock, Connect, FinishReason, Moment, Outcome, Request, Sample, Stamp,
-    Usage,
+    Arrival, ArrivalKind, Clock, Connect, FinishReason, Moment, Outcome, Request, Sample,
+    ServerTimes, Stamp, Usage,
 };
 
 /// A tool call, put together from its pieces.
@@ -143,6 +143,11 @@ impl Answer {
     /// The server stated token counts; later ones replace earlier ones.
     pub fn usage(&mut self, usage: Usage) {
         self.sample.usage = Some(usage);
+    }
+
+    /// The server stated how long it took; later statements replace earlier ones.
+    pub fn server_times(&mut self, times: ServerTimes) {
+        self.sample.server = times;
     }
 
     /// The server said why the model stopped.

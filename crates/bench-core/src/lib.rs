@@ -123,7 +123,8 @@ pub use run::{
     Course, EarlyEnd, InOrder, Level, Prepare, Prepared, RunError, Stop, Watch, run, run_course,
 };
 pub use sample::{
-    Arrival, ArrivalKind, Connect, FinishReason, Phase, Sample, Stamp, TokenSource, Usage,
+    Arrival, ArrivalKind, Connect, FinishReason, Phase, Sample, ServerTimes, Stamp, TokenSource,
+    Usage,
 };
 pub use schedule::{
     Arrivals, Cancellation, ConcurrencyRamp, InvalidRate, InvalidRatio, InvalidSeries,

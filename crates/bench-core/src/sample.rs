@@ -122,6 +122,19 @@ pub struct Usage {
     pub cached: Option<u32>,
 }
 
+/// How long the server says that it took for the parts of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerTimes {
+    /// Loading the model, before all else.
+    pub load: Option<Duration>,
+    /// Waiting for a place among the requests that run.
+    pub queue: Option<Duration>,
+    /// Reading the prompt, up to the first token.
+    pub prefill: Option<Duration>,
+    /// Generating the tokens after the first.
+    pub decode: Option<Duration>,
+}
+
 /// Why the model stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -225,6 +238,8 @@ pub struct Sample {
     pub counted_tokens: Option<u32>,
     /// Token counts that the server stated.
     pub usage: Option<Usage>,
+    /// How long the server says that it took.
+    pub server: ServerTimes,
     /// Why the model stopped.
     pub finish: Option<FinishReason>,
     /// Whether the answer is what was expected, where something was.
@@ -256,6 +271,7 @@ impl Sample {
             asked_tokens: None,
             counted_tokens: None,
             usage: None,
+            server: ServerTimes::default(),
             finish: None,
             grade: None,
             text: None,

@@ -32,6 +32,10 @@ impl Progress {
 /// Something that happened in a run. Points are named by their number: 0 for the first one measured.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are samples, and a box for each would cost more"
+)]
 pub enum RunEvent {
     /// A point begins.
     PointBegan {

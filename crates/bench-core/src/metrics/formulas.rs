@@ -1,5 +1,7 @@
 //! Formulas of one request. Each gives `None` where the metric does not exist for it.
 
+use std::time::Duration;
+
 use crate::{Arrival, ArrivalKind, Moment, Sample};
 
 fn from_sent(sample: &Sample, arrival: Option<&Arrival>) -> Option<f64> {
@@ -15,15 +17,46 @@ fn first(sample: &Sample) -> Option<&Arrival> {
     sample.first_generated().filter(|_| sample.streamed)
 }
 
-/// First generated arrival − sent.
+/// First generated arrival − sent − loading the model.
 pub(super) fn ttft_ms(sample: &Sample) -> Option<f64> {
-    from_sent(sample, first(sample))
+    Some(from_sent(sample, first(sample))? - loading_ms(sample))
 }
 
-/// First generated arrival outside the reasoning channel − sent.
+/// First generated arrival outside the reasoning channel − sent − loading the model.
 pub(super) fn ttfo_ms(sample: &Sample) -> Option<f64> {
     let output = sample.generated().find(|a| a.kind != ArrivalKind::Reasoning);
-    from_sent(sample, output.filter(|_| sample.streamed))
+    Some(from_sent(sample, output.filter(|_| sample.streamed))? - loading_ms(sample))
+}
+
+/// What the server says it took to load the model, which is no part of answering; no more than the time
+/// until the answer began.
+fn loading_ms(sample: &Sample) -> f64 {
+    let began = from_sent(sample, sample.first_generated()).unwrap_or(0.0);
+    model_load_ms(sample).unwrap_or(0.0).min(began.max(0.0))
+}
+
+/// Loading the model, as the server says.
+pub(super) fn model_load_ms(sample: &Sample) -> Option<f64> {
+    sample.server.load.map(ms)
+}
+
+/// Waiting in the server's queue, as it says.
+pub(super) fn server_queue_ms(sample: &Sample) -> Option<f64> {
+    sample.server.queue.map(ms)
+}
+
+/// Reading the prompt, as the server says.
+pub(super) fn server_prefill_ms(sample: &Sample) -> Option<f64> {
+    sample.server.prefill.map(ms)
+}
+
+/// Generating what follows the first token, as the server says.
+pub(super) fn server_decode_ms(sample: &Sample) -> Option<f64> {
+    sample.server.decode.map(ms)
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// Second generated arrival − first, unless they came in one read.
@@ -177,6 +210,25 @@ mod tests {
             answer.usage(Usage { prompt: 30, completion, ..Usage::default() });
         }
         answer.take_sample(Outcome::Ok, None)
+    }
+
+    #[test]
+    fn loading_the_model_is_no_part_of_answering() {
+        let mut sample = sample(&[(60, CONTENT, None), (70, CONTENT, None)], None);
+        let load = |ms| Some(Duration::from_millis(ms));
+        sample.server.load = load(20);
+        check(
+            &sample,
+            &[
+                ("ttft", ttft_ms, Some(30.0)),
+                ("ttfo", ttfo_ms, Some(30.0)),
+                ("e2e", e2e_ms, Some(60.0)),
+                ("load", model_load_ms, Some(20.0)),
+            ],
+        );
+        // A server that says more than there was.
+        sample.server.load = load(90);
+        check(&sample, &[("ttft", ttft_ms, Some(0.0))]);
     }
 
     type Row = (&'static str, fn(&Sample) -> Option<f64>, Option<f64>);

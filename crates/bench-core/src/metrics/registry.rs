@@ -79,14 +79,15 @@ pub fn metric(id: &str) -> Option<&'static Metric> {
     REGISTRY.iter().find(|m| m.id == id)
 }
 
-static REGISTRY: [Metric; 36] = [
+static REGISTRY: [Metric; 40] = [
     Metric {
         id: "ttft_ms",
         title: "Time to first token",
         unit: "ms",
         better: Better::Lower,
         definition: "first event that carries content, reasoning or a tool call, minus sent. Role-only, \
-                     empty and usage events do not count; connection set-up is not in it",
+                     empty and usage events do not count; connection set-up is not in it, nor what the server says \
+                     it took to load the model",
         elsewhere: &[("AIPerf", "time_to_first_token (with connection set-up)"), ("vLLM", "ttft")],
         source: Source::Request(formulas::ttft_ms),
     },
@@ -194,6 +195,46 @@ static REGISTRY: [Metric; 36] = [
         definition: "name look-up, TCP and TLS, of requests that needed a new connection",
         elsewhere: &[("AIPerf", "http_req_connecting")],
         source: Source::Request(formulas::connect_ms),
+    },
+    Metric {
+        id: "model_load_ms",
+        title: "Loading of the model",
+        unit: "ms",
+        better: Better::Lower,
+        definition: "as the server says of each request; left out of the time to first token",
+        elsewhere: &[("Ollama", "load_duration")],
+        source: Source::Request(formulas::model_load_ms),
+    },
+    Metric {
+        id: "server_queue_ms",
+        title: "Queue of the server",
+        unit: "ms",
+        better: Better::Lower,
+        definition: "waiting for a place among the requests that run, as the server says of each",
+        elsewhere: &[("vLLM", "queue_time_ms"), ("SGLang", "queue_time")],
+        source: Source::Request(formulas::server_queue_ms),
+    },
+    Metric {
+        id: "server_prefill_ms",
+        title: "Prefill on the server",
+        unit: "ms",
+        better: Better::Lower,
+        definition: "reading the prompt up to the first token, as the server says of each request",
+        elsewhere: &[("llama.cpp", "prompt_ms"), ("Ollama", "prompt_eval_duration")],
+        source: Source::Request(formulas::server_prefill_ms),
+    },
+    Metric {
+        id: "server_decode_ms",
+        title: "Decode on the server",
+        unit: "ms",
+        better: Better::Lower,
+        definition: "generating the tokens after the prompt, as the server says of each request",
+        elsewhere: &[
+            ("llama.cpp", "predicted_ms"),
+            ("Ollama", "eval_duration"),
+            ("vLLM", "generation_time_ms"),
+        ],
+        source: Source::Request(formulas::server_decode_ms),
     },
     Metric {
         id: "tps_user",

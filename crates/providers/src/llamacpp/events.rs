@@ -1,6 +1,8 @@
 //! The JSON of `/completion`, and what makes arrivals of it.
 
-use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, Stamp, Usage};
+use std::time::Duration;
+
+use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, ServerTimes, Stamp, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -30,8 +32,19 @@ struct Message<'a> {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Timings {
+pub(crate) struct Timings {
     cache_n: Option<u32>,
+    prompt_ms: Option<f64>,
+    predicted_ms: Option<f64>,
+}
+
+impl Timings {
+    /// What they say of how long the parts of the answer took.
+    pub(crate) fn server_times(self) -> ServerTimes {
+        let time = |ms: Option<f64>| Duration::try_from_secs_f64(ms? / 1e3).ok();
+        let (prefill, decode) = (time(self.prompt_ms), time(self.predicted_ms));
+        ServerTimes { prefill, decode, ..ServerTimes::default() }
+    }
 }
 
 /// Reads the answers of `/completion`.
@@ -64,6 +77,9 @@ impl Events for CompletionEvents {
             let tokens = std::mem::take(&mut self.pending);
             let tokens = (tokens > 0).then_some(tokens);
             answer.generated(stamp, ArrivalKind::Content, &message.content, tokens);
+        }
+        if let Some(timings) = message.timings {
+            answer.server_times(timings.server_times());
         }
         if message.stop {
             answer.usage(Usage {

@@ -3,7 +3,7 @@
 //! A stream of `/completion` ends with an event that says `stop`, not with `[DONE]`; comments keep the
 //! connection alive meanwhile. Wire facts: the captures under `tests/data/llama.cpp-*`.
 
-mod events;
+pub(crate) mod events;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,8 @@
 //! The JSON of `/api/chat` and `/api/generate`, and what makes arrivals of it.
 
-use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, Stamp, Usage};
+use std::time::Duration;
+
+use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, ServerTimes, Stamp, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -27,6 +29,10 @@ struct Line<'a> {
     done_reason: Text<'a>,
     prompt_eval_count: u32,
     eval_count: u32,
+    /// Nanoseconds, as all durations; what is zero is left out.
+    load_duration: u64,
+    prompt_eval_duration: u64,
+    eval_duration: u64,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }
@@ -101,6 +107,12 @@ impl Events for NativeEvents {
                 prompt: line.prompt_eval_count,
                 completion: line.eval_count,
                 ..Usage::default()
+            });
+            answer.server_times(ServerTimes {
+                load: Some(Duration::from_nanos(line.load_duration)),
+                queue: None,
+                prefill: Some(Duration::from_nanos(line.prompt_eval_duration)),
+                decode: Some(Duration::from_nanos(line.eval_duration)),
             });
             answer.finish(FinishReason::from(&*line.done_reason));
             self.done = true;

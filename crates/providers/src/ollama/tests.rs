@@ -28,6 +28,14 @@ fn an_answer_ends_with_the_line_that_says_so() {
 }
 
 #[test]
+fn loading_the_model_is_told_apart() {
+    let server = lines(&[HELLO, DONE]).sample.server;
+    let ns = |time: Option<std::time::Duration>| time.map(|time| time.as_nanos());
+    let times = [server.load, server.queue, server.prefill, server.decode].map(ns);
+    assert_eq!(times, [Some(100), None, Some(200), Some(500)]);
+}
+
+#[test]
 fn a_prompt_that_was_cached_has_no_count() {
     let cached = DONE.replace(r#""prompt_eval_count":7,"prompt_eval_duration":200,"#, "");
     let Played { sample, .. } = lines(&[HELLO, &cached]);

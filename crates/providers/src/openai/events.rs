@@ -1,6 +1,8 @@
 //! The JSON of chat and completions, borrowed from the bytes as they came, and what makes arrivals of it.
 
-use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, Stamp, Usage};
+use std::time::Duration;
+
+use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, ServerTimes, Stamp, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -8,6 +10,7 @@ use crate::{
     dialect::Events,
     framing::Event,
     json::{self, Count, Few, Text},
+    llamacpp::events::Timings,
     said,
 };
 
@@ -18,6 +21,10 @@ struct Message<'a> {
     #[serde(borrow)]
     choices: Few<Choice<'a>>,
     usage: Option<WireUsage>,
+    /// llama.cpp's.
+    timings: Option<Timings>,
+    /// vLLM's, where it is told to say them.
+    metrics: Option<WireMetrics>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     /// `error` in vLLM's older error objects, which have their message beside it.
@@ -85,6 +92,24 @@ struct WireUsage {
     completion_tokens_details: Option<CompletionDetails>,
     /// SGLang's place for it.
     reasoning_tokens: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireMetrics {
+    time_to_first_token_ms: Option<f64>,
+    generation_time_ms: Option<f64>,
+    queue_time_ms: Option<f64>,
+}
+
+impl From<WireMetrics> for ServerTimes {
+    fn from(metrics: WireMetrics) -> Self {
+        let time = |ms: Option<f64>| Duration::try_from_secs_f64(ms? / 1e3).ok();
+        let queue = time(metrics.queue_time_ms);
+        let first = time(metrics.time_to_first_token_ms);
+        let prefill = first.map(|first| first.saturating_sub(queue.unwrap_or_default()));
+        Self { load: None, queue, prefill, decode: time(metrics.generation_time_ms) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -239,6 +264,10 @@ impl ChatEvents {
     }
 
     fn usage(&mut self, answer: &mut Answer, message: &Message<'_>) {
+        let times = message.timings.map(Timings::server_times);
+        if let Some(times) = times.or(message.metrics.map(ServerTimes::from)) {
+            answer.server_times(times);
+        }
         let Some(stated) = message.usage.filter(|u| u.completion_tokens.is_some()) else { return };
         let mut usage = Usage::from(stated);
         let is_final = message.choices.first.is_none();

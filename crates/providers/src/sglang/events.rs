@@ -1,6 +1,8 @@
 //! The JSON of `/generate`, and what makes arrivals of it.
 
-use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, Stamp, Usage};
+use std::time::Duration;
+
+use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, ServerTimes, Stamp, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -33,6 +35,23 @@ struct MetaInfo<'a> {
     completion_tokens: u32,
     cached_tokens: Option<u32>,
     reasoning_tokens: Option<u32>,
+    /// Seconds.
+    queue_time: Option<f64>,
+    first_token_latency: Option<f64>,
+    e2e_latency: Option<f64>,
+}
+
+impl MetaInfo<'_> {
+    /// What it says of how long the parts of the answer took.
+    fn server_times(&self) -> ServerTimes {
+        let time = |seconds: Option<f64>| Duration::try_from_secs_f64(seconds?).ok();
+        let queue = time(self.queue_time);
+        let first = time(self.first_token_latency);
+        let decode =
+            time(self.e2e_latency).zip(first).map(|(all, first)| all.saturating_sub(first));
+        let prefill = first.map(|first| first.saturating_sub(queue.unwrap_or_default()));
+        ServerTimes { load: None, queue, prefill, decode }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +137,9 @@ impl GenerateEvents {
                 reasoning: meta.reasoning_tokens,
                 cached: meta.cached_tokens,
             });
+        }
+        if meta.queue_time.is_some() {
+            answer.server_times(meta.server_times());
         }
         match meta.finish_reason {
             Some(finish) if &*finish.kind == "abort" => {

@@ -82,6 +82,17 @@ fn line(case: &Case, Got { sample, text, tool_calls }: &Got) -> String {
             false => format!("tokens {tokens:?}"),
         });
     }
+    let times = sample.server;
+    for (what, time) in [
+        ("load", times.load),
+        ("queue", times.queue),
+        ("prefill", times.prefill),
+        ("decode", times.decode),
+    ] {
+        if let Some(time) = time {
+            say(format!("{what} {:.3} ms", time.as_secs_f64() * 1e3));
+        }
+    }
     if let Some(finish) = &sample.finish {
         say(format!("finish {}", finish.as_str()));
     }

@@ -23,7 +23,8 @@ pub use reading::ReadingLine;
 pub use repeated::{EstimateLine, RepeatedLine};
 pub use run::{AnchorLine, RunFile};
 pub use sample::{
-    ArrivalKindLine, ArrivalLines, ConnectLine, MalformedSample, SampleLine, UsageLine,
+    ArrivalKindLine, ArrivalLines, ConnectLine, MalformedSample, SampleLine, ServerTimesLine,
+    UsageLine,
 };
 pub use summary::{
     DriftLine, ErrorLine, FactsLine, GoalLine, MetricLine, PointSummary, ReasonLine, State,

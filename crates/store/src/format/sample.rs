@@ -11,8 +11,11 @@
 //!
 //! What is not known is absent.
 
+use std::time::Duration;
+
 use bench_core::{
-    Arrival, ArrivalKind, Connect, FinishReason, Grade, Moment, Sample, UnknownOutcome, Usage,
+    Arrival, ArrivalKind, Connect, FinishReason, Grade, Moment, Sample, ServerTimes,
+    UnknownOutcome, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +73,9 @@ pub struct SampleLine {
     /// Token counts that the server stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageLine>,
+    /// How long the server says that it took.
+    #[serde(default, skip_serializing_if = "ServerTimesLine::is_empty")]
+    pub server: ServerTimesLine,
     /// Why the model stopped, in the server's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<String>,
@@ -88,6 +94,52 @@ pub struct ConnectLine {
     pub began_ns: u64,
     /// When the connection could carry a request.
     pub done_ns: u64,
+}
+
+/// How long the server says that it took for the parts of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerTimesLine {
+    /// Loading the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_ns: Option<u64>,
+    /// Waiting for a place among the requests that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_ns: Option<u64>,
+    /// Reading the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_ns: Option<u64>,
+    /// Generating the tokens after the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_ns: Option<u64>,
+}
+
+impl ServerTimesLine {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<ServerTimes> for ServerTimesLine {
+    fn from(times: ServerTimes) -> Self {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            load_ns: times.load.map(ns),
+            queue_ns: times.queue.map(ns),
+            prefill_ns: times.prefill.map(ns),
+            decode_ns: times.decode.map(ns),
+        }
+    }
+}
+
+impl From<ServerTimesLine> for ServerTimes {
+    fn from(line: ServerTimesLine) -> Self {
+        Self {
+            load: line.load_ns.map(Duration::from_nanos),
+            queue: line.queue_ns.map(Duration::from_nanos),
+            prefill: line.prefill_ns.map(Duration::from_nanos),
+            decode: line.decode_ns.map(Duration::from_nanos),
+        }
+    }
 }
 
 /// Token counts that the server stated.
@@ -210,6 +262,7 @@ impl From<&Sample> for SampleLine {
                 reasoning: usage.reasoning,
                 cached: usage.cached,
             }),
+            server: sample.server.into(),
             finish: sample.finish.as_ref().map(|finish| finish.as_str().to_owned()),
             correct: sample.grade.map(|grade| grade.correct),
             text: sample.text.clone(),
@@ -278,6 +331,7 @@ impl TryFrom<SampleLine> for Sample {
                 reasoning: usage.reasoning,
                 cached: usage.cached,
             }),
+            server: line.server.into(),
             finish: line.finish.as_deref().map(FinishReason::from),
             grade: line.correct.map(|correct| Grade { correct }),
             text: line.text,

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use bench_core::{
     Arrival, ArrivalKind, Connect, FinishReason, Grade, Moment, Outcome, Phase, Reading, Sample,
-    Usage,
+    ServerTimes, Usage,
 };
 use bench_store::{ReadingLine, SampleLine};
 use proptest::{
@@ -41,6 +43,16 @@ fn usage() -> impl Strategy<Value = Usage> {
     )
 }
 
+fn server_times() -> impl Strategy<Value = ServerTimes> {
+    let time = || option::of(any::<u64>().prop_map(Duration::from_nanos));
+    (time(), time(), time(), time()).prop_map(|(load, queue, prefill, decode)| ServerTimes {
+        load,
+        queue,
+        prefill,
+        decode,
+    })
+}
+
 fn finish() -> impl Strategy<Value = FinishReason> {
     select(vec!["stop", "length", "tool_calls", "content_filter", ""]).prop_map(FinishReason::from)
 }
@@ -55,7 +67,7 @@ fn sample() -> impl Strategy<Value = Sample> {
     let moments =
         (moment(), connect, option::of(moment()), option::of(moment()), option::of(moment()));
     let counts = (option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<u32>()));
-    let end = (outcome(), text(), option::of(usage()), option::of(finish()));
+    let end = (outcome(), text(), option::of(usage()), server_times(), option::of(finish()));
     let arrivals = prop::collection::vec(arrival(), 0..6);
     let said = (any::<String>(), option::of(any::<bool>()), text(), any::<bool>());
     (place, moments, counts, end, arrivals, said).prop_map(
@@ -63,7 +75,7 @@ fn sample() -> impl Strategy<Value = Sample> {
             let (point, warm_up, number, session, turn) = place;
             let (due, connect, sent, headers, done) = moments;
             let (input_tokens, asked_tokens, counted_tokens) = counts;
-            let (outcome, error, usage, finish) = end;
+            let (outcome, error, usage, server, finish) = end;
             let (request_id, correct, text, streamed) = said;
             Sample {
                 request_id,
@@ -85,6 +97,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 asked_tokens,
                 counted_tokens,
                 usage,
+                server,
                 finish,
                 grade: correct.map(|correct| Grade { correct }),
                 text,
