@@ -30,6 +30,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "labels": asked.labels,
         "gpus": asked.gpus,
         "url": target.endpoint.to_string(),
+        "replicas": asked.replicas.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "model": target.model,
         "engine": target.info.engine,
         "dialect": target.engine.to_string(),

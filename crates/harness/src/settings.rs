@@ -123,6 +123,8 @@ pub struct TargetSettings {
     pub labels: BTreeMap<String, String>,
     /// Where it is.
     pub server: Server,
+    /// Other addresses of the same server.
+    pub replicas: Vec<Endpoint>,
     /// Which model; the only one it has if `None`.
     pub model: Option<String>,
     /// Which kind of server it is; found out if `None`.
@@ -161,6 +163,7 @@ impl TargetSettings {
             pass: None,
             labels: BTreeMap::new(),
             server,
+            replicas: Vec::new(),
             model: None,
             engine: None,
             api: Api::default(),

@@ -70,6 +70,9 @@ impl Target {
             ));
         }
         let model = choose_model(target, &endpoint, &info)?;
+        for replica in &target.replicas {
+            check_replica(target, settings, replica, engine, &model).await?;
+        }
         let name = String::new();
         let mut found = Self { name, endpoint, info, engine, api, model, notes, simulator };
         found.name = found.name_by(target);
@@ -158,6 +161,7 @@ fn choose_api(target: &TargetSettings, engine: Engine, notes: &mut Vec<String>) 
 /// The part of the configuration that does not depend on the server.
 fn config(target: &TargetSettings, settings: &Settings, endpoint: &Endpoint) -> Config {
     Config {
+        replicas: target.replicas.clone(),
         path: target.path.clone(),
         streaming: target.streaming,
         extra_body: target.extra_body.clone(),
@@ -224,6 +228,23 @@ async fn describe(
             Err(_) => sleep(Duration::from_millis(200)).await,
         }
     }
+}
+
+/// That a replica is there, and the same kind of server with the same model.
+async fn check_replica(
+    target: &TargetSettings,
+    settings: &Settings,
+    replica: &Endpoint,
+    engine: Engine,
+    model: &str,
+) -> Result<(), Failure> {
+    let (other, info) = describe(target, settings, replica).await?;
+    if other != engine {
+        let what = format!("{replica} is no replica: it is {other}, not {engine}");
+        return Err(Failure::new(Code::Setting, what));
+    }
+    let same = TargetSettings { model: Some(model.to_owned()), ..target.clone() };
+    choose_model(&same, replica, &info).map(|_| ())
 }
 
 /// Whether waiting may help.

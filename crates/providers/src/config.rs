@@ -157,6 +157,8 @@ named!(Engine, Api);
 pub struct Config {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Other addresses of the same server: sessions go to each in turn.
+    pub replicas: Vec<Endpoint>,
     /// Which kind of server it is.
     pub engine: Engine,
     /// The model to ask for.
@@ -191,6 +193,7 @@ impl Config {
     pub fn new(endpoint: Endpoint, model: impl Into<String>) -> Self {
         Self {
             endpoint,
+            replicas: Vec::new(),
             engine: Engine::default(),
             model: model.into(),
             api: Api::default(),

@@ -7,7 +7,7 @@ use bench_core::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Config, ConfigError, Engine, Secret,
+    Config, ConfigError, Endpoint, Engine, Secret,
     dialect::Dialect,
     http::{Client, Post, is_header},
     inquiry::Inquiry,
@@ -22,6 +22,8 @@ pub struct HttpProvider {
     dialect: &'static dyn Dialect,
     inquiry: Inquiry,
     post: Post,
+    /// The ways to the other replicas.
+    others: Vec<(Client, Post)>,
     config: Config,
 }
 
@@ -59,15 +61,21 @@ impl HttpProvider {
             return Err(ConfigError::Path(path));
         }
         headers.extend(dialect.headers().iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        let client = Client::new(config.endpoint.clone(), config.limits, config.transport.clone());
         let mut sent = headers.clone();
         let accept = match config.streaming {
             true => dialect.framing(api).media_type(),
             false => "application/json",
         };
         sent.push(("accept".to_owned(), accept.to_owned()));
-        let post = client.prepare(&path, &sent);
-        Ok(Self { dialect, inquiry: Inquiry::new(client, headers, secrets), post, config })
+        let way = |endpoint: &Endpoint| {
+            let client = Client::new(endpoint.clone(), config.limits, config.transport.clone());
+            let post = client.prepare(&path, &sent);
+            (client, post)
+        };
+        let (client, post) = way(&config.endpoint);
+        let others = config.replicas.iter().map(way).collect();
+        let inquiry = Inquiry::new(client, headers, secrets);
+        Ok(Self { dialect, inquiry, post, others, config })
     }
 
     /// Where requests go.
@@ -106,9 +114,20 @@ impl HttpProvider {
         answer: &mut Answer,
         pieces: &mut Vec<Piece>,
     ) -> Result<(), ProviderError> {
+        let (client, post) = self.way(answer);
         let mut recorder = Recorder { reader: self.reader(answer), pieces, kept: 0 };
-        let sent = self.inquiry.client().post(&self.post, &request.body, &mut recorder).await;
+        let sent = client.post(post, &request.body, &mut recorder).await;
         sent.map_err(|error| self.inquiry.without_secrets(error))
+    }
+
+    /// The way of `answer`'s request: sessions go to each replica in turn, their turns to the same.
+    fn way(&self, answer: &Answer) -> (&Client, &Post) {
+        let replicas = 1 + self.others.len() as u64;
+        let turn = usize::try_from(answer.sample().session % replicas).unwrap_or(0);
+        match turn.checked_sub(1).and_then(|other| self.others.get(other)) {
+            Some((client, post)) => (client, post),
+            None => (self.inquiry.client(), &self.post),
+        }
     }
 
     fn reader<'a>(&self, answer: &'a mut Answer) -> AnswerReader<'a> {
@@ -197,8 +216,9 @@ impl Provider for HttpProvider {
     }
 
     async fn send(&self, request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
+        let (client, post) = self.way(answer);
         let mut reader = self.reader(answer);
-        let sent = self.inquiry.client().post(&self.post, &request.body, &mut reader).await;
+        let sent = client.post(post, &request.body, &mut reader).await;
         sent.map_err(|error| self.inquiry.without_secrets(error))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     program::Place,
-    server::{Answer, Request, Server, document, models, refusal},
+    server::{Answer, Request, Server, document, models, refusal, whole},
 };
 
 /// A server that speaks as Ollama does, and always says two tokens.
@@ -93,4 +93,25 @@ fn a_server_without_the_usual_api_is_measured_by_its_own() {
     // Whoever asks for an API gets that, or nothing.
     let ended = place.run(&format!("-u {} -n 5 --engine triton", server.url)).exits(2);
     assert!(ended.stderr.contains("triton has no API `chat`: it has generate"), "{}", ended.stderr);
+}
+
+#[test]
+fn replicas_share_the_sessions_and_must_be_alike() {
+    let servers =
+        [(); 2].map(|()| Server::completing(|request, to| write!(to, "{}", whole(request))));
+    let place = Place::new();
+    let words = format!("-u {} --replica {} -n 20 -c 2", servers[0].url, servers[1].url);
+    place.run(&format!("{words} --warmup-request-count 0")).measures();
+    assert_eq!(place.point().outcomes["ok"], 20);
+    assert_eq!(servers.each_ref().map(|server| server.completions().len()), [10, 10]);
+    let run = place.run_directory().read_run().unwrap();
+    let recorded = &run.environment["targets"][0]["replicas"];
+    assert_eq!(recorded, &json!([servers[1].url]));
+
+    let other = ollama();
+    let words = format!("-u {} --replica {} -n 20", servers[0].url, other.url);
+    let ended = Place::new().run(&words).exits(2);
+    assert!(ended.stderr.contains("it is ollama, not openai"), "{}", ended.stderr);
+    let words = format!("-u {} --replica http://127.0.0.1:1 -n 20", servers[0].url);
+    Place::new().run(&words).exits(5);
 }

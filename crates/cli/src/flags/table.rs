@@ -1,8 +1,8 @@
 //! Every key of a plan, and its flag.
 
 use bench_harness::plan::{
-    Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep, Time,
-    Tokens, Value, names_variable,
+    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep,
+    Time, Tokens, Value, names_variable,
 };
 
 use crate::values;
@@ -290,6 +290,8 @@ pub(crate) const FLAGS: &[Flag] = &[
     server("target.url", "url", "URL", Kind::Text(any),
         "The server's address [default: look at this machine's well-known ports]")
         .short('u').or(&["base-url"]).also(&["api-base"]),
+    server("target.replicas", "replica", "URL", Kind::Each(value::<Address>),
+        "Another address of the same server: sessions go to each in turn; repeatable"),
     server("targets", "target", "NAME=URL,...", Kind::Target,
         "A server to compare, with what is its own: `vllm=http://localhost:8000,model=m,gpus=1`; other \
          keys are labels; repeatable"),

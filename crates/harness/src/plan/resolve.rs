@@ -142,6 +142,7 @@ impl Resolver<'_> {
             pass: None,
             labels: target.labels.0.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
             server: self.server(path, target),
+            replicas: target.replicas.iter().map(|url| url.endpoint().clone()).collect(),
             model: target.model.clone(),
             engine: target.engine.map(Engine::from),
             api: target.endpoint_type.map_or(Api::default(), Api::from),

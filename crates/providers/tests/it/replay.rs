@@ -52,7 +52,13 @@ fn cases(server: &str) -> Vec<Case> {
 }
 
 async fn play(engine: Engine, case: &Case) -> Got {
-    let player = Player::start(vec![Play::ThenClose(case.wire.clone())]);
+    play_in(engine, case, case.wire.len()).await
+}
+
+/// The same with its bytes in pieces of this size, each read on its own.
+async fn play_in(engine: Engine, case: &Case, size: usize) -> Got {
+    let pieces = case.wire.chunks(size).map(<[u8]>::to_vec).collect();
+    let player = Player::start(vec![Play::PiecesThenClose(pieces)]);
     let mut config = config(&player.url);
     (config.engine, config.api, config.streaming) = (engine, case.api, case.streaming);
     ask(&HttpProvider::new(config).unwrap()).await
@@ -239,4 +245,21 @@ async fn llamacpp() {
 async fn others() {
     replay("llama-cpp-python-0.3.36", Engine::OpenAi).await;
     replay("transformers-5.19.0", Engine::OpenAi).await;
+}
+
+#[tokio::test]
+async fn the_record_is_the_same_however_the_bytes_arrive() {
+    for (server, engine) in [
+        ("vllm-0.32.0", Engine::Vllm),
+        ("sglang-0.5.23", Engine::Sglang),
+        ("llama.cpp-0.5.0-dev", Engine::LlamaCpp),
+    ] {
+        for case in cases(server).iter().filter(|case| case.streaming).step_by(3) {
+            let whole = line(case, &play(engine, case).await);
+            for size in [1_200, 97] {
+                let cut = line(case, &play_in(engine, case, size).await);
+                assert_eq!(cut, whole, "in pieces of {size}");
+            }
+        }
+    }
 }

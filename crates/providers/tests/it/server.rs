@@ -16,6 +16,8 @@ use bench_providers::{Config, Endpoint, HttpProvider};
 pub(crate) enum Play {
     /// Write these pieces, with a pause between them, and go on with the next request.
     Pieces(Vec<Vec<u8>>),
+    /// Write these pieces, with a pause between them, and close.
+    PiecesThenClose(Vec<Vec<u8>>),
     /// Write these bytes and close.
     ThenClose(Vec<u8>),
     /// Write these bytes and reset the connection.
@@ -64,12 +66,15 @@ fn serve(mut stream: TcpStream, play: &Play, seen: &Mutex<Vec<String>>) {
     while let Some(request) = read_request(&mut reader) {
         seen.lock().unwrap().push(request);
         match play {
-            Play::Pieces(pieces) => {
+            Play::Pieces(pieces) | Play::PiecesThenClose(pieces) => {
                 for piece in pieces {
                     if stream.write_all(piece).is_err() {
                         return;
                     }
                     pause();
+                }
+                if matches!(play, Play::PiecesThenClose(_)) {
+                    return;
                 }
             }
             Play::ThenClose(bytes) => return stream.write_all(bytes).unwrap(),
@@ -164,11 +169,15 @@ pub(crate) struct Got {
 }
 
 pub(crate) async fn ask(provider: &HttpProvider) -> Got {
+    ask_in(provider, 0).await
+}
+
+pub(crate) async fn ask_in(provider: &HttpProvider, session: u64) -> Got {
     let clock = Clock::start();
     let mut answer = Answer::new(clock);
     let request: Request = provider.encode(&Prompt::user("hi").with_output_tokens(24)).unwrap();
     let mut sample = Sample::due(Moment::default());
-    sample.request_id = "TEST-0m-7.0".to_owned();
+    (sample.request_id, sample.session) = ("TEST-0m-7.0".to_owned(), session);
     answer.begin(sample, &request);
     let sent = provider.send(&request, &mut answer).await;
     let (outcome, error) = match sent {

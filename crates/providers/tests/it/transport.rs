@@ -7,9 +7,9 @@ use std::{
 };
 
 use bench_core::Outcome;
-use bench_providers::{Config, HttpProvider, Reuse, Transport};
+use bench_providers::{Config, Endpoint, HttpProvider, Reuse, Transport};
 
-use crate::server::{Play, Player, ask, config, played_stream};
+use crate::server::{Play, Player, ask, ask_in, config, played_stream};
 
 /// How many connections so many requests of one session take.
 async fn connections(reuse: Reuse, requests: usize) -> usize {
@@ -57,6 +57,23 @@ async fn connections_come_from_each_address_in_turn() {
         .map(|address| address.parse().unwrap())
         .collect();
     assert_eq!(seen.join().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn sessions_go_to_each_replica_in_turn() {
+    let players = [(); 3].map(|()| Player::start(vec![Play::Pieces(vec![played_stream()])]));
+    let replicas = players[1..].iter().map(|player| Endpoint::parse(&player.url).unwrap());
+    let replicas = replicas.collect();
+    let provider = HttpProvider::new(Config { replicas, ..config(&players[0].url) }).unwrap();
+    for session in [0, 1, 2, 3, 4, 4, 4] {
+        assert_eq!(ask_in(&provider, session).await.sample.outcome, Outcome::Ok);
+    }
+    let asked = players.each_ref().map(|player| player.requests.lock().unwrap().len());
+    assert_eq!(asked, [2, 4, 1], "the turns of a session go to one");
+    let hosts = players.each_ref().map(|player| player.requests.lock().unwrap()[0].clone());
+    for (host, player) in hosts.iter().zip(&players) {
+        assert!(host.contains(player.url.trim_start_matches("http://")), "{host}");
+    }
 }
 
 /// An address that this machine does not have.

@@ -22,6 +22,9 @@ pub struct TargetFile {
     /// Its address. Without one, this machine's well-known ports are looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Address>,
+    /// Other addresses of the same server: sessions go to each in turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<Address>,
     /// Measure the built-in simulator: `true`, or how it behaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<Simulate>,
