@@ -306,9 +306,10 @@ impl Sample {
         (chunks > 0).then_some((chunks, TokenSource::Chunks))
     }
 
-    /// Input tokens: the server's count, else ours.
+    /// Input tokens: the server's count, else ours. A server that says none has not counted: Ollama leaves out
+    /// what it had cached.
     pub fn prompt_tokens(&self) -> Option<u32> {
-        self.usage.map(|u| u.prompt).or(self.input_tokens)
+        self.usage.map(|u| u.prompt).filter(|tokens| *tokens > 0).or(self.input_tokens)
     }
 
     /// Whether each generated event is known to be one token: their number is the server's count.

@@ -213,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn a_prompt_of_no_tokens_was_not_counted() {
+        let mut sample = sample(&[(60, CONTENT, None)], Some(1));
+        sample.input_tokens = Some(7);
+        check(&sample, &[("isl", isl, Some(30.0))]);
+        sample.usage = Some(Usage { prompt: 0, completion: 1, ..Usage::default() });
+        check(&sample, &[("isl", isl, Some(7.0))]);
+    }
+
+    #[test]
     fn loading_the_model_is_no_part_of_answering() {
         let mut sample = sample(&[(60, CONTENT, None), (70, CONTENT, None)], None);
         let load = |ms| Some(Duration::from_millis(ms));
