@@ -213,7 +213,9 @@ impl ChatEvents {
             return Some(choice.token_ids.0);
         }
         let total = message.usage?.completion_tokens?;
-        self.pending += total.saturating_sub(self.tokens_so_far);
+        // A total may fall and grow again as it likes.
+        let grown = total.saturating_sub(self.tokens_so_far);
+        self.pending = self.pending.saturating_add(grown);
         self.tokens_so_far = total;
         // Several choices share one total.
         let alone = message.choices.is_one() && choice.index == 0;

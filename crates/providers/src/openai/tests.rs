@@ -236,3 +236,14 @@ fn what_cannot_be_sent_is_refused_before() {
         assert_eq!(HttpProvider::new(config).unwrap_err(), error);
     }
 }
+
+#[test]
+fn a_total_that_falls_and_grows_again_counts_what_it_can() {
+    let total = |tokens: u32| {
+        format!(r#"{{"choices":[{{"delta":{{}}}}],"usage":{{"completion_tokens":{tokens}}}}}"#)
+    };
+    let (most, least) = (total(u32::MAX), total(0));
+    let Played { result, sample, .. } = events(&[&most, &least, &most, HELLO, STOP, DONE]);
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(sample.generated().count(), 1);
+}
