@@ -55,6 +55,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// Items of a list. An item takes up to a hundred times the memory of the three bytes that it may be: an event
+/// of many would take more than the bound of events allows.
+const MOST_ITEMS: usize = 256;
+
 /// A list, or null, which is empty. Nearly all have one item, which needs no allocation.
 #[derive(Debug)]
 pub(crate) struct Few<T> {
@@ -96,6 +100,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Few<T>, A::Error> {
                 let mut few = Few { first: list.next_element()?, rest: Vec::new() };
                 while let Some(item) = list.next_element()? {
+                    if few.rest.len() + 1 == MOST_ITEMS {
+                        let said = format!("a list of more than {MOST_ITEMS} items");
+                        return Err(A::Error::custom(said));
+                    }
                     few.rest.push(item);
                 }
                 Ok(few)
@@ -132,5 +140,18 @@ impl<'de> Deserialize<'de> for Count {
             }
         }
         deserializer.deserialize_any(Length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_a_bound() {
+        let list = |items| format!("[{}1]", "1,".repeat(items - 1));
+        let few: Few<u8> = read(list(MOST_ITEMS).as_bytes()).unwrap();
+        assert_eq!(few.iter().count(), MOST_ITEMS);
+        assert!(read::<Few<u8>>(list(MOST_ITEMS + 1).as_bytes()).is_err());
     }
 }

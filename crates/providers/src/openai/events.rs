@@ -63,7 +63,7 @@ struct Delta<'a> {
     #[serde(borrow)]
     refusal: Text<'a>,
     #[serde(borrow)]
-    tool_calls: Option<Vec<ToolCall<'a>>>,
+    tool_calls: Few<ToolCall<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -246,7 +246,7 @@ impl ChatEvents {
         for (kind, text) in channels.iter().filter(|(_, text)| !text.is_empty()) {
             answer.generated(stamp, *kind, text, tokens.filter(|_| !several));
         }
-        for call in delta.tool_calls.iter().flatten() {
+        for call in delta.tool_calls.iter() {
             if let Some(function) = &call.function
                 && !(function.name.is_empty() && function.arguments.is_empty())
             {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::{
     dialect::Events,
     framing::Event,
-    json::{self, Text},
+    json::{self, Few, Text},
     said,
 };
 
@@ -34,7 +34,7 @@ struct Response<'a> {
     #[serde(borrow)]
     incomplete_details: Option<Incomplete<'a>>,
     #[serde(borrow)]
-    output: Vec<Item<'a>>,
+    output: Few<Item<'a>>,
     usage: Option<WireUsage>,
     #[serde(borrow)]
     error: Option<&'a serde_json::value::RawValue>,
@@ -53,7 +53,7 @@ struct Item<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow)]
-    content: Option<Vec<Part<'a>>>,
+    content: Few<Part<'a>>,
     /// Of a function call.
     #[serde(borrow)]
     name: Text<'a>,
@@ -162,7 +162,7 @@ impl Events for ResponsesEvents {
                 "reasoning" => ArrivalKind::Reasoning,
                 _ => ArrivalKind::Content,
             };
-            for part in item.content.iter().flatten() {
+            for part in item.content.iter() {
                 let text = if part.text.is_empty() { &part.refusal } else { &part.text };
                 answer.generated(stamp, kind, text, None);
             }
