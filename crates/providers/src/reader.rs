@@ -89,8 +89,10 @@ impl Reader for AnswerReader<'_> {
 
     fn head(&mut self, head: &Head) -> Result<(), ProviderError> {
         if let Some(coding) = &head.content_encoding {
-            let said =
-                format!("the answer is compressed ({coding}), though that was not asked for");
+            let said = format!(
+                "the answer is compressed ({}), though that was not asked for",
+                said::excerpt(coding)
+            );
             return Err(ProviderError::new(Outcome::Malformed, said));
         }
         if !self.streaming {
@@ -102,7 +104,7 @@ impl Reader for AnswerReader<'_> {
             200..=299 => {
                 let said = format!(
                     "the server did not stream: it answered with {}; --no-streaming measures such a server",
-                    head.content_type
+                    said::excerpt(&head.content_type)
                 );
                 return Err(ProviderError::new(Outcome::Malformed, said));
             }
@@ -120,8 +122,9 @@ impl Reader for AnswerReader<'_> {
             Form::Stream => {
                 let (decoder, mut taking) = self.taking(stamp);
                 let fed = decoder.feed(bytes, |event| taking.event(event));
-                fed.map_err(|error| ProviderError::new(Outcome::Oversize, error.to_string()))?;
-                taking.result
+                // What came first counts.
+                taking.result?;
+                fed.map_err(|error| ProviderError::new(Outcome::Oversize, error.to_string()))
             }
             Form::Whole if self.body.len() + bytes.len() > MOST_OF_WHOLE => {
                 Err(ProviderError::new(Outcome::Oversize, "an answer of more than 64 MiB"))
