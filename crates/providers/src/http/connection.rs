@@ -331,6 +331,9 @@ impl Incoming {
             };
         }
         self.partial.extend_from_slice(bytes);
+        if !Head::is_worth_reading(&self.partial, bytes.len()) {
+            return Ok(None);
+        }
         let joined = std::mem::take(&mut self.partial);
         match self.take_head(&joined, stamp, reader)? {
             Some(length) => self.take_body(&joined[length..], stamp, reader),

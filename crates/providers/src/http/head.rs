@@ -1,8 +1,10 @@
 //! The head of a response.
 
 use httparse::{EMPTY_HEADER, Header, Response, Status};
+use memchr::{memchr, memrchr};
 
 use super::body::Body;
+use crate::said;
 
 /// What a response's head says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +33,36 @@ pub(super) enum HeadError {
 
 pub(super) const MOST_BYTES: usize = 64 << 10;
 const MOST_HEADERS: usize = 100;
+/// Interim responses before a head: what comes is read again from the first with every read.
+const MOST_INTERIM: usize = 16;
+
+/// Bytes that are read though no line of them has ended: they tell what is no HTTP.
+const BEGINNING: usize = 256;
+
+/// How much of a head is read: whole lines, and the beginning. A long line that was read again with every byte
+/// of it would take time by the square of its length.
+fn readable(bytes: &[u8]) -> usize {
+    let lines = memrchr(b'\n', bytes).map_or(0, |end| end + 1);
+    lines.max(bytes.len().min(BEGINNING))
+}
 
 impl Head {
+    /// Whether the last `new` of `bytes` can make a difference to what was read of those before.
+    pub(super) fn is_worth_reading(bytes: &[u8], new: usize) -> bool {
+        let (before, new) = bytes.split_at(bytes.len() - new);
+        before.len() < BEGINNING || bytes.len() > MOST_BYTES || memchr(b'\n', new).is_some()
+    }
+
     /// Reads a head from the beginning of `bytes`: the head and its length, or `None` if its end has not
     /// come. Interim responses (1xx) before it are skipped.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
+        // Cut there, so that the same comes of a head however it comes.
+        let seen = &bytes[..readable(bytes).min(MOST_BYTES)];
         let mut skipped = 0;
-        loop {
+        for _ in 0..=MOST_INTERIM {
             let mut headers = [EMPTY_HEADER; MOST_HEADERS];
             let mut response = Response::new(&mut headers);
-            match response.parse(&bytes[skipped..]) {
+            match response.parse(&seen[skipped..]) {
                 Ok(Status::Complete(length)) => {
                     skipped += length;
                     let status = response.code.unwrap_or(0);
@@ -54,6 +76,7 @@ impl Head {
                 Err(error) => return Err(HeadError::Malformed(error.to_string())),
             }
         }
+        Err(HeadError::Malformed(format!("more than {MOST_INTERIM} interim responses")))
     }
 
     fn read(response: &Response<'_, '_>, status: u16) -> Result<Self, HeadError> {
@@ -102,7 +125,7 @@ fn values<'h>(headers: &'h [Header<'h>], name: &'static str) -> impl Iterator<It
 fn content_length(headers: &[Header<'_>]) -> Result<Option<u64>, HeadError> {
     let mut length = None;
     for value in values(headers, "content-length").flat_map(|value| value.split(',')) {
-        let wrong = || HeadError::Malformed(format!("content-length {:?}", value.trim()));
+        let wrong = || HeadError::Malformed(format!("content-length {:?}", said::excerpt(value)));
         let digits = value.trim();
         // `parse` takes a sign, a length has none.
         let this = Some(digits)
@@ -163,6 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn interim_responses_have_a_bound() {
+        let text = |interim: usize| {
+            "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(interim) + "HTTP/1.1 200 OK\r\n\r\n"
+        };
+        assert!(Head::parse(text(MOST_INTERIM).as_bytes()).unwrap().is_some());
+        assert!(Head::parse(text(MOST_INTERIM + 1).as_bytes()).is_err());
+    }
+
+    #[test]
     fn any_beginning_of_a_head_waits_for_the_rest() {
         let text = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
         for cut in 0..text.len() {
@@ -184,7 +216,9 @@ mod tests {
         }
         let many = format!("HTTP/1.1 200 OK\r\n{}", "a: b\r\n".repeat(101));
         assert_eq!(Head::parse(many.as_bytes()), Err(HeadError::Oversize));
-        let long = format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(MOST_BYTES));
-        assert_eq!(Head::parse(long.as_bytes()), Err(HeadError::Oversize));
+        for end in ["", "\r\n\r\n"] {
+            let long = format!("HTTP/1.1 200 OK\r\na: {}{end}", "b".repeat(MOST_BYTES));
+            assert_eq!(Head::parse(long.as_bytes()), Err(HeadError::Oversize));
+        }
     }
 }
