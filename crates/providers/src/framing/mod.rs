@@ -24,7 +24,16 @@ pub struct Oversize {
 }
 
 /// 16 MiB: no server sends an event nearly as large.
-const LIMIT: usize = 16 << 20;
+pub(crate) const LIMIT: usize = 16 << 20;
+
+/// Appends to a buffer that grows by half: those of a decoder stay below twice its bound.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    let needed = buffer.len() + bytes.len();
+    if needed > buffer.capacity() {
+        buffer.reserve_exact(bytes.len() + needed / 2);
+    }
+    buffer.extend_from_slice(bytes);
+}
 
 /// How the events of a stream are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::{Event, LIMIT, Oversize};
+use super::{Event, LIMIT, Oversize, append};
 
 /// Takes lines out of a stream.
 ///
@@ -43,14 +43,14 @@ impl Ndjson {
             if self.line.is_empty() {
                 pass(line, &mut on_event);
             } else {
-                self.line.extend_from_slice(line);
+                append(&mut self.line, line);
                 pass(&self.line, &mut on_event);
                 self.line.clear();
             }
             bytes = rest;
         }
         self.check(bytes)?;
-        self.line.extend_from_slice(bytes);
+        append(&mut self.line, bytes);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-use super::{Event, LIMIT, Oversize};
+use super::{Event, LIMIT, Oversize, append};
 
 /// Takes events out of a stream.
 ///
@@ -50,6 +50,7 @@ impl Sse {
         while !bytes.is_empty() {
             if self.is_between_events()
                 && let Some((data, rest)) = whole_event(bytes)
+                && bytes.len() - rest.len() - 2 <= self.limit
             {
                 on_event(Event { name: b"", data });
                 bytes = rest;
@@ -78,17 +79,17 @@ impl Sse {
             bytes = &bytes[1..];
         }
         let Some(end) = memchr2(b'\n', b'\r', bytes) else {
-            self.line.extend_from_slice(bytes);
-            self.check()?;
+            self.check(bytes)?;
+            append(&mut self.line, bytes);
             return Ok(&[]);
         };
         let (mut line, rest) = (&bytes[..end], &bytes[end + 1..]);
+        self.check(line)?;
         self.after_cr = bytes[end] == b'\r';
-        let begun = std::mem::take(&mut self.line);
-        let joined;
+        let mut begun = std::mem::take(&mut self.line);
         if !begun.is_empty() {
-            joined = [begun.as_slice(), line].concat();
-            line = &joined;
+            append(&mut begun, line);
+            line = &begun;
         }
         if std::mem::take(&mut self.at_start) {
             line = line.strip_prefix(BOM).unwrap_or(line);
@@ -97,7 +98,6 @@ impl Sse {
             self.dispatch(on_event);
         } else {
             self.field(line);
-            self.check()?;
         }
         Ok(rest)
     }
@@ -108,12 +108,13 @@ impl Sse {
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match &line[..colon] {
             b"data" => {
-                self.data.extend_from_slice(value);
-                self.data.push(b'\n');
+                append(&mut self.data, value);
+                append(&mut self.data, b"\n");
             }
             b"event" => {
                 self.name.clear();
-                self.name.extend_from_slice(value);
+                self.name.shrink_to(self.limit / 16);
+                append(&mut self.name, value);
             }
             _ => {}
         }
@@ -123,13 +124,17 @@ impl Sse {
         if let Some((_, data)) = self.data.split_last() {
             on_event(Event { name: &self.name, data });
         }
-        self.data.clear();
-        self.name.clear();
+        // What a huge event needed is not kept beside the next.
+        for buffer in [&mut self.data, &mut self.name] {
+            buffer.clear();
+            buffer.shrink_to(self.limit / 16);
+        }
     }
 
-    fn check(&self) -> Result<(), Oversize> {
+    /// Whether there is room for `more` of the line, of which a field never keeps more than it has.
+    fn check(&self, more: &[u8]) -> Result<(), Oversize> {
         let limit = self.limit;
-        if self.line.len() + self.data.len() + self.name.len() > limit {
+        if self.line.len() + more.len() + self.data.len() + self.name.len() > limit {
             Err(Oversize { limit })
         } else {
             Ok(())
