@@ -23,6 +23,9 @@ mod config;
 mod detect;
 mod dialect;
 mod framing;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod inquiry;
 mod json;

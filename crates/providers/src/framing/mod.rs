@@ -96,4 +96,13 @@ impl Decoder {
             Self::Ndjson(ndjson) => ndjson.end(on_event),
         }
     }
+
+    /// The memory that it holds.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Sse(sse) => sse.held(),
+            Self::Ndjson(ndjson) => ndjson.held(),
+        }
+    }
 }

@@ -63,6 +63,12 @@ impl Ndjson {
         let limit = self.limit;
         if self.line.len() + more.len() > limit { Err(Oversize { limit }) } else { Ok(()) }
     }
+
+    /// The memory that it holds.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        self.line.capacity()
+    }
 }
 
 fn pass(line: &[u8], on_event: &mut impl FnMut(Event<'_>)) {

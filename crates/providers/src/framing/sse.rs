@@ -140,6 +140,12 @@ impl Sse {
             Ok(())
         }
     }
+
+    /// The memory that it holds.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        self.line.capacity() + self.data.capacity() + self.name.capacity()
+    }
 }
 
 /// What nearly every event is: `data: …` on one line, an empty line, all there. Returns its data and what

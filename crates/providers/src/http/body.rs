@@ -1,13 +1,14 @@
 //! The framing of a response's body: where its content is, and where it ends.
 
 /// How the end of a body is known, and how far it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Body {
     /// So many more bytes.
     Length(u64),
     /// Chunks, and where in one we are.
     Chunked(Chunk),
     /// It ends with the connection.
+    #[default]
     UntilClose,
 }
 

@@ -165,8 +165,7 @@ impl Connection {
                 "the server does not read the request",
             )),
         };
-        let mut incoming =
-            Incoming { began: false, head: None, partial: Vec::new(), body: Body::until_close() };
+        let mut incoming = Incoming::default();
         let ended = self.receive(&mut incoming, reader, limits, unwritten.is_some()).await;
         self.idle_since = Instant::now();
         match ended {
@@ -288,15 +287,16 @@ async fn write_both(
 }
 
 /// How an answer ended.
-struct End {
+pub(super) struct End {
     /// What it turned out to be.
-    result: Result<(), ProviderError>,
+    pub(super) result: Result<(), ProviderError>,
     /// Whether nothing of it is left on the connection.
     whole: bool,
 }
 
 /// An answer on its way in.
-struct Incoming {
+#[derive(Default)]
+pub(super) struct Incoming {
     /// Whether any byte has come.
     began: bool,
     head: Option<Head>,
@@ -307,7 +307,7 @@ struct Incoming {
 
 impl Incoming {
     /// Takes in what one read returned. `Ok(Some)` at the end of the answer, well or not.
-    fn take<R: Reader>(
+    pub(super) fn take<R: Reader>(
         &mut self,
         bytes: &[u8],
         stamp: Stamp,

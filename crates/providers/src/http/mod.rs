@@ -6,6 +6,8 @@ mod connect;
 mod connection;
 mod deadline;
 mod endpoint;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzzing;
 mod head;
 mod stamp;
 mod stream;
