@@ -66,6 +66,9 @@ impl Head {
                 Ok(Status::Complete(length)) => {
                     skipped += length;
                     let status = response.code.unwrap_or(0);
+                    if status < 100 {
+                        return Err(HeadError::Malformed(format!("status {status:03}")));
+                    }
                     if !(100..200).contains(&status) || status == 101 {
                         return Self::read(&response, status).map(|head| Some((head, skipped)));
                     }
@@ -207,6 +210,7 @@ mod tests {
         for bad in [
             "SSH-2.0-OpenSSH_9\r\n",
             "HTTP/1.1 abc OK\r\n\r\n",
+            "HTTP/1.1 000 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
