@@ -64,9 +64,9 @@ impl Target {
                 "{endpoint} is not asked for a certificate: whoever answers there is believed"
             ));
         }
-        if !engine.fixes_length() && engine != Engine::OpenAi {
+        if !engine.fixes_length(api) && engine != Engine::OpenAi {
             notes.push(format!(
-                "{engine} ends answers where the model does: they may be shorter than asked for"
+                "{engine} ends answers of `{api}` where the model does: they may be shorter than asked for"
             ));
         }
         let model = choose_model(target, &endpoint, &info)?;
@@ -98,7 +98,7 @@ impl Target {
             engine: self.engine,
             api: self.api,
             model: self.model.clone(),
-            fixed_length: target.force_osl.unwrap_or(self.engine.fixes_length()),
+            fixed_length: target.force_osl.unwrap_or(self.engine.fixes_length(self.api)),
             ..config(target, settings, &self.endpoint)
         }
     }

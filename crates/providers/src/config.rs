@@ -81,9 +81,9 @@ impl Engine {
         self.dialect().apis()
     }
 
-    /// Whether it can make answers exactly as long as asked for.
-    pub fn fixes_length(self) -> bool {
-        self.dialect().fixes_length()
+    /// Whether it can make answers of this API exactly as long as asked for.
+    pub fn fixes_length(self, api: Api) -> bool {
+        self.dialect().fixes_length(api)
     }
 }
 

@@ -50,9 +50,10 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         Ok(standard_body(config, prompt))
     }
 
-    /// Whether it can make answers exactly as long as asked for.
-    fn fixes_length(&self) -> bool {
-        true
+    /// Whether it can make answers of this API exactly as long as asked for. Nothing in a request for
+    /// messages asks for that: llama.cpp, for one, takes no notice of `ignore_eos` there.
+    fn fixes_length(&self, api: Api) -> bool {
+        api != Api::Messages
     }
 
     /// The field of the body that holds how to sample, where that has one of its own.

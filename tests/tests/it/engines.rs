@@ -50,8 +50,8 @@ fn ollama_is_asked_in_its_own_words() {
             let place = Place::new();
             let words = format!("-u {} -n 10 --osl 8 --endpoint-type {kind} {how}", server.url);
             let ended = place.run(&words).arg("--extra-inputs").arg("temperature:0").measures();
-            let said = "ollama ends answers where the model does";
-            assert!(ended.stderr.contains(said), "{}", ended.stderr);
+            let said = format!("ollama ends answers of `{kind}` where the model does");
+            assert!(ended.stderr.contains(&said), "{}", ended.stderr);
             let asked = server.completions();
             assert!(asked.iter().all(|request| request.what == format!("POST {path}")));
             let options = json!({"num_predict": 8, "temperature": 0});

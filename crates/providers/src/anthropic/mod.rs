@@ -41,7 +41,7 @@ impl Dialect for Anthropic {
     }
 
     /// It stops where the model does.
-    fn fixes_length(&self) -> bool {
+    fn fixes_length(&self, _api: Api) -> bool {
         false
     }
 }

@@ -48,7 +48,7 @@ impl Dialect for Ollama {
     }
 
     /// It stops where the model does.
-    fn fixes_length(&self) -> bool {
+    fn fixes_length(&self, _api: Api) -> bool {
         false
     }
 

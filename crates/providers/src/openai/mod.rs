@@ -33,7 +33,7 @@ impl Dialect for OpenAi {
     }
 
     /// Who does not know the field that asks for it may refuse the request.
-    fn fixes_length(&self) -> bool {
+    fn fixes_length(&self, _api: Api) -> bool {
         false
     }
 
