@@ -6,9 +6,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod llama_server;
 mod program;
 mod server;
 mod simulator;
+mod tiny_model;
 
 mod bad_input;
 mod capacity;
@@ -23,6 +25,7 @@ mod history;
 mod interrupts;
 #[cfg(unix)]
 mod killed;
+mod llamacpp;
 mod numbers;
 mod output;
 mod plans;

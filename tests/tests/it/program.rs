@@ -51,6 +51,11 @@ impl Place {
         run.words(words)
     }
 
+    /// Another program.
+    pub(crate) fn program(&self, path: &Path) -> Call {
+        self.call(Command::new(path))
+    }
+
     /// `inferbench`, begun by `sh` after what `limits` does there.
     #[cfg(unix)]
     pub(crate) fn limited(&self, limits: &str) -> Call {
@@ -211,6 +216,12 @@ impl Started {
         ended
     }
 
+    /// Ends it, whatever it does.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         until("the program ends", || {
@@ -223,8 +234,7 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
