@@ -8,6 +8,7 @@ use std::{
     net::TcpStream,
     path::Path,
     str::FromStr,
+    thread,
 };
 
 use crate::{
@@ -73,5 +74,14 @@ impl LlamaServer {
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
+    }
+}
+
+impl Drop for LlamaServer {
+    /// Whoever looks for why a test failed wants to know what the server said of it.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = io::stderr().write_all(self.process.stderr.wait_for("").as_bytes());
+        }
     }
 }
