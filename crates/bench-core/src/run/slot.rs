@@ -48,15 +48,20 @@ impl Slot {
         }
     }
 
-    /// Open loop: one session, due at its time.
-    pub(super) async fn once(
+    /// Open loop: one session, due at its time. It may be given up before it was begun.
+    pub(super) fn once(
         mut self,
         fed: Fed,
         due: Moment,
-        _permit: Option<OwnedSemaphorePermit>,
-    ) {
-        if let Some(talk) = Talk::begin(fed, due) {
-            self.session(talk).await;
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> impl Future<Output = ()> {
+        let unbegun = Unbegun(Some(Arc::clone(&self.order)));
+        async move {
+            let _permit = permit;
+            unbegun.begin();
+            if let Some(talk) = Talk::begin(fed, due) {
+                self.session(talk).await;
+            }
         }
     }
 
@@ -137,6 +142,23 @@ impl Slot {
             },
         };
         exchange.end(sent);
+    }
+}
+
+/// A request that is due: dropping it leaves it unsent.
+struct Unbegun(Option<Arc<Order>>);
+
+impl Unbegun {
+    fn begin(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unbegun {
+    fn drop(&mut self) {
+        if let Some(order) = &self.0 {
+            order.leave_unsent(1);
+        }
     }
 }
 
