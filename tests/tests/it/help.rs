@@ -13,7 +13,7 @@ fn says(words: &str) -> String {
 #[test]
 fn help_names_the_commands_and_the_groups_of_flags() {
     let help = says("--help");
-    for command in ["run", "plan", "sim", "doctor", "explain"] {
+    for command in ["run", "probe", "chat", "plan", "sim", "doctor", "explain"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         assert!(says(&format!("{command} --help")).contains("Usage: inferbench "));
     }
@@ -46,7 +46,7 @@ fn explanations_are_short_and_say_what_others_call_it() {
     assert_snapshot!(says("explain ttft_ms"), @r"
     ttft_ms  Time to first token in ms; lower is better
 
-    first event that carries content, reasoning or a tool call, minus sent. Role-only, empty and usage events do not count; connection set-up is not in it
+    first event that carries content, reasoning or a tool call, minus sent. Role-only, empty and usage events do not count; connection set-up is not in it, nor what the server says it took to load the model
 
     AIPerf calls it time_to_first_token (with connection set-up)
     vLLM calls it ttft
