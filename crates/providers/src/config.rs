@@ -1,6 +1,6 @@
 //! How a server is to be asked.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use bench_core::Limits;
 use serde_json::{Map, Value};
@@ -118,39 +118,19 @@ impl Api {
     ];
 }
 
-/// A word that names nothing of its kind.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` is none of {known}")]
-pub struct UnknownName {
-    word: String,
-    known: String,
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Self::ALL.iter().find(|(known, _)| known == self);
+        f.pad(named.map_or("unknown", |(_, name)| name))
+    }
 }
 
-/// `Display` and `FromStr` by the table of names.
-macro_rules! named {
-    ($($kind:ty),*) => {$(
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let named = Self::ALL.iter().find(|(known, _)| known == self);
-                f.pad(named.map_or("unknown", |(_, name)| name))
-            }
-        }
-
-        impl FromStr for $kind {
-            type Err = UnknownName;
-
-            fn from_str(word: &str) -> Result<Self, UnknownName> {
-                let named = Self::ALL.iter().find(|(_, name)| *name == word);
-                named.map(|(known, _)| *known).ok_or_else(|| UnknownName {
-                    word: word.to_owned(),
-                    known: Self::ALL.map(|(_, name)| name).join(", "),
-                })
-            }
-        }
-    )*};
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Self::ALL.iter().find(|(known, _)| known == self);
+        f.pad(named.map_or("unknown", |(_, name)| name))
+    }
 }
-
-named!(Engine, Api);
 
 /// How a server is to be asked.
 #[derive(Clone, Debug)]

@@ -45,7 +45,7 @@ mod triton;
 mod trtllm;
 mod vllm;
 
-pub use config::{Api, Config, ConfigError, Engine, UnknownName};
+pub use config::{Api, Config, ConfigError, Engine};
 pub use detect::{Found, WELL_KNOWN_PORTS, scan};
 pub use framing::{Event, Ndjson, Oversize, Sse};
 pub use http::{Endpoint, EndpointError, Reuse, Stamping, Transport};

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -46,26 +45,13 @@ pub enum Reuse {
     Session,
 }
 
-impl Reuse {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Pooled, "pooled"), (Self::Never, "never"), (Self::Session, "session")];
-}
-
 impl fmt::Display for Reuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = Self::ALL.iter().find(|(known, _)| known == self);
-        f.pad(named.map_or("pooled", |(_, name)| name))
-    }
-}
-
-impl FromStr for Reuse {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        let named = Self::ALL.iter().find(|(_, name)| *name == word);
-        named
-            .map(|(known, _)| *known)
-            .ok_or_else(|| format!("`{word}` is none of pooled, never, session"))
+        f.pad(match self {
+            Self::Pooled => "pooled",
+            Self::Never => "never",
+            Self::Session => "session",
+        })
     }
 }
 
