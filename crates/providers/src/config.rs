@@ -37,17 +37,17 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Every kind and its name.
-    pub const ALL: [(Self, &'static str); 9] = [
-        (Self::OpenAi, "openai"),
-        (Self::Vllm, "vllm"),
-        (Self::Sglang, "sglang"),
-        (Self::Nim, "nim"),
-        (Self::TrtLlm, "trtllm"),
-        (Self::Triton, "triton"),
-        (Self::LlamaCpp, "llamacpp"),
-        (Self::Ollama, "ollama"),
-        (Self::Anthropic, "anthropic"),
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::OpenAi,
+        Self::Vllm,
+        Self::Sglang,
+        Self::Nim,
+        Self::TrtLlm,
+        Self::Triton,
+        Self::LlamaCpp,
+        Self::Ollama,
+        Self::Anthropic,
     ];
 
     /// Those that can be told by what they answer. NIM comes first, since it answers as the engine in it,
@@ -106,29 +106,22 @@ pub enum Api {
     NativeChat,
 }
 
-impl Api {
-    /// Every API and its name.
-    pub const ALL: [(Self, &'static str); 6] = [
-        (Self::Chat, "chat"),
-        (Self::Completions, "completions"),
-        (Self::Responses, "responses"),
-        (Self::Messages, "messages"),
-        (Self::Generate, "generate"),
-        (Self::NativeChat, "native_chat"),
-    ];
-}
-
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = Self::ALL.iter().find(|(known, _)| known == self);
-        f.pad(named.map_or("unknown", |(_, name)| name))
+        f.pad(self.dialect().name())
     }
 }
 
 impl fmt::Display for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = Self::ALL.iter().find(|(known, _)| known == self);
-        f.pad(named.map_or("unknown", |(_, name)| name))
+        f.pad(match self {
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Generate => "generate",
+            Self::NativeChat => "native_chat",
+        })
     }
 }
 

@@ -43,7 +43,7 @@ fn of_a_body(bytes: &[u8], streaming: bool) {
 
 /// Every API of every engine.
 pub(crate) fn readers() -> impl Iterator<Item = (Engine, Api)> {
-    Engine::ALL.iter().flat_map(|(engine, _)| engine.apis().iter().map(|api| (*engine, *api)))
+    Engine::ALL.iter().flat_map(|engine| engine.apis().iter().map(|api| (*engine, *api)))
 }
 
 fn reader(choice: u8) -> (Engine, Api) {
