@@ -114,7 +114,7 @@ fn page(probed: &Probed) -> String {
         ("ready", readiness(&probed.readiness)),
         ("models", models.join(", ")),
         ("asked", format!("{} at {}", target.model, probed.path)),
-        ("APIs", apis.join(", ")),
+        ("dialect", format!("{} has {}; a server may lack some", target.engine, apis.join(", "))),
         ("answer", timing(probed.answer())),
     ];
     if let Some(tokens) = per_event(sample) {
