@@ -21,7 +21,7 @@ pub struct Script {
     pub itl: Duration,
     /// Tokens to send.
     pub tokens: u32,
-    /// How it ends after them.
+    /// How it ends after them; before everything, where it is that nobody could be reached.
     pub end: Outcome,
     /// Whether it says how many tokens there were.
     pub usage: bool,
@@ -92,6 +92,9 @@ impl Provider for Scripted {
     async fn send(&self, _request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
         let script = (self.script)(answer.request_id());
         let clock = answer.clock();
+        if script.end.is_unreachable() {
+            return Err(ProviderError::new(script.end, "as scripted"));
+        }
         answer.sent(clock.now());
         for token in 0..script.tokens {
             sleep(if token == 0 { script.ttft } else { script.itl }).await;

@@ -19,7 +19,8 @@ pub enum Exit {
     Failed = 6,
     /// This machine had too little of something: files, ports, disk, memory.
     Resource = 8,
-    /// Measured in part: a target was lost, or could not be reached, and the others were measured.
+    /// Measured in part: a target was lost, or could not be reached, and the others, or the time before, were
+    /// measured.
     Partial = 9,
     /// A bug of inferbench.
     Bug = 70,

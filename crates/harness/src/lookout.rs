@@ -1,9 +1,10 @@
 //! Looks on while a point is measured, and ends it when going on is pointless.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use bench_core::{
-    Aggregate, EarlyEnd, Goal, Load, Moment, Phase, Point, RunEvent, Sample, Watch, metric,
+    Aggregate, EarlyEnd, Goal, Load, Moment, Outcome, Phase, Point, RunEvent, Sample, Watch,
+    metric,
     stats::{DRIFT_ALPHA, drift},
 };
 
@@ -38,34 +39,79 @@ impl Lookout {
 
 impl Watch for Lookout {
     fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
-        let nothing_works = self.breaker.event(event);
+        let failing = self.breaker.event(event);
         let goal_missed = || self.goals.as_mut().and_then(|watch| watch.event(event));
         let saturated = || self.saturation.as_mut().and_then(|watch| watch.event(event));
-        nothing_works.or_else(goal_missed).or_else(saturated)
+        failing.or_else(goal_missed).or_else(saturated)
     }
 }
 
-/// Ends a point whose first requests all fail: hours of errors tell no more than ten.
+/// Ends a point in which nothing succeeds, from the start or any more: hours of errors tell no more than ten.
 ///
-/// Those of the warm-up count, but do not end it: what failed there is in no result, and a user would be
-/// told that nothing was measured, not why.
+/// Failures of the warm-up count, but those from the start do not end it: what failed there is in no result,
+/// and a user would be told that nothing was measured, not why.
 #[derive(Debug, Default)]
 struct Breaker {
+    in_flight: u64,
+    /// In a row.
     failures: u64,
-    closed: bool,
+    /// Refusals of the key among them, in a row.
+    denials: u64,
+    /// When the last success ended.
+    succeeded: Option<Moment>,
 }
 
-/// Failures without a single success, beyond those that were in flight together.
+/// Failures in a row that are too many to be chance.
 const ENOUGH: u64 = 10;
+/// Beyond these a server may lock the key out.
+const MOST_DENIALS: u64 = 20;
+/// How long nothing may succeed.
+const LOST_AFTER: Duration = Duration::from_secs(10);
+
+impl Breaker {
+    fn add(&mut self, sample: &Sample) -> Option<EarlyEnd> {
+        let at = sample.done.unwrap_or(sample.due);
+        match sample.outcome {
+            Outcome::Cancelled => return None,
+            Outcome::Ok => return self.has_answered(at),
+            // Who turns requests away is there.
+            Outcome::RateLimited if self.succeeded.is_some() => return self.has_answered(at),
+            Outcome::Http(401 | 403) => self.denials += 1,
+            _ => self.denials = 0,
+        }
+        self.failures += 1;
+        match self.succeeded {
+            None if sample.phase == Phase::WarmUp => None,
+            None => (self.failures >= ENOUGH).then_some(EarlyEnd::NothingWorks),
+            Some(last) => self.is_lost_since(last, at).then_some(EarlyEnd::TargetLost),
+        }
+    }
+
+    fn has_answered(&mut self, at: Moment) -> Option<EarlyEnd> {
+        let succeeded = Some(at).max(self.succeeded);
+        *self = Self { in_flight: self.in_flight, succeeded, ..Self::default() };
+        None
+    }
+
+    /// Whether nothing works any more since the `last` success. Where answers take long, those in flight may be
+    /// well: there have to be more failures than they could be.
+    fn is_lost_since(&self, last: Moment, now: Moment) -> bool {
+        let is_long = now.since(last) >= LOST_AFTER;
+        let all_fail = self.failures >= ENOUGH.max(2 * self.in_flight);
+        self.denials >= MOST_DENIALS || (is_long && all_fail)
+    }
+}
 
 impl Watch for Breaker {
     fn event(&mut self, event: &RunEvent) -> Option<EarlyEnd> {
-        let RunEvent::Sample(sample) = event else { return None };
-        self.closed |= sample.outcome.is_ok();
-        self.failures += u64::from(sample.outcome.is_failure());
-        let measured = sample.phase == Phase::Measure;
-        let nothing_works = !self.closed && self.failures >= ENOUGH && measured;
-        nothing_works.then_some(EarlyEnd::NothingWorks)
+        match event {
+            RunEvent::Sample(sample) => self.add(sample),
+            RunEvent::Progress(progress) => {
+                self.in_flight = progress.in_flight();
+                None
+            }
+            _ => None,
+        }
     }
 }
 
@@ -179,9 +225,9 @@ impl Watch for SaturationWatch {
 
 #[cfg(test)]
 mod tests {
-    use std::{num::NonZeroUsize, time::Duration};
+    use std::num::NonZeroUsize;
 
-    use bench_core::{Arrival, ArrivalKind, Outcome, Paced, Progress, Rate, Until};
+    use bench_core::{Arrival, ArrivalKind, Paced, Progress, Rate, Until};
 
     use super::*;
 
@@ -233,6 +279,42 @@ mod tests {
         assert_eq!(after(&[], &[Outcome::Cancelled; 50]), None);
         assert_eq!(after(&[Outcome::Reset; 50], &[]), None, "a warm-up is not ended");
         assert_eq!(after(&[Outcome::Reset; 50], &[Outcome::Reset]), Some(EarlyEnd::NothingWorks));
+    }
+
+    /// What ends a point that had a success at 0 s, from then on sees one of `outcomes` each so many
+    /// milliseconds, and has so many in flight; and after how many of them.
+    fn lost(outcomes: &[Outcome], every_ms: u64, in_flight: u64) -> (Option<EarlyEnd>, u64) {
+        let mut lookout = Lookout::new(&closed(), &Goals::default());
+        let progress = Progress { sent: in_flight, ended: 0, of: None };
+        let first = [answered(0, 0), RunEvent::Progress(progress)];
+        let mut seen_before = 0;
+        let later = (1..).zip(outcomes).map(|(n, outcome)| {
+            let done = Some(Moment::from_nanos(n * every_ms * 1_000_000));
+            seen_before = n;
+            RunEvent::Sample(Sample { done, outcome: *outcome, ..Sample::due(Moment::default()) })
+        });
+        let end = seen(&mut lookout, first.into_iter().chain(later));
+        (end, seen_before)
+    }
+
+    #[test]
+    fn a_server_that_answers_no_more_is_lost() {
+        let is_lost = Some(EarlyEnd::TargetLost);
+        let refused = [Outcome::Refused; 200];
+        assert_eq!(lost(&refused, 500, 0), (is_lost, 20), "after ten seconds");
+        assert_eq!(lost(&refused, 3_000, 0), (is_lost, 10), "not before ten failures");
+        assert_eq!(lost(&refused, 500, 64), (is_lost, 128), "those in flight may be well");
+        assert_eq!(lost(&refused, 10, 0).0, None, "it may come back");
+        let mut now_and_then = [Outcome::Http(503); 200];
+        now_and_then.iter_mut().step_by(10).for_each(|outcome| *outcome = Outcome::Ok);
+        assert_eq!(lost(&now_and_then, 900, 0).0, None, "some succeed");
+        assert_eq!(lost(&[Outcome::RateLimited; 200], 500, 0).0, None, "it is there");
+        assert_eq!(lost(&[Outcome::Cancelled; 200], 500, 0).0, None);
+        assert_eq!(
+            lost(&[Outcome::Http(401); 200], 1, 64),
+            (is_lost, 20),
+            "no storm of a wrong key"
+        );
     }
 
     #[test]

@@ -217,7 +217,7 @@ fn what_this_machine_could_not_send_is_not_the_servers_failure() {
     assert!(reason.text.starts_with("this machine could not send "), "{reason:?}");
     let point = run.place.point();
     let (ok, unsent) = (point.outcomes["ok"], point.outcomes["client"]);
-    assert_eq!((ok + unsent, ok >= 40, unsent > 10), (100, true, true), "{point:?}");
+    assert_eq!((ok + unsent, ok >= 40, unsent > 1), (100, true, true), "{point:?}");
     assert!(point.errors[0].message.contains("ulimit -n"), "{:?}", point.errors);
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bench_core::{Outcome, Sample};
+use bench_core::Outcome;
 use bench_sim::Config;
 use bench_store::State;
 
@@ -137,16 +137,37 @@ fn a_server_that_dies_leaves_what_was_measured() {
         Config { ttft: Duration::from_millis(1), itl: Duration::ZERO, ..Config::default() };
     let server = bench_sim::Server::start(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let place = Place::new();
-    let run = place.run(&format!("-u {} -n 2000 -c 4", server.url())).start();
+    let run = place.run(&format!("-u {} -n 1000000 -c 4 -d 10m", server.url())).start();
     until("a hundred requests have come", || server.requests_served() > 100);
     drop(server);
-    run.exits(6);
+    let ended = run.exits(9);
+    assert!(ended.stdout.contains("partial"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the server was lost: nothing succeeded any more after"));
+    let resume = format!("inferbench resume {}", place.summary().id);
+    assert!(ended.stdout.contains(&resume), "{}", ended.stdout);
 
     let samples = place.measured();
-    assert_eq!(samples.len(), 2000);
-    let ok = samples.iter().filter(|sample| sample.outcome.is_ok()).count();
-    assert!((50..2000).contains(&ok), "{ok}");
-    let refused = |sample: &&Sample| sample.outcome == Outcome::Refused;
-    assert!(samples.iter().filter(refused).count() > 0);
-    assert_eq!(place.point().outcomes["ok"], ok as u64);
+    let with = |outcome| samples.iter().filter(|sample| sample.outcome == outcome).count();
+    let (ok, refused) = (with(Outcome::Ok), with(Outcome::Refused));
+    assert!(ok >= 50, "{ok}");
+    // Ten seconds of it, and no storm.
+    assert!((10..1_000).contains(&refused), "{refused}");
+    let point = place.point();
+    assert_eq!(point.facts.early_end.as_deref(), Some("target_lost"));
+    assert_eq!((point.outcomes["ok"], point.outcomes["refused"]), (ok as u64, refused as u64));
+    assert_eq!(statistic(&point, "ttft_ms", "count").to_string(), ok.to_string());
+}
+
+/// A key that is refused on the way ends the point before it is locked out.
+#[test]
+fn a_key_that_is_refused_on_the_way() {
+    let server = Server::completing(|request, to| match request.number {
+        0..40 => write!(to, "{}", whole(request)),
+        _ => write!(to, "{}", refusal(401, "expired")),
+    });
+    let place = Place::new();
+    let run = format!("-u {} -n 5000 -c 4 --warmup-request-count 0", server.url);
+    let ended = place.run(&run).exits(9);
+    assert!(ended.stdout.contains("x http_401: expired"), "{}", ended.stdout);
+    assert!((60..1_000).contains(&server.completions().len()), "{}", server.completions().len());
 }

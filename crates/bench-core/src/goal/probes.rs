@@ -1,7 +1,7 @@
 //! Up to which load a service keeps to what is asked of it.
 
 use super::Goal;
-use crate::{Outcome, PointOutcome, Trust};
+use crate::{EarlyEnd, Outcome, PointOutcome, Trust};
 
 /// The share of requests that may fail in a point that meets its goals, whatever these are: a server that
 /// turns requests away answers the others soon.
@@ -27,10 +27,12 @@ impl PointOutcome {
         meets_all(is_void, self.summary.value("error_ratio"), goals.iter().map(met))
     }
 
-    /// Whether it shows that its target is lost: it could not be prepared, or nobody was there to answer.
-    /// That says nothing about a load.
+    /// Whether it shows that its target is lost: it could not be prepared, nobody was there to answer, or soon
+    /// nobody was any more. That says nothing about a load.
     pub fn is_lost(&self) -> bool {
-        self.failure.is_some() || Outcome::nobody_answered(self.summary.outcomes.keys().copied())
+        self.failure.is_some()
+            || self.summary.facts.early_end == Some(EarlyEnd::TargetLost)
+            || Outcome::nobody_answered(self.summary.outcomes.keys().copied())
     }
 }
 

@@ -12,7 +12,12 @@ pub(super) struct Slot {
     order: Arc<Order>,
     thread: usize,
     answer: Answer,
+    /// Requests in a row that could not be sent.
+    unsent: u32,
 }
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A session on its way: its next turn, and when that is due.
 pub(super) struct Talk {
@@ -35,7 +40,7 @@ impl Talk {
 impl Slot {
     pub(super) fn new(order: Arc<Order>, thread: usize) -> Self {
         let answer = Answer::new(order.parts().clock);
-        Self { order, thread, answer }
+        Self { order, thread, answer, unsent: 0 }
     }
 
     /// Closed loop: takes sessions one after the other, from `begins` on, until the phase is over.
@@ -45,6 +50,20 @@ impl Slot {
         }
         while let Some(talk) = self.next_talk().await {
             self.session(talk).await;
+            if !self.pause().is_zero()
+                && !self.order.is_open_at(self.order.parts().clock.now() + self.pause()).await
+            {
+                return;
+            }
+        }
+    }
+
+    /// How long to leave a server alone that took no connection twice in a row or more often. A closed loop
+    /// would ask again at once, thousands of times a second, and keep a server that is down from coming up.
+    fn pause(&self) -> Duration {
+        match self.unsent {
+            0 | 1 => Duration::ZERO,
+            n => (FIRST_PAUSE * 2_u32.saturating_pow(n - 2)).min(LONGEST_PAUSE),
         }
     }
 
@@ -186,8 +205,10 @@ impl Exchange<'_> {
 
     fn record(&mut self, outcome: Outcome, error: Option<String>) {
         self.ended = true;
-        let Slot { order, thread, answer } = self.slot;
+        let Slot { order, thread, answer, unsent } = self.slot;
         let mut sample = answer.take_sample(outcome, error);
+        let is_unsent = sample.sent.is_none() && outcome.is_failure();
+        *unsent = if is_unsent { unsent.saturating_add(1) } else { 0 };
         if let (Some(grader), Some(expected)) = (&order.parts().grader, &self.request.expected)
             && sample.outcome.is_ok()
         {

@@ -25,14 +25,17 @@ pub enum EarlyEnd {
     GoalMissed,
     /// Requests came in faster than they were answered.
     Saturated,
+    /// Requests had succeeded, and then none did any more.
+    TargetLost,
 }
 
 impl EarlyEnd {
     /// Every one, and its name in files.
-    pub const ALL: [(Self, &'static str); 3] = [
+    pub const ALL: [(Self, &'static str); 4] = [
         (Self::NothingWorks, "nothing_works"),
         (Self::GoalMissed, "goal_missed"),
         (Self::Saturated, "saturated"),
+        (Self::TargetLost, "target_lost"),
     ];
 }
 
@@ -43,6 +46,7 @@ impl fmt::Display for EarlyEnd {
             Self::NothingWorks => "the first requests all failed",
             Self::GoalMissed => "a goal was missed",
             Self::Saturated => "requests came in faster than they were answered",
+            Self::TargetLost => "the server was lost",
         })
     }
 }

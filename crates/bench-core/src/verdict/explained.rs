@@ -1,7 +1,7 @@
 //! What each reason means, for `explain`.
 
 /// Every reason's code, and what it means.
-pub const REASONS: [(&str, &str); 27] = [
+pub const REASONS: [(&str, &str); 28] = [
     ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
     (
         "errors",
@@ -79,6 +79,11 @@ pub const REASONS: [(&str, &str); 27] = [
         "ended_early",
         "The point was ended before its time, because its first requests all failed, because a goal was missed \
          and --slo-abort says to stop then, or because requests came in faster than they were answered.",
+    ),
+    (
+        "target_lost",
+        "Requests had succeeded, and then none did for ten seconds, or the key was refused twenty times in a row. The \
+         point was ended then; the numbers are those of the time before.",
     ),
     (
         "not_measured",

@@ -17,7 +17,7 @@ use limits::{
 };
 pub use reason::Reason;
 
-use crate::{Summary, TokenSource};
+use crate::{EarlyEnd, Summary, TokenSource};
 
 /// How far numbers can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +68,12 @@ impl Verdict {
 fn reasons(summary: &Summary) -> Vec<Reason> {
     let facts = &summary.facts;
     let have = summary.succeeded();
-    let early_end = facts.early_end.map(|because| Reason::EndedEarly { because });
+    let early_end = facts.early_end.map(|because| match because {
+        EarlyEnd::TargetLost => {
+            Reason::TargetLost { after_s: facts.ended.since(facts.began).as_secs_f64() }
+        }
+        because => Reason::EndedEarly { because },
+    });
     if have == 0 {
         let nothing = Reason::NoSuccess { requests: summary.requests() };
         return std::iter::once(nothing).chain(cut_off(summary)).chain(early_end).collect();

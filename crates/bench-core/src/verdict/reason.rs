@@ -117,6 +117,11 @@ pub enum Reason {
         /// Why.
         because: EarlyEnd,
     },
+    /// The server was lost on the way.
+    TargetLost {
+        /// Seconds from the first request to the last token of a success.
+        after_s: f64,
+    },
     /// The point could not even be begun.
     NotMeasured,
     /// This machine could not send requests: no file, port or memory was left.
@@ -174,6 +179,7 @@ impl Reason {
             Self::Starved { .. } => "starved",
             Self::Interrupted => "interrupted",
             Self::EndedEarly { .. } => "ended_early",
+            Self::TargetLost { .. } => "target_lost",
             Self::NotMeasured => "not_measured",
             Self::LocalLimits { .. } => "local_limits",
             Self::CachedPrompts { .. } => "cached",
@@ -235,6 +241,9 @@ impl Reason {
             Self::Starved { .. } => "prepare more prompts ahead",
             Self::Interrupted => "run it to its end: inferbench resume",
             Self::EndedEarly { .. } => "ask for less load, or let it run to its end",
+            Self::TargetLost { .. } => {
+                "see the server's log, and measure the rest: inferbench resume"
+            }
             Self::NotMeasured => "see why it could not be measured, and resume the run",
             Self::LocalLimits { .. } => "raise ulimit -n, or ask for fewer connections",
             Self::CachedPrompts { .. } => {
@@ -339,6 +348,10 @@ impl fmt::Display for Reason {
             }
             Self::Interrupted => f.write_str("stopped before its end: partial"),
             Self::EndedEarly { because } => write!(f, "ended early: {because}"),
+            Self::TargetLost { after_s } => write!(
+                f,
+                "the server was lost: nothing succeeded any more after {after_s:.1} s: partial"
+            ),
             Self::NotMeasured => f.write_str("it could not be measured"),
             Self::LocalLimits { requests, ratio } => write!(
                 f,

@@ -18,7 +18,7 @@ mod table;
 mod totals;
 mod trust;
 
-use bench_core::{Plan, Point, PointOutcome, ServerInfo, Trust};
+use bench_core::{Plan, Point, PointOutcome, Reason, ServerInfo, Trust};
 use bench_store::LoadLine;
 
 pub use histogram::LogHistogram;
@@ -122,9 +122,10 @@ impl Report<'_> {
         format!("{title}{simulated}{void}{partial}")
     }
 
-    /// Whether it was stopped before its end, which its verdict says.
+    /// Whether it was stopped before its end, or its server was lost, which its verdict says.
     fn is_partial(&self) -> bool {
-        self.outcome.verdict.reasons.iter().any(|reason| reason.code() == "interrupted")
+        let cut_short = |reason: &Reason| matches!(reason.code(), "interrupted" | "target_lost");
+        self.outcome.verdict.reasons.iter().any(cut_short)
     }
 }
 

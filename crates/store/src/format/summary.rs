@@ -174,7 +174,9 @@ impl PointSummary {
     /// [`PointOutcome::is_lost`](bench_core::PointOutcome::is_lost) has it.
     pub fn is_lost(&self) -> bool {
         let outcomes = self.outcomes.keys().filter_map(|outcome| outcome.parse().ok());
-        self.failure.is_some() || Outcome::nobody_answered(outcomes)
+        self.failure.is_some()
+            || self.facts.early_end() == Some(EarlyEnd::TargetLost)
+            || Outcome::nobody_answered(outcomes)
     }
 
     /// How many requests succeeded.
@@ -333,7 +335,8 @@ pub struct FactsLine {
     /// Milliseconds by which somebody set this machine's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_step_ms: Option<f64>,
-    /// Why the point was ended early: `nothing_works`, `goal_missed` or `saturated`.
+    /// Why the point was ended early: `nothing_works`, `goal_missed`, `saturated` or
+    /// `target_lost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_end: Option<String>,
     /// Share of the readings at which a GPU was throttled.
@@ -365,9 +368,13 @@ impl From<Drift> for DriftLine {
 }
 
 impl FactsLine {
+    fn early_end(&self) -> Option<EarlyEnd> {
+        let name = self.early_end.as_deref()?;
+        EarlyEnd::ALL.iter().find(|(_, known)| *known == name).map(|(end, _)| *end)
+    }
+
     /// What only the run knew, added to the facts that samples tell: what a point was, once more.
     pub fn complete(&self, facts: &mut Facts) {
-        let early_end = |name: &String| EarlyEnd::ALL.iter().find(|(_, known)| known == name);
         facts.delayed_samples = self.delayed_samples;
         facts.starved = self.starved;
         facts.cut_off = self.cut_off;
@@ -375,7 +382,7 @@ impl FactsLine {
         facts.client_cpu_cores = self.client_cpu_cores;
         facts.cores = self.cores;
         facts.clock_step_ms = self.clock_step_ms;
-        facts.early_end = self.early_end.as_ref().and_then(early_end).map(|(end, _)| *end);
+        facts.early_end = self.early_end();
         facts.gpu_throttled_ratio = self.gpu_throttled_ratio;
         facts.gpu_other_processes = self.gpu_other_processes;
         facts.dropped_readings = self.dropped_readings;

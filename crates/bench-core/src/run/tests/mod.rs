@@ -310,6 +310,30 @@ fn a_failed_request_is_a_sample() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_not_stormed() {
+    let refused = || Scripted::always(Script::tokens(1).ending(Outcome::Refused));
+    // Two at once, then after 10, 20, ... 640 ms, and then once a second.
+    let (_, samples) = go(&plan(closed(1), Until::duration(Duration::from_secs(60))), refused());
+    let due: Vec<_> = samples.samples().map(|sample| sample.due).collect();
+    let gaps: Vec<_> = due.windows(2).map(|two| two[1].since(two[0]).as_millis()).collect();
+    assert_eq!(gaps[..9], [0, 10, 20, 40, 80, 160, 320, 640, 1_000]);
+    assert!((60..70).contains(&due.len()), "{}", due.len());
+
+    // A single one in between costs nothing, nor does any in an open loop.
+    let now_and_then = Scripted::by(|id| match id.ends_with("5.0") {
+        true => Script::tokens(1).ending(Outcome::Refused),
+        false => Script::tokens(1),
+    });
+    let (_, samples) = go(&plan(closed(1), Until::requests(100)), now_and_then);
+    let (first, last) = (samples.samples().next().unwrap(), samples.samples().last().unwrap());
+    assert_eq!(last.done.unwrap().since(first.due), MS * 50 * 90);
+    let open = Load::open(Paced::constant(Rate::per_second(100.0).unwrap()));
+    let (_, samples) = go(&plan(open, Until::requests(1_000)), refused());
+    let late = samples.samples().filter(|s| s.done.unwrap().since(s.due) > MS * 5).count();
+    assert_eq!((samples.samples().count(), late), (1_000, 0));
+}
+
+#[test]
 fn the_end_of_the_workload_ends_the_phase() {
     let five = endless().take(5);
     let (outcome, samples) = go_with(
