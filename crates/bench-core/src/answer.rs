@@ -186,11 +186,12 @@ impl Answer {
     /// provider thought of it.
     pub fn take_sample(&mut self, outcome: Outcome, error: Option<String>) -> Sample {
         let mut sample = std::mem::replace(&mut self.sample, Sample::due(Moment::default()));
-        sample.outcome = match outcome {
-            Outcome::Ok if sample.first_generated().is_none() => Outcome::Empty,
-            other => other,
+        (sample.outcome, sample.error) = match outcome {
+            Outcome::Ok if sample.first_generated().is_none() => {
+                (Outcome::Empty, Some("a complete answer without a token".to_owned()))
+            }
+            other => (other, error),
         };
-        sample.error = error;
         sample.done.get_or_insert_with(|| self.clock.now());
         sample
     }

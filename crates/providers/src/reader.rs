@@ -32,12 +32,18 @@ pub(crate) struct AnswerReader<'a> {
     body: Vec<u8>,
     /// When the last of it came.
     last: Option<Stamp>,
-    /// The status of a refusal, and when to ask again.
-    refused: (u16, Option<u32>),
+    /// The status of a refusal, and what else its head says of it.
+    refused: (u16, String),
 }
 
 /// Bytes kept of a refusal.
 const MOST_OF_REFUSAL: usize = 2 << 10;
+/// Events of a stream that was asked for without a limit.
+const MOST_EVENTS: usize = 1 << 20;
+/// Events for each token that was asked for, and beside these: some servers, and proxies before them, send their
+/// text letter by letter, and some leave the tokens of reasoning out of the limit.
+const EVENTS_PER_TOKEN: usize = 8;
+const MORE_EVENTS: usize = 1_000;
 /// Bytes of an answer that is not streamed.
 const MOST_OF_WHOLE: usize = 64 << 20;
 
@@ -51,8 +57,28 @@ impl<'a> AnswerReader<'a> {
     ) -> Self {
         let form = if streaming { Form::Stream } else { Form::Whole };
         let (decoder, body) = (framing.decoder(), Vec::new());
-        let refused = (0, None);
+        let refused = (0, String::new());
         Self { answer, streaming, framing, form, decoder, events, body, last: None, refused }
+    }
+
+    /// Whether the stream may go on: one that goes beyond what was asked for might never end.
+    fn check_length(&self) -> Result<(), ProviderError> {
+        let sample = self.answer.sample();
+        let most = sample.asked_tokens.map_or(MOST_EVENTS, |asked| {
+            EVENTS_PER_TOKEN.saturating_mul(asked as usize).saturating_add(MORE_EVENTS)
+        });
+        if sample.arrivals.len() <= most {
+            return Ok(());
+        }
+        let said = match sample.asked_tokens {
+            Some(asked) => {
+                format!(
+                    "more than {most} events for {asked} tokens: the server takes no notice of the limit"
+                )
+            }
+            None => format!("an answer of more than {most} events"),
+        };
+        Err(ProviderError::new(Outcome::Oversize, said))
     }
 
     /// What takes the events that came at `stamp`.
@@ -76,6 +102,14 @@ impl Taking<'_> {
             self.result = self.events.event(self.answer, event, self.stamp);
         }
     }
+}
+
+/// What a refusal's head says beside its status, to follow the words of its body.
+fn hints(head: &Head) -> String {
+    let retry_after = head.retry_after.map(|seconds| format!(" (retry-after: {seconds} s)"));
+    let location = head.location.as_deref().filter(|_| (300..400).contains(&head.status));
+    let location = location.map(|to| format!(" (to {}; not followed)", said::excerpt(to)));
+    [retry_after, location].into_iter().flatten().collect()
 }
 
 impl Reader for AnswerReader<'_> {
@@ -109,7 +143,7 @@ impl Reader for AnswerReader<'_> {
                 return Err(ProviderError::new(Outcome::Malformed, said));
             }
             status => {
-                self.refused = (status, head.retry_after);
+                self.refused = (status, hints(head));
                 Form::Refusal
             }
         };
@@ -124,7 +158,8 @@ impl Reader for AnswerReader<'_> {
                 let fed = decoder.feed(bytes, |event| taking.event(event));
                 // What came first counts.
                 taking.result?;
-                fed.map_err(|error| ProviderError::new(Outcome::Oversize, error.to_string()))
+                fed.map_err(|error| ProviderError::new(Outcome::Oversize, error.to_string()))?;
+                self.check_length()
             }
             Form::Whole if self.body.len() + bytes.len() > MOST_OF_WHOLE => {
                 Err(ProviderError::new(Outcome::Oversize, "an answer of more than 64 MiB"))
@@ -149,11 +184,9 @@ impl Reader for AnswerReader<'_> {
         let stamp = self.last.unwrap_or_else(|| Stamp::of_read(self.answer.clock().now()));
         match self.form {
             Form::Refusal => {
-                let (status, retry_after) = self.refused;
-                let mut refusal = said::refusal(status, &self.body);
-                if let Some(seconds) = retry_after {
-                    refusal.said += &format!(" (retry-after: {seconds} s)");
-                }
+                let (status, hints) = &self.refused;
+                let mut refusal = said::refusal(*status, &self.body);
+                refusal.said = format!("{}{hints}", refusal.said).trim_start().to_owned();
                 return Err(refusal);
             }
             Form::Whole => self.events.whole(self.answer, &self.body, stamp)?,

@@ -39,3 +39,5 @@ mod schedules;
 mod sweeps;
 mod tls;
 mod verdicts;
+#[cfg(unix)]
+mod wire;

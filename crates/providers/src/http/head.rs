@@ -16,6 +16,8 @@ pub(crate) struct Head {
     pub(crate) content_encoding: Option<String>,
     /// Seconds after which to ask again, as the server says. A date it may say as well is of no use here.
     pub(crate) retry_after: Option<u32>,
+    /// Where a redirection points to.
+    pub(crate) location: Option<String>,
     /// How the end of the body is known.
     pub(super) body: Body,
     /// Whether another request may follow on the connection.
@@ -111,6 +113,7 @@ impl Head {
             content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
             content_encoding: text("content-encoding").filter(|coding| coding != "identity"),
             retry_after: text("retry-after").and_then(|seconds| seconds.trim().parse().ok()),
+            location: values(response.headers, "location").next().map(str::to_owned),
             body,
             keep_alive: keep_alive && stays_open,
         })
