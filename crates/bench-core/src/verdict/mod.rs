@@ -68,18 +68,25 @@ impl Verdict {
 fn reasons(summary: &Summary) -> Vec<Reason> {
     let facts = &summary.facts;
     let have = summary.succeeded();
-    let early_end = facts.early_end.map(|because| match because {
-        EarlyEnd::TargetLost => {
-            Reason::TargetLost { after_s: facts.ended.since(facts.began).as_secs_f64() }
+    let (lost, early_end) = match facts.early_end {
+        Some(EarlyEnd::TargetLost) => {
+            let after_s = facts.ended.since(facts.began).as_secs_f64();
+            (Some(Reason::TargetLost { after_s }), None)
         }
-        because => Reason::EndedEarly { because },
-    });
+        because => (None, because.map(|because| Reason::EndedEarly { because })),
+    };
     if have == 0 {
         let nothing = Reason::NoSuccess { requests: summary.requests() };
-        return std::iter::once(nothing).chain(cut_off(summary)).chain(early_end).collect();
+        return [nothing]
+            .into_iter()
+            .chain(lost)
+            .chain(cut_off(summary))
+            .chain(early_end)
+            .collect();
     }
     let median = |id| summary.distribution(id).map(crate::stats::Distribution::median);
-    let mut reasons = Vec::new();
+    // It explains the failures, and comes before them.
+    let mut reasons = Vec::from_iter(lost);
 
     reasons.extend(
         over(summary.value("error_ratio"), MOST_ERRORS).map(|ratio| Reason::Errors { ratio }),
