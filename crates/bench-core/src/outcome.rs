@@ -65,6 +65,12 @@ impl Outcome {
         matches!(self, Self::Dns | Self::Refused | Self::ConnectTimeout | Self::Tls)
     }
 
+    /// Whether the same request may succeed when it is sent again.
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Http(500..=599) | Self::Reset)
+            || self.is_unreachable()
+    }
+
     /// Whether requests that ended so were sent to a server that is not there: none succeeded, and one could
     /// not reach it.
     pub fn nobody_answered(outcomes: impl IntoIterator<Item = Self>) -> bool {

@@ -77,6 +77,9 @@ pub struct Point {
     pub grace: Duration,
     /// What each request may take.
     pub limits: Limits,
+    /// How often a request is tried again that failed in a way which may pass, before anything of an answer
+    /// came. Every attempt is a sample.
+    pub retries: u32,
     /// Requests that are given up on purpose, as users do.
     pub cancellation: Option<Cancellation>,
     /// What a good request keeps to; without it, goodput does not exist.
@@ -98,6 +101,7 @@ impl Point {
             until,
             grace: Duration::from_secs(30),
             limits: Limits::default(),
+            retries: 0,
             cancellation: None,
             goodput: None,
         }

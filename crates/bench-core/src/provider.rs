@@ -1,6 +1,6 @@
 //! A kind of server, and how to talk to it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
@@ -46,6 +46,8 @@ pub struct ProviderError {
     pub outcome: Outcome,
     /// The first bytes of what the server said, or what went wrong on our side.
     pub said: String,
+    /// After how long the server is to be asked again, where it says so.
+    pub retry_after: Option<Duration>,
     /// What caused it.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -54,7 +56,7 @@ pub struct ProviderError {
 impl ProviderError {
     /// A failure with `outcome`, in the words of `said`.
     pub fn new(outcome: Outcome, said: impl Into<String>) -> Self {
-        Self { outcome, said: said.into(), source: None }
+        Self { outcome, said: said.into(), retry_after: None, source: None }
     }
 
     /// The same failure, caused by `source`.

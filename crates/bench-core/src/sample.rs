@@ -212,6 +212,8 @@ pub struct Sample {
     pub session: u64,
     /// Which turn of the session, from 0.
     pub turn: u32,
+    /// Which attempt at the request, from 0: the later ones follow failures, in samples of their own.
+    pub attempt: u32,
     /// When the request was to be sent: its time in the schedule, or when its slot became free.
     pub due: Moment,
     /// The set-up of its connection; absent when it found one open.
@@ -258,6 +260,7 @@ impl Sample {
             number: 0,
             session: 0,
             turn: 0,
+            attempt: 0,
             due,
             connect: None,
             sent: None,

@@ -278,6 +278,7 @@ impl Lab {
             warm_up: loads::warm_up(settings, load),
             grace: settings.grace,
             limits: settings.limits,
+            retries: settings.retries,
             cancellation: settings.cancel,
             goodput: settings.goals.goodput.clone(),
             ..Point::new(when, loads::until(settings, load))

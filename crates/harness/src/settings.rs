@@ -48,6 +48,8 @@ pub struct Settings {
     pub warm_up: Option<u64>,
     /// How long to warm up.
     pub warm_up_duration: Option<Duration>,
+    /// How often a failed request is tried again.
+    pub retries: u32,
     /// Requests that are given up on purpose.
     pub cancel: Option<Cancellation>,
     /// The models' tokenizer: a file or its folder.
@@ -91,6 +93,7 @@ impl Settings {
             grace: Duration::from_secs(30),
             warm_up: None,
             warm_up_duration: None,
+            retries: 0,
             cancel: None,
             tokenizer: None,
             limits: Limits::default(),

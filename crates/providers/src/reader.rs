@@ -1,5 +1,7 @@
 //! From the bytes of an answer to the events of a dialect.
 
+use std::time::Duration;
+
 use bench_core::{Answer, Outcome, ProviderError, Stamp};
 
 use crate::{
@@ -34,6 +36,7 @@ pub(crate) struct AnswerReader<'a> {
     last: Option<Stamp>,
     /// The status of a refusal, and what else its head says of it.
     refused: (u16, String),
+    retry_after: Option<Duration>,
 }
 
 /// Bytes kept of a refusal.
@@ -57,8 +60,18 @@ impl<'a> AnswerReader<'a> {
     ) -> Self {
         let form = if streaming { Form::Stream } else { Form::Whole };
         let (decoder, body) = (framing.decoder(), Vec::new());
-        let refused = (0, String::new());
-        Self { answer, streaming, framing, form, decoder, events, body, last: None, refused }
+        Self {
+            answer,
+            streaming,
+            framing,
+            form,
+            decoder,
+            events,
+            body,
+            last: None,
+            refused: (0, String::new()),
+            retry_after: None,
+        }
     }
 
     /// Whether the stream may go on: one that goes beyond what was asked for might never end.
@@ -144,6 +157,7 @@ impl Reader for AnswerReader<'_> {
             }
             status => {
                 self.refused = (status, hints(head));
+                self.retry_after = head.retry_after.map(|s| Duration::from_secs(s.into()));
                 Form::Refusal
             }
         };
@@ -186,6 +200,7 @@ impl Reader for AnswerReader<'_> {
             Form::Refusal => {
                 let (status, hints) = &self.refused;
                 let mut refusal = said::refusal(*status, &self.body);
+                refusal.retry_after = self.retry_after;
                 refusal.said = format!("{}{hints}", refusal.said).trim_start().to_owned();
                 return Err(refusal);
             }

@@ -105,6 +105,40 @@ fn failures_among_successes_are_counted_and_left_out_of_the_times() {
 }
 
 #[test]
+fn requests_are_tried_again_only_if_asked_for() {
+    let serve = || {
+        Server::completing(|request, to| match request.number {
+            4 => write!(to, "{}", refusal(503, "restarting")),
+            6 => {
+                let refusal = refusal(429, "slow down");
+                write!(to, "{}", refusal.replacen("\r\n", "\r\nretry-after: 1\r\n", 1))
+            }
+            _ => write!(to, "{}", whole(request)),
+        })
+    };
+    let place = Place::new();
+    let run = |url: &str| place.run(&format!("-u {url} -n 20 --osl 1 --warmup-request-count 0"));
+    let server = serve();
+    run(&server.url).exits(6);
+    assert_eq!(server.completions().len(), 20);
+
+    let place = Place::new();
+    let server = serve();
+    let call = format!("-u {} -n 20 --osl 1 --warmup-request-count 0 --retry 1", server.url);
+    let ended = place.run(&call).exits(6);
+    let told = "Requests     20 ok   2 failed   2 of them tried again";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    assert_eq!(server.completions().len(), 22);
+    let samples = place.measured();
+    let after = |number: u64| {
+        let attempt = |n| samples.iter().find(|s| (s.number, s.attempt) == (number, n)).unwrap();
+        attempt(1).sent.unwrap().since(attempt(0).done.unwrap())
+    };
+    assert!((100..1_000).contains(&after(4).as_millis()), "{:?}", after(4));
+    assert!(after(5).as_millis() >= 1_000, "as the server says, not {:?}", after(5));
+}
+
+#[test]
 fn a_failure_in_two_hundred_requests_passes_and_is_shown() {
     let server = Server::completing(|request, to| match request.number {
         100 => write!(to, "{}", refusal(500, "once")),

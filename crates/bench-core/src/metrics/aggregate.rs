@@ -55,6 +55,7 @@ pub struct Aggregate {
     cacheable: u64,
     cached: u64,
     steady: Option<SteadyWindow>,
+    retried: u64,
 }
 
 /// Ten milliseconds: a second's window then moves in steps of 1 %.
@@ -98,6 +99,7 @@ impl Default for Aggregate {
             cacheable: 0,
             cached: 0,
             steady: None,
+            retried: 0,
         }
     }
 }
@@ -116,6 +118,7 @@ impl Aggregate {
     /// Takes in a sample.
     pub fn add(&mut self, sample: &Sample) {
         *self.outcomes.entry(sample.outcome).or_default() += 1;
+        self.retried += u64::from(sample.attempt > 0);
         if let Some(sent) = sample.sent {
             self.began = Some(self.began.map_or(sent, |began| began.min(sent)));
             self.lateness_ms.extend(formulas::lateness_ms(sample));
@@ -237,6 +240,7 @@ impl Aggregate {
             disagreeing_ratio: ratio(self.disagreeing, self.compared),
             late_ms_p99: lateness.and_then(|d| d.percentile(99.0)),
             cached_ratio: ratio(self.cached, self.cacheable),
+            retried: self.retried,
             drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
             cold_start: self.timeline.cold_start(self.shape),
             ..run

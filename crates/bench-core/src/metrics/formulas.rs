@@ -87,8 +87,10 @@ pub(super) fn queue_ms(sample: &Sample) -> Option<f64> {
     Some(sample.sent?.ms_since(sample.due))
 }
 
-/// The part of [`queue_ms`] that is the client's own: without the set-up of a connection.
+/// The part of [`queue_ms`] that is the client's own: without the set-up of a connection. An attempt that
+/// follows a failure is late on purpose.
 pub(crate) fn lateness_ms(sample: &Sample) -> Option<f64> {
+    (sample.attempt == 0).then_some(())?;
     Some(queue_ms(sample)? - connect_ms(sample).unwrap_or(0.0))
 }
 

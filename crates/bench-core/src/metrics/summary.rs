@@ -46,6 +46,8 @@ pub struct Facts {
     /// Requests that were due and never sent, because too many others were in flight until the grace period
     /// was over.
     pub unsent: u64,
+    /// Attempts at requests that had failed before.
+    pub retried: u64,
     /// Processor cores that this process used.
     pub client_cpu_cores: Option<f64>,
     /// Processor cores there are.

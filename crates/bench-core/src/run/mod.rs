@@ -251,6 +251,7 @@ impl Run<'_> {
             load: phase.load.clone(),
             until: phase.until,
             grace: phase.point.grace,
+            retries: phase.point.retries,
             cancellation: phase.point.cancellation.filter(|_| measures),
             provider: Arc::clone(&crew.provider),
             grader: crew.grader.clone(),

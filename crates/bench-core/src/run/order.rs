@@ -66,6 +66,7 @@ pub(super) struct Parts {
     pub(super) load: Load,
     pub(super) until: Until,
     pub(super) grace: Duration,
+    pub(super) retries: u32,
     pub(super) cancellation: Option<Cancellation>,
     pub(super) provider: Arc<dyn Provider>,
     pub(super) grader: Option<Arc<dyn Grader>>,
@@ -218,7 +219,7 @@ impl Order {
         self.threads[thread].sent.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request ended on `thread`: its sample goes to the sinks.
+    /// An attempt at a request ended on `thread`: its sample goes to the sinks.
     pub(super) fn end(&self, thread: usize, mut sample: Sample, answer: &Answer) {
         if self.parts.keep_text.wants(&sample) {
             sample.text = Some([answer.reasoning(), answer.text()].concat());
@@ -226,6 +227,17 @@ impl Order {
         let thread = &self.threads[thread];
         thread.outbox.send(Box::new(sample));
         thread.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns at `at`, when a failed request may be sent again; false if the run does not go on until then.
+    pub(super) async fn may_retry_at(&self, at: Moment) -> bool {
+        if self.deadline().is_some_and(|deadline| at >= deadline) {
+            return false;
+        }
+        tokio::select! {
+            () = sleep_until(self.parts.clock.instant(at)) => true,
+            () = self.parts.stop.reached(Level::Drain) => false,
+        }
     }
 
     /// A request in flight is given up although nobody asked for that.

@@ -142,11 +142,24 @@ impl Slot {
         true
     }
 
-    /// Sends one request and makes a sample of what comes of it.
+    /// Sends one request until an attempt is not worth repeating. Each makes a sample.
     async fn request(&mut self, mut sample: Sample, request: &Request) {
         let parts = self.order.parts();
         (sample.point, sample.phase) = (parts.point, parts.phase);
-        sample.request_id = request_id(&parts.run, &sample);
+        let (clock, retries) = (parts.clock, parts.retries);
+        for attempt in 0..=retries {
+            sample.attempt = attempt;
+            let ended = self.attempt(sample.clone(), request).await;
+            let Some(pause) = ended.pause(attempt).filter(|_| attempt < retries) else { return };
+            if !self.order.may_retry_at(clock.now() + pause).await {
+                return;
+            }
+        }
+    }
+
+    /// Sends a request once and makes a sample of what comes of it.
+    async fn attempt(&mut self, mut sample: Sample, request: &Request) -> Ended {
+        sample.request_id = request_id(&self.order.parts().run, &sample);
         let patience = self.order.patience(&sample);
         self.answer.begin(sample, request);
         self.order.begin(self.thread);
@@ -160,7 +173,29 @@ impl Slot {
                 Err(_) => return exchange.give_up(),
             },
         };
-        exchange.end(sent);
+        exchange.end(sent)
+    }
+}
+
+/// How an attempt at a request ended, as far as it matters for another one.
+struct Ended {
+    outcome: Outcome,
+    /// Whether any of an answer had come: what the server has begun, it need not begin twice.
+    had_begun: bool,
+    /// When the server wants to be asked again.
+    retry_after: Option<Duration>,
+}
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LATEST_RETRY: Duration = Duration::from_secs(60);
+
+impl Ended {
+    /// How long to wait before the next attempt, if one is worth it: as the server says, else twice as long
+    /// each time.
+    fn pause(&self, attempt: u32) -> Option<Duration> {
+        let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempt));
+        let pause = self.retry_after.unwrap_or(doubled).min(LATEST_RETRY);
+        (self.outcome.is_transient() && !self.had_begun).then_some(pause)
     }
 }
 
@@ -189,21 +224,21 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    fn end(mut self, sent: Result<(), ProviderError>) {
+    fn end(mut self, sent: Result<(), ProviderError>) -> Ended {
         match sent {
             Ok(()) => self.record(Outcome::Ok, None),
-            Err(error) => {
-                debug_assert!(error.outcome != Outcome::Ok, "an error is no success: {error}");
-                self.record(error.outcome, Some(error.said));
+            Err(ProviderError { outcome, said, retry_after, .. }) => {
+                debug_assert!(outcome != Outcome::Ok, "an error is no success: {said}");
+                Ended { retry_after, ..self.record(outcome, Some(said)) }
             }
         }
     }
 
-    fn give_up(mut self) {
-        self.record(Outcome::Cancelled, None);
+    fn give_up(mut self) -> Ended {
+        self.record(Outcome::Cancelled, None)
     }
 
-    fn record(&mut self, outcome: Outcome, error: Option<String>) {
+    fn record(&mut self, outcome: Outcome, error: Option<String>) -> Ended {
         self.ended = true;
         let Slot { order, thread, answer, unsent } = self.slot;
         let mut sample = answer.take_sample(outcome, error);
@@ -214,7 +249,10 @@ impl Exchange<'_> {
         {
             sample.grade = Some(grader.grade(expected, answer));
         }
+        let had_begun = !sample.arrivals.is_empty();
+        let ended = Ended { outcome: sample.outcome, had_begun, retry_after: None };
         order.end(*thread, sample, answer);
+        ended
     }
 }
 
@@ -227,8 +265,8 @@ impl Drop for Exchange<'_> {
     }
 }
 
-/// The id of a request: run, point, `w` or `m` for the phase, session and turn. The same plan gives the
-/// same ids.
+/// The id of a request: run, point, `w` or `m` for the phase, session and turn, and the attempt after the first
+/// one. The same plan gives the same ids.
 fn request_id(run: &str, sample: &Sample) -> String {
     let phase = match sample.phase {
         Phase::WarmUp => 'w',
@@ -236,5 +274,8 @@ fn request_id(run: &str, sample: &Sample) -> String {
     };
     let mut id = String::with_capacity(run.len() + 24);
     let _ = write!(id, "{run}-{}{phase}-{}.{}", sample.point, sample.session, sample.turn);
+    if sample.attempt > 0 {
+        let _ = write!(id, "r{}", sample.attempt);
+    }
     id
 }

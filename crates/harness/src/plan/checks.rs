@@ -9,6 +9,9 @@ use super::{
     substitute::names_variable,
 };
 
+/// More attempts than these would never end.
+const MOST_RETRIES: u64 = 100;
+
 /// Adds what is wrong with `plan` as a whole. `written` is the tree with the names of variables.
 pub(super) fn check(plan: &PlanFile, written: &Node, problems: &mut Vec<Problem>) {
     let mut check = Check { written, problems };
@@ -206,6 +209,8 @@ impl Check<'_> {
         self.unless(!not_a_speed, "load.speed_up", "must be more than 0");
         let needs_trace = "means nothing without a trace: trace, --fixed-schedule";
         self.unless(trace.1 || load.speed_up.is_none(), "load.speed_up", needs_trace);
+        let retries = load.retry.map_or(0, |retries| retries.0);
+        self.unless(retries <= MOST_RETRIES, "load.retry", "must be at most 100");
         let cancel = &load.cancel;
         let share = cancel.ratio.map_or(0.0, |ratio| ratio.0);
         self.unless((0.0..=100.0).contains(&share), "load.cancel.ratio", "must lie in 0% to 100%");

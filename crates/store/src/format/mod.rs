@@ -36,3 +36,8 @@ pub use summary::{
 /// It is for changes that an older reader would misunderstand. A field that is added is none: readers
 /// pass over what they do not know.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// Whether a field says no more than one that is left out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -5,6 +5,8 @@ use std::{fmt, num::NonZeroUsize};
 use bench_core::{Counts, Limits, Load, Phase, Point, Until, WarmUp};
 use serde::{Deserialize, Serialize};
 
+use super::is_default;
+
 /// A point of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PointLine {
@@ -29,6 +31,9 @@ pub struct PointLine {
     pub grace_s: f64,
     /// What each request may take.
     pub limits: LimitsLine,
+    /// How often a failed request is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retries: u32,
     /// Requests that are given up on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<CancellationLine>,
@@ -58,6 +63,7 @@ impl From<&Point> for PointLine {
             until: (&point.until).into(),
             grace_s: point.grace.as_secs_f64(),
             limits: (&point.limits).into(),
+            retries: point.retries,
             cancellation: point.cancellation.as_ref().map(|cancellation| CancellationLine {
                 ratio: cancellation.ratio(),
                 after_s: cancellation.after().as_secs_f64(),

@@ -19,7 +19,7 @@ use bench_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::PhaseLine;
+use super::{PhaseLine, is_default};
 
 /// What is known of one request. Moments are nanoseconds since the start of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct SampleLine {
     pub session: u64,
     /// Which turn of the session, from 0.
     pub turn: u32,
+    /// Which attempt at the request, from 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attempt: u32,
     /// When the request was to be sent.
     pub due_ns: u64,
     /// The set-up of its connection; absent when it found one open.
@@ -241,6 +244,7 @@ impl From<&Sample> for SampleLine {
             number: sample.number,
             session: sample.session,
             turn: sample.turn,
+            attempt: sample.attempt,
             due_ns: sample.due.as_nanos(),
             connect: sample.connect.map(|connect| ConnectLine {
                 began_ns: connect.began.as_nanos(),
@@ -310,6 +314,7 @@ impl TryFrom<SampleLine> for Sample {
             number: line.number,
             session: line.session,
             turn: line.turn,
+            attempt: line.attempt,
             due: Moment::from_nanos(line.due_ns),
             connect: line.connect.map(|connect| Connect {
                 began: Moment::from_nanos(connect.began_ns),

@@ -9,7 +9,7 @@ use bench_core::{
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
-use super::{FORMAT_VERSION, LoadLine, PartialDistribution, PointLine, RepeatedLine};
+use super::{FORMAT_VERSION, LoadLine, PartialDistribution, PointLine, RepeatedLine, is_default};
 
 /// What came of a run. Written anew whenever a point ends; also what `--json` prints.
 ///
@@ -317,6 +317,9 @@ pub struct FactsLine {
     /// Requests that were due and never sent.
     #[serde(default)]
     pub unsent: u64,
+    /// Attempts at requests that had failed before.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retried: u64,
     /// Processor cores that inferbench used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_cpu_cores: Option<f64>,
@@ -408,6 +411,7 @@ impl From<&Facts> for FactsLine {
             starved: facts.starved,
             cut_off: facts.cut_off,
             unsent: facts.unsent,
+            retried: facts.retried,
             client_cpu_cores: facts.client_cpu_cores,
             cores: facts.cores,
             cached_ratio: facts.cached_ratio,

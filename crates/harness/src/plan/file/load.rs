@@ -81,6 +81,10 @@ pub struct LoadFile {
     /// Whether targets take turns. `interleaved` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderName>,
+    /// Try a request that failed again, at most so often: 429, 5xx, and connections that fail before an answer
+    /// begins. Every attempt is counted. 0 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Count>,
     /// Give up some requests, as impatient users do.
     #[serde(skip_serializing_if = "is_default")]
     pub cancel: CancelFile,
