@@ -23,6 +23,8 @@ pub struct ServerInfo {
     pub engine: Option<String>,
     /// The engine's version.
     pub version: Option<String>,
+    /// The profile that it runs, as NIM has them: which engine, precision and parallelism.
+    pub profile: Option<String>,
     /// The models it offers.
     pub models: Vec<Model>,
 }

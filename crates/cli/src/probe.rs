@@ -117,6 +117,9 @@ fn page(probed: &Probed) -> String {
         ("dialect", format!("{} has {}; a server may lack some", target.engine, apis.join(", "))),
         ("answer", timing(probed.answer())),
     ];
+    if let Some(profile) = &target.info.profile {
+        lines.insert(2, ("profile", profile.clone()));
+    }
     if let Some(tokens) = per_event(sample) {
         lines.push(("tokens", tokens));
     }
@@ -211,6 +214,7 @@ fn as_json(probed: &Probed) -> Value {
         "url": target.endpoint.to_string(),
         "engine": target.engine.to_string(),
         "version": target.info.version,
+        "profile": target.info.profile,
         "ready": probed.readiness == Readiness::Up,
         "models": models,
         "model": target.model,

@@ -35,6 +35,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "engine": target.info.engine,
         "dialect": target.engine.to_string(),
         "version": target.info.version,
+        "profile": target.info.profile,
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
         "facts": memory.to_json(),

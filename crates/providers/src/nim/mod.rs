@@ -48,6 +48,7 @@ impl Dialect for Nim {
         info.engine = Some(self.name().to_owned());
         if let Ok(metadata) = server.json("/v1/metadata").await {
             info.version = openai::text(&metadata, "version");
+            info.profile = openai::text(&metadata, "selectedModelProfileId");
         }
         Ok(info)
     }

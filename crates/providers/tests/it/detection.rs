@@ -30,8 +30,9 @@ async fn found(routes: Vec<(&'static str, Vec<u8>)>) -> (Engine, String) {
         None => model.id.clone(),
     });
     let models: Vec<_> = models.collect();
-    let words = [info.engine.unwrap_or_default(), info.version.unwrap_or_default()];
-    (engine, format!("{} {}: {}", words[0], words[1], models.join(", ")))
+    let words = [info.engine, info.version.or(Some(String::new())), info.profile];
+    let words: Vec<_> = words.into_iter().flatten().collect();
+    (engine, format!("{}: {}", words.join(" "), models.join(", ")))
 }
 
 #[tokio::test]
@@ -75,7 +76,9 @@ async fn recorded_servers_are_known() {
 async fn others_are_known_by_what_only_they_answer() {
     let models = json(r#"{"object":"list","data":[{"id":"m","owned_by":"system"}]}"#);
     let owned = |owner: &str| json(&format!(r#"{{"data":[{{"id":"m","owned_by":"{owner}"}}]}}"#));
-    let metadata = json(r#"{"version":"1.8.4","modelInfo":[{"shortName":"m:1"}],"assetInfo":[]}"#);
+    let metadata = json(
+        r#"{"version":"1.8.4","modelInfo":[{"shortName":"m:1"}],"assetInfo":[],"selectedModelProfileId":"4f90"}"#,
+    );
     let tags = json(r#"{"models":[{"name":"m:latest","size":5},{"name":"other:1b"}]}"#);
     let loaded = json(r#"{"models":[{"name":"m:latest","context_length":4096}]}"#);
     let triton = json(r#"{"name":"triton","version":"2.60.0","extensions":["classification"]}"#);
@@ -84,13 +87,13 @@ async fn others_are_known_by_what_only_they_answer() {
         (
             vec![("/v1/models", models.clone()), ("/v1/metadata", metadata.clone())],
             Engine::Nim,
-            "nim 1.8.4: m",
+            "nim 1.8.4 4f90: m",
         ),
         // The engine in it has a name of its own.
         (
             vec![("/v1/models", owned("vllm")), ("/v1/metadata", metadata)],
             Engine::Nim,
-            "nim 1.8.4: m",
+            "nim 1.8.4 4f90: m",
         ),
         (
             vec![
