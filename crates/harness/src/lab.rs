@@ -113,10 +113,15 @@ impl Lab {
             lab.names.push(name);
             lab.targets.push(found);
         }
-        match &lab.targets[0] {
-            Found::NotYet(failure) if lab.known().next().is_none() => Err(failure.clone()),
-            _ => lab.make_room().map(|()| lab),
+        if let Found::NotYet(failure) = &lab.targets[0]
+            && lab.known().next().is_none()
+        {
+            return Err(failure.clone());
         }
+        // Better now than at the first point of the last target.
+        lab.known()
+            .try_for_each(|(index, known)| lab.flush_cache(lab.name(index), &known.provider))?;
+        lab.make_room().map(|()| lab)
     }
 
     /// Goes on with a run that was measured on the servers of `before`: on these, and on no others.
@@ -302,10 +307,21 @@ impl Lab {
         let seed = self.seed(cell, point.repeat);
         let provider = Arc::clone(&self.target(cell.target)?.provider);
         let workload = self.prompts(point, cell, seed, &provider)?;
+        self.flush_cache(&point.target, &provider)?;
         let mut prepared = Prepared::new(provider as Arc<dyn Provider>, Box::new(workload));
         prepared.counter = Some(Arc::clone(&self.tokenizer) as Arc<dyn TokenCounter>);
         prepared.watch = Some(Box::new(Lookout::new(point, &self.settings.goals)));
         Ok(prepared)
+    }
+
+    /// Has a server forget the prompts that it has cached, if that is asked for.
+    fn flush_cache(&self, name: &str, provider: &HttpProvider) -> Result<(), Failure> {
+        if !self.settings.flush_cache || self.runtime.block_on(provider.forget_prefixes()) {
+            return Ok(());
+        }
+        let what = format!("{name} cannot be told to forget its prompts");
+        let fix = "leave --flush-cache out; vLLM heeds it where VLLM_SERVER_DEV_MODE=1 is set";
+        Err(Failure::new(Code::Setting, what).fix(fix))
     }
 
     fn prompts(

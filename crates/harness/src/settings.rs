@@ -48,6 +48,8 @@ pub struct Settings {
     pub warm_up: Option<u64>,
     /// How long to warm up.
     pub warm_up_duration: Option<Duration>,
+    /// Whether servers are told to forget the prompts that they have cached, before each point.
+    pub flush_cache: bool,
     /// How often a failed request is tried again.
     pub retries: u32,
     /// Requests that are given up on purpose.
@@ -93,6 +95,7 @@ impl Settings {
             grace: Duration::from_secs(30),
             warm_up: None,
             warm_up_duration: None,
+            flush_cache: false,
             retries: 0,
             cancel: None,
             tokenizer: None,

@@ -36,6 +36,10 @@ pub(crate) fn reply(simulation: &Simulation, request: &Request, fault: Fault) ->
         "/v1/models" => ("GET", |s, _, _| Reply::Now(models(s))),
         "/health" => ("GET", |_, _, _| Reply::Now(Response::empty(200))),
         "/metrics" => ("GET", |s, _, _| Reply::Now(Response::metrics(s.readings().to_text()))),
+        "/reset_prefix_cache" => ("POST", |s, _, _| {
+            s.forget_prefixes();
+            Reply::Now(Response::empty(200))
+        }),
         "/version" => ("GET", |_, _, _| Reply::Now(version())),
         path => return Reply::Now(ApiError::new(404, format!("no such path: {path}")).into()),
     };

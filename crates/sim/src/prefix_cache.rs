@@ -63,6 +63,12 @@ impl PrefixCache {
         known.min(usable) * BLOCK_TOKENS
     }
 
+    /// Forgets them all.
+    pub(crate) fn clear(&mut self) {
+        self.by_hash.clear();
+        self.by_moment.clear();
+    }
+
     fn remember(&mut self, hash: u64) {
         self.moment += 1;
         if let Some(before) = self.by_hash.insert(hash, self.moment) {

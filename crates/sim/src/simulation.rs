@@ -70,6 +70,13 @@ impl Simulation {
         self.conditions.stretch(at_ns, || self.queue.running())
     }
 
+    /// The cache of prefixes, if there is one, forgets them.
+    pub(crate) fn forget_prefixes(&self) {
+        if let Some(prefixes) = &self.prefixes {
+            lock(prefixes).clear();
+        }
+    }
+
     /// The cache of prefixes, if there is one, meets a prompt: how many of its tokens were there.
     pub(crate) fn meet_prompt(&self, blocks: impl FnOnce() -> PrefixBlocks) -> Option<u32> {
         let prefixes = self.prefixes.as_ref()?;

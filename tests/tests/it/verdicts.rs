@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     program::{Call, Ended, Place, statistic},
-    server::{Answer, STREAM, Server, event, token},
+    server::{Answer, STREAM, Server, event, token, whole},
     simulator::Simulator,
 };
 
@@ -296,6 +296,15 @@ fn cached() {
     of("1").lacks("cached");
     of("1").has_figure("cached", "doubtful", 50.0..=100.0);
     of("2").lacks("cached");
+    of("1 --flush-cache").lacks("cached");
+    // What forgets nothing is not measured as if it had.
+    let other = Server::completing(|request, to| write!(to, "{}", whole(request)));
+    let refused = Place::new().run(&format!("-u {} -n 5 --flush-cache", other.url)).exits(2);
+    assert!(
+        refused.stderr.contains("m cannot be told to forget its prompts"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

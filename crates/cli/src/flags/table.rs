@@ -406,6 +406,9 @@ pub(crate) const FLAGS: &[Flag] = &[
         "The pause between two measurements [default: 2s]").also(&["profile-run-cooldown-seconds"]),
     load("load.order", "order", "ORDER", Kind::Choice(ORDERS),
         "Whether targets take turns [default: interleaved]"),
+    load("load.flush_cache", "flush-cache", "BOOL", Kind::Or("true", bool),
+        "Have servers forget the prompts that they have cached, before each measurement [default: false]")
+        .also(&["reset-kv-cache"]),
     load("load.retry", "retry", "N", Kind::Text(value::<Count>),
         "Try a request again that failed with 429, 5xx or its connection; every attempt counts [default: 0]"),
     load("load.cancel.ratio", "request-cancellation-rate", "PERCENT", Kind::Percent(value::<Percent>),

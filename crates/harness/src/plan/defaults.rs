@@ -114,6 +114,7 @@ fn load(plan: &PlanFile) -> LoadFile {
         repeat: positive(if load.converge.is_some() { "10" } else { "1" }),
         converge_on: load.converge.map(|_| "output_tps".to_owned()),
         order: Some(OrderName::Interleaved),
+        flush_cache: Some(false),
         retry: Some(Count(0)),
         cancel: CancelFile { ratio: None, after: load.cancel.ratio.map(|_| Time(Duration::ZERO)) },
         ..LoadFile::default()

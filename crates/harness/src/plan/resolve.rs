@@ -71,6 +71,7 @@ impl Resolver<'_> {
             grace: time(load.grace),
             warm_up: load.warmup.and_then(|n| n.value()).map(|n| n.0),
             warm_up_duration: load.warmup_duration.map(|d| d.0),
+            flush_cache: load.flush_cache.unwrap_or(false),
             retries: load.retry.map_or(0, |n| u32::try_from(n.0).unwrap_or(u32::MAX)),
             cancel: self.cancel(load),
             tokenizer: plan.workload.tokenizer.as_ref().map(PathBuf::from),

@@ -1,6 +1,6 @@
 //! What speaks for the numbers and what speaks against them.
 
-use bench_core::PointOutcome;
+use bench_core::{PointOutcome, Reason};
 
 use super::{Page, Paint, Report, Span, number::percent, verdict_word};
 
@@ -8,7 +8,9 @@ use super::{Page, Paint, Report, Span, number::percent, verdict_word};
 pub(super) fn render(report: &Report<'_>, page: &mut Page) {
     page.labelled("Trust", &[verdict_word(report.trust())]);
     for reason in &report.outcome.verdict.reasons {
-        let text = [Span::new("!!", Paint::Doubt), Span::plain(reason.to_string())];
+        let why = report.outcome.failure.as_ref().filter(|_| *reason == Reason::NotMeasured);
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let text = [Span::new("!!", Paint::Doubt), Span::plain(format!("{reason}{why}"))];
         page.skip(2);
         page.paragraph(5, &text);
         page.skip(5);

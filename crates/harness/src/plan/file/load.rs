@@ -81,6 +81,9 @@ pub struct LoadFile {
     /// Whether targets take turns. `interleaved` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderName>,
+    /// Tell servers to forget the prompts that they have cached, before each point. No by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flush_cache: Option<bool>,
     /// Try a request that failed again, at most so often: 429, 5xx, and connections that fail before an answer
     /// begins. Every attempt is counted. 0 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
