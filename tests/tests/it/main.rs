@@ -15,6 +15,7 @@ mod tiny_model;
 mod bad_input;
 mod capacity;
 mod comparing;
+mod conforming;
 mod engines;
 mod exit_codes;
 mod faults;

@@ -1,5 +1,7 @@
-//! Stand-ins for tests: a provider and a telemetry source that follow a script, a workload of equal
-//! requests, a sink that keeps what it hears.
+//! What every provider promises ([`conformance`]), and stand-ins for tests: a provider and a telemetry source
+//! that follow a script, a workload of equal requests, a sink that keeps what it hears.
+
+pub mod conformance;
 
 use std::{fmt, time::Duration};
 
@@ -86,7 +88,10 @@ impl Provider for Scripted {
     }
 
     async fn ready(&self) -> Readiness {
-        Readiness::Up
+        match (self.script)("").end {
+            end if end.is_unreachable() => Readiness::Down("as scripted".to_owned()),
+            _ => Readiness::Up,
+        }
     }
 
     async fn send(&self, _request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {
