@@ -47,6 +47,9 @@ enum Experiment {
         /// Measurements of each, alternating; the medians are compared
         #[arg(long, default_value_t = 5)]
         repeats: usize,
+        /// What the events carry, one comparison each
+        #[arg(long, value_delimiter = ',', default_value = "content")]
+        carrying: Vec<String>,
     },
     /// Time to the first request and to `--help`
     Startup {
@@ -67,7 +70,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().experiment {
         Experiment::Fidelity { streams, tokens } => show_fidelity(&programs, &streams, tokens),
         Experiment::Schedule { rate, seconds } => show_schedule(&programs, rate, seconds),
-        Experiment::Cost { repeats } => show_cost(&programs, repeats),
+        Experiment::Cost { repeats, carrying } => show_cost(&programs, repeats, &carrying),
         Experiment::Startup { repeats } => show_startup(&programs, repeats),
         Experiment::Memory { streams } => show_memory(&programs, streams),
     }
@@ -162,11 +165,14 @@ const LOADS: [(&str, [&str; 4], u32, u32, u32); 2] = [
     ("64 streams at full speed", ["--ttft-ms", "0", "--itl-ms", "0"], 64, 10, 1_000),
 ];
 
-fn show_cost(programs: &Programs, repeats: usize) -> anyhow::Result<()> {
+fn show_cost(programs: &Programs, repeats: usize, carrying: &[String]) -> anyhow::Result<()> {
     println!(
         "CPU per SSE event in us, medians of {repeats}; the product with all its sinks, start-up included"
     );
-    for (name, server_args, streams, rounds, tokens) in LOADS {
+    let loads = carrying.iter().flat_map(|carrying| LOADS.map(|load| (carrying, load)));
+    for (carrying, (name, server_args, streams, rounds, tokens)) in loads {
+        let name = format!("{name}, {carrying}");
+        let server_args = [server_args.as_slice(), &["--carrying", carrying]].concat();
         let server = Server::start(programs, &server_args)?;
         let (mut bare, mut hyper, mut ours) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..repeats {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, value_parser};
 use inferbench_benches::{
     load::raise_open_files,
-    truth::{Config, Pace, Server},
+    truth::{Carrying, Config, Pace, Server},
 };
 
 /// A server of OpenAI chat completions that knows when it sent each event.
@@ -27,6 +27,9 @@ struct Cli {
     /// Between content events; 0 is full speed: the next when the socket takes it, round robin.
     #[arg(long, default_value_t = 10.0, value_parser = milliseconds)]
     itl_ms: f64,
+    /// What content events carry.
+    #[arg(long, value_enum, default_value_t)]
+    carrying: Carrying,
     /// Content events of an answer, where the request has no max_tokens.
     #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
     tokens: u32,
@@ -43,6 +46,7 @@ impl Cli {
         Config {
             port: self.port,
             pace: Pace { ttft_ns: nanos(self.ttft_ms), itl_ns: nanos(self.itl_ms) },
+            carrying: self.carrying,
             tokens: self.tokens,
             truth: self.truth,
             requests: self.requests,

@@ -17,6 +17,20 @@ pub struct Pace {
     pub itl_ns: u64,
 }
 
+/// What content events carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Carrying {
+    /// A word.
+    #[default]
+    Content,
+    /// A word, and the count of tokens so far, as vLLM does when asked for `continuous_usage_stats`.
+    Usage,
+    /// A piece of a tool call's arguments.
+    ToolCalls,
+    /// A word, its log probability, and those of two others.
+    Logprobs,
+}
+
 /// An answer on its way: head and role event, content events, and the tail.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -54,6 +68,7 @@ pub(super) struct Terms {
     /// Tells its answer from all others; it makes the `id`.
     pub(super) number: u64,
     pub(super) pace: Pace,
+    pub(super) carrying: Carrying,
     /// Where the request does not say how many.
     pub(super) tokens: u32,
 }
@@ -81,7 +96,7 @@ impl Answer {
         arrival: Arrival,
         terms: Terms,
     ) -> serde_json::Result<Self> {
-        let Terms { number, pace, tokens } = terms;
+        let Terms { number, pace, carrying, tokens } = terms;
         let wish = Wish::parse(request.body)?;
         let tokens = wish.tokens().unwrap_or(tokens).max(1);
         let writer = ChunkWriter { number, created: realtime_ns() / 1_000_000_000 };
@@ -110,7 +125,7 @@ impl Answer {
             piece: Piece::Head,
             due_ns: arrival.read_ns,
             head,
-            event: ContentEvent::new(&writer),
+            event: ContentEvent::new(&writer, carrying),
             tail,
             truth,
         })
@@ -187,8 +202,15 @@ struct ContentEvent {
 }
 
 impl ContentEvent {
-    fn new(writer: &ChunkWriter) -> Self {
-        let bytes = writer.chunk(r#"{"content":" t00000"}"#, "null").into_bytes();
+    fn new(writer: &ChunkWriter, carrying: Carrying) -> Self {
+        let content = r#"{"content":" t00000"}"#;
+        let event = match carrying {
+            Carrying::Content => writer.chunk(content, "null"),
+            Carrying::Usage => writer.chunk_with(content, "null", "null", USAGE),
+            Carrying::ToolCalls => writer.chunk(CALL, "null"),
+            Carrying::Logprobs => writer.chunk_with(content, LOGPROBS, "null", ""),
+        };
+        let bytes = event.into_bytes();
         let digits = memchr::memmem::find(&bytes, b" t00000").expect("just written") + 2;
         Self { bytes, digits }
     }
@@ -200,6 +222,12 @@ impl ContentEvent {
     }
 }
 
+const USAGE: &str =
+    r#","usage":{"prompt_tokens":1024,"total_tokens":1152,"completion_tokens":128}"#;
+const CALL: &str =
+    r#"{"content":null,"tool_calls":[{"index":0,"function":{"arguments":" t00000"}}]}"#;
+const LOGPROBS: &str = r#"{"content":[{"token":" t00000","logprob":-5.980545997619629,"bytes":[32,116,48,48,48,48,48],"top_logprobs":[{"token":" t00000","logprob":-5.980545997619629,"bytes":[32,116,48,48,48,48,48]},{"token":" kw","logprob":-6.386795997619629,"bytes":[32,107,119]}]}]}"#;
+
 /// Writes chunks in the shape of vLLM 0.32.
 struct ChunkWriter {
     number: u64,
@@ -208,9 +236,14 @@ struct ChunkWriter {
 
 impl ChunkWriter {
     fn chunk(&self, delta: &str, finish_reason: &str) -> String {
+        self.chunk_with(delta, "null", finish_reason, "")
+    }
+
+    /// `more` follows the choices.
+    fn chunk_with(&self, delta: &str, logprobs: &str, finish_reason: &str, more: &str) -> String {
         let start = self.start();
         framed(&format!(
-            r#"{start}"choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish_reason},"token_ids":null}}]}}"#
+            r#"{start}"choices":[{{"index":0,"delta":{delta},"logprobs":{logprobs},"finish_reason":{finish_reason},"token_ids":null}}]{more}}}"#
         ))
     }
 
@@ -247,7 +280,26 @@ mod tests {
         let (body, length, keep_alive) = (body.as_bytes(), body.len(), true);
         let request = Request { method, path, id: Some("r"), keep_alive, body, length };
         let arrival = Arrival { stamp_ns: Some(90), read_ns: 100 };
-        Answer::new(&request, arrival, Terms { number: 1, pace, tokens: 2 }).unwrap()
+        let terms = Terms { number: 1, pace, carrying: Carrying::Content, tokens: 2 };
+        Answer::new(&request, arrival, terms).unwrap()
+    }
+
+    #[test]
+    fn events_carry_what_they_are_to_carry() {
+        let writer = ChunkWriter { number: 1, created: 1 };
+        for (carrying, place) in [
+            (Carrying::Content, "/choices/0/delta/content"),
+            (Carrying::Usage, "/usage/completion_tokens"),
+            (Carrying::ToolCalls, "/choices/0/delta/tool_calls/0/function/arguments"),
+            (Carrying::Logprobs, "/choices/0/logprobs/content/0/top_logprobs/1/logprob"),
+        ] {
+            let mut event = ContentEvent::new(&writer, carrying);
+            let event = std::str::from_utf8(event.numbered(7)).unwrap();
+            let data = event.split_once("data: ").unwrap().1.trim();
+            let chunk: serde_json::Value = serde_json::from_str(data).unwrap();
+            assert!(chunk.pointer(place).is_some(), "{carrying:?}: {chunk}");
+            assert!(data.contains(" t00007"), "{data}");
+        }
     }
 
     /// Writes all pieces, each one millisecond after it was due.

@@ -10,6 +10,6 @@ mod log;
 mod request;
 mod server;
 
-pub use answer::Pace;
+pub use answer::{Carrying, Pace};
 pub use log::RequestTruth;
 pub use server::{Config, Server};

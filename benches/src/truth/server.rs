@@ -27,7 +27,7 @@ use nix::{
 };
 
 use super::{
-    answer::{Answer, Arrival, Next, Pace, Terms},
+    answer::{Answer, Arrival, Carrying, Next, Pace, Terms},
     connection::{Connection, Scratch},
     log::{self, RequestTruth},
     request::Request,
@@ -41,6 +41,8 @@ pub struct Config {
     pub port: u16,
     /// How fast the answers come.
     pub pace: Pace,
+    /// What its content events carry.
+    pub carrying: Carrying,
     /// Content events of an answer whose request does not say how many.
     pub tokens: u32,
     /// Where to write down what happened.
@@ -277,8 +279,8 @@ impl Server {
             Ok(None) => return,
             Err(_) => return self.close(slot),
         };
-        let Config { pace, tokens, .. } = self.config;
-        let terms = Terms { number: self.begun, pace, tokens };
+        let Config { pace, carrying, tokens, .. } = self.config;
+        let terms = Terms { number: self.begun, pace, carrying, tokens };
         match Reply::to(&request, connection.arrival, terms) {
             Reply::Stream(answer) => {
                 self.begun += 1;
@@ -405,6 +407,7 @@ mod tests {
         let server = Server::bind(Config {
             port: 0,
             pace: Pace { ttft_ns: 2_000_000, itl_ns: 1_000_000 },
+            carrying: Carrying::Content,
             tokens: 1,
             truth: Some(truth.to_owned()),
             requests: Some(requests),
