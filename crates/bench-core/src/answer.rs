@@ -134,6 +134,11 @@ impl Answer {
         self.arrive(stamp, ArrivalKind::ToolCall, name.len() + arguments.len(), None);
     }
 
+    /// A result came that is no text, such as embeddings.
+    pub fn result(&mut self, stamp: Stamp) {
+        self.arrive(stamp, ArrivalKind::Result, 0, None);
+    }
+
     /// An event came that carries nothing generated.
     pub fn event(&mut self, stamp: Stamp, kind: ArrivalKind) {
         debug_assert!(!kind.is_generated(), "generated events carry text");
@@ -234,6 +239,16 @@ mod tests {
         let mut answer = answer();
         answer.generated(at(1), ArrivalKind::Content, "", None);
         assert_eq!(answer.take_sample(Outcome::Ok, None).outcome, Outcome::Empty);
+    }
+
+    #[test]
+    fn a_result_is_well_without_a_token() {
+        let mut answer = answer();
+        answer.result(at(1));
+        answer.usage(Usage { prompt: 7, ..Usage::default() });
+        let sample = answer.take_sample(Outcome::Ok, None);
+        assert_eq!((sample.outcome, sample.output_tokens()), (Outcome::Ok, None));
+        assert_eq!(sample.prompt_tokens(), Some(7));
     }
 
     #[test]

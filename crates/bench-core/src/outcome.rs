@@ -8,8 +8,8 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// A 2xx status, at least one generated token, the dialect's terminal marker, no error object and a
-    /// clean end.
+    /// A 2xx status, at least one generated token or a result, the dialect's terminal marker, no error object
+    /// and a clean end.
     Ok,
     /// The server answered with this status, which is not 2xx.
     Http(u16),
@@ -39,7 +39,7 @@ pub enum Outcome {
     InBandError,
     /// Something in the answer does not parse.
     Malformed,
-    /// A complete answer without a single generated token.
+    /// A complete answer without a single generated token, or a result with nothing in it.
     Empty,
     /// An event, a head or an answer beyond its bound.
     Oversize,

@@ -34,6 +34,8 @@ pub enum ArrivalKind {
     Content,
     /// A piece of a tool call.
     ToolCall,
+    /// A result that is no text and has no tokens: embeddings, or the scores of a ranking.
+    Result,
     /// Token counts.
     Usage,
     /// Anything else, such as a finish reason alone.
@@ -42,18 +44,19 @@ pub enum ArrivalKind {
 
 impl ArrivalKind {
     /// Every kind and its name in files.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Role, "role"),
         (Self::Reasoning, "reasoning"),
         (Self::Content, "content"),
         (Self::ToolCall, "tool_call"),
+        (Self::Result, "result"),
         (Self::Usage, "usage"),
         (Self::Other, "other"),
     ];
 
-    /// Whether the model generated what arrived. Only such arrivals are timed.
+    /// Whether the model made what arrived. Only such arrivals are timed.
     pub const fn is_generated(self) -> bool {
-        matches!(self, Self::Reasoning | Self::Content | Self::ToolCall)
+        matches!(self, Self::Reasoning | Self::Content | Self::ToolCall | Self::Result)
     }
 }
 
@@ -296,9 +299,17 @@ impl Sample {
         self.generated().next_back()
     }
 
-    /// Output tokens, from the best source there is, and that source. Who counted, and how well, only the
-    /// run knows: a tokenizer is taken for the model's.
+    /// Whether the answer is a result that has no tokens.
+    pub fn is_result(&self) -> bool {
+        self.last_generated().is_some_and(|arrival| arrival.kind == ArrivalKind::Result)
+    }
+
+    /// Output tokens, from the best source there is, and that source; none of a result. Who counted, and how
+    /// well, only the run knows: a tokenizer is taken for the model's.
     pub fn output_tokens(&self) -> Option<(u32, TokenSource)> {
+        if self.is_result() {
+            return None;
+        }
         if let Some(usage) = self.usage {
             return Some((usage.completion, TokenSource::Usage));
         }

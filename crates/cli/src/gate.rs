@@ -27,7 +27,8 @@ pub(crate) struct GateArgs {
     pub(crate) baseline: String,
 
     /// The change of a metric that is too much, such as output_tps:-3%; repeatable
-    /// [default: output_tps:-5%, p95(ttft_ms):+10%, p50(tpot_ms):+5%, error_ratio:+1%]
+    /// [default: output_tps:-5%, p95(ttft_ms):+10%, p50(tpot_ms):+5%, error_ratio:+1%; where answers
+    /// have no tokens rps:-5%, p95(e2e_ms):+10%, error_ratio:+1%]
     #[arg(long = "limit", value_name = "METRIC:CHANGE", value_delimiter = ',')]
     pub(crate) limits: Vec<Limit>,
 
@@ -48,7 +49,7 @@ pub(crate) fn gate(args: &GateArgs) -> Result<Exit, Failure> {
     let run = reference::judged(&args.run, &shown.artifact_dir)?;
     let runs = [open(&args.baseline, &shown.artifact_dir)?, load(run, &args.run)?];
     runs.iter().try_for_each(|run| has_targets(run, &args.targets))?;
-    let limits = if args.limits.is_empty() { Limit::defaults() } else { args.limits.clone() };
+    let limits = limits(&args.limits, &runs[0]);
     let report = verdict(&runs, &limits, args.noise, &args.targets)?;
     output::result(&match shown.output {
         Output::Text => {
@@ -79,7 +80,7 @@ impl Gate {
         let GateSettings { baseline, fail_if, noise } = gate;
         let Some(baseline) = baseline else { return Ok(None) };
         let baseline = open(baseline, root)?;
-        let limits = if fail_if.is_empty() { Limit::defaults() } else { fail_if.clone() };
+        let limits = limits(fail_if, &baseline);
         Ok(Some(Self { baseline, limits, noise: *noise }))
     }
 
@@ -138,6 +139,11 @@ fn verdict(
     let report = compare(runs, &options)
         .map_err(|error| unlike(&error).fix("a baseline that was measured in the same way"))?;
     Ok(judge(&report, limits, noise))
+}
+
+/// What is asked for, or what goes with the baseline.
+fn limits(asked: &[Limit], baseline: &Loaded) -> Vec<Limit> {
+    if asked.is_empty() { Limit::defaults_for(&baseline.summary) } else { asked.to_vec() }
 }
 
 /// The exit code that goes with what a gate says.

@@ -211,7 +211,9 @@ fn next_commands(finished: &Finished, outcome: &PointOutcome) -> Vec<String> {
     next.extend(is_partial(finished).then(|| resume(finished)));
     next.push(format!("inferbench doctor --self-test -c {streams}"));
     if outcome.summary.succeeded() > 0 {
-        next.push("inferbench explain ttft_ms".to_owned());
+        let has_tokens = outcome.summary.value("output_tps").is_some();
+        let latency = if has_tokens { "ttft_ms" } else { "e2e_ms" };
+        next.push(format!("inferbench explain {latency}"));
     }
     next
 }

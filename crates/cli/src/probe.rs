@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use bench_core::{Moment, Readiness, Sample};
+use bench_core::{Moment, Outcome, Readiness, Sample};
 use bench_harness::{
     Exit, Failure, KeepsLength, PROBE_TOKENS, Probed, Settings, Target, Trial, chat as ask,
     plan::{Node, Origin, resolve},
     probe as found,
 };
+use bench_providers::Api;
 use bench_report::text::clean;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     args::{ChatArgs, ProbeArgs},
@@ -65,6 +66,7 @@ fn timing(trial: &Trial) -> String {
     }
     let events = trial.moments().count();
     let tokens = match sample.output_tokens() {
+        _ if sample.is_result() => "a result".to_owned(),
         Some((tokens, _)) => format!("{tokens} tokens in {}", counted(events, "event")),
         None => counted(events, "event"),
     };
@@ -124,7 +126,10 @@ fn page(probed: &Probed) -> String {
         lines.push(("tokens", tokens));
     }
     lines.push(("usage", if sample.usage.is_some() { "told" } else { "not told" }.to_owned()));
-    lines.push(("length", keeps_length(probed)));
+    if !sample.is_result() {
+        lines.push(("length", keeps_length(probed)));
+    }
+    lines.extend(probed.results.iter().map(|(api, outcome)| (result_name(*api), there(*outcome))));
     lines.push(("metrics", if probed.has_metrics { "told" } else { "not told" }.to_owned()));
     lines.push((
         "tokenizer",
@@ -167,6 +172,15 @@ fn keeps_length(probed: &Probed) -> String {
             format!("unknown: no answer ended before its {PROBE_TOKENS} tokens")
         }
     }
+}
+
+fn result_name(api: Api) -> &'static str {
+    if api == Api::Rerank { "rerank" } else { "embeddings" }
+}
+
+/// Whether a kind of result is there.
+fn there(outcome: Outcome) -> String {
+    if outcome.is_ok() { "there".to_owned() } else { format!("not there: {outcome}") }
 }
 
 fn stamps(sample: &Sample) -> &'static str {
@@ -230,6 +244,8 @@ fn as_json(probed: &Probed) -> Value {
             KeepsLength::No | KeepsLength::Refuses => json!(false),
             KeepsLength::Unknown => Value::Null,
         },
+        "results": probed.results.iter().map(|(api, outcome)| (api.to_string(), json!(outcome.to_string())))
+            .collect::<Map<_, _>>(),
         "metrics": probed.has_metrics,
         "tokenizes": probed.tokenizes,
         "kernel_stamps": sample.arrivals.iter().all(|arrival| arrival.kernel),

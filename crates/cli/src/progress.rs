@@ -46,7 +46,9 @@ struct Ended {
     at_ns: u64,
     ttft_ms: Option<f64>,
     tpot_ms: Option<f64>,
-    tokens: u32,
+    /// Of results, which have no tokens.
+    e2e_ms: Option<f64>,
+    tokens: Option<u32>,
 }
 
 /// What counts as late, as long as a run has lasted so long.
@@ -116,10 +118,14 @@ fn in_a_line(outcome: &PointOutcome) -> String {
     let PointOutcome { point, summary, verdict, failure, .. } = outcome;
     let mut words = vec![point.target.clone(), LoadLine::from(&point.load).to_string()];
     words.extend((point.repeat > 0).then(|| format!("repeat {}", point.repeat + 1)));
-    let tps = summary.value("output_tps").map(|tps| format!("{tps:.0} tok/s"));
-    let ttft = summary.distribution("ttft_ms").and_then(|ttft| ttft.percentile(95.0));
-    words.extend(tps);
-    words.extend(ttft.map(|ms| format!("TTFT p95 {ms:.1} ms")));
+    let p95 = |id| summary.distribution(id).and_then(|values| values.percentile(95.0));
+    if let Some(tps) = summary.value("output_tps") {
+        words.push(format!("{tps:.0} tok/s"));
+        words.extend(p95("ttft_ms").map(|ms| format!("TTFT p95 {ms:.1} ms")));
+    } else {
+        words.extend(summary.value("rps").map(|rps| format!("{rps:.1} req/s")));
+        words.extend(p95("e2e_ms").map(|ms| format!("E2E p95 {ms:.1} ms")));
+    }
     words.push(verdict.trust.to_string());
     words.extend(failure.clone());
     clean(&words.join("  "))
@@ -180,8 +186,9 @@ impl Recent {
         if sample.outcome.is_ok() {
             let value = |id| bench_core::metric(id).and_then(|metric| metric.of(sample));
             let (ttft_ms, tpot_ms) = (value("ttft_ms"), value("tpot_ms"));
-            let tokens = sample.output_tokens().map_or(0, |(n, _)| n);
-            self.samples.push_back(Ended { at_ns, ttft_ms, tpot_ms, tokens });
+            let e2e_ms = value("e2e_ms").filter(|_| sample.is_result());
+            let tokens = sample.output_tokens().map(|(n, _)| n);
+            self.samples.push_back(Ended { at_ns, ttft_ms, tpot_ms, e2e_ms, tokens });
         }
         let horizon = self.now_ns.saturating_sub(nanos(LATELY));
         while self.samples.front().is_some_and(|s| s.at_ns < horizon) {
@@ -199,14 +206,22 @@ impl Recent {
             let p95 = d.percentile(95.0).unwrap_or(d.max);
             parts.push(format!("TTFT p50 {:.1} p95 {p95:.1} ms", d.median()));
         }
+        if let Some(d) = of(|s| s.e2e_ms) {
+            let p95 = d.percentile(95.0).unwrap_or(d.max);
+            parts.push(format!("E2E p50 {:.1} p95 {p95:.1} ms", d.median()));
+        }
         if let Some(d) = of(|s| s.tpot_ms) {
             parts.push(format!("TPOT {:.2} ms", d.median()));
         }
         if let Some(first) = self.samples.front() {
             let span = (self.now_ns - first.at_ns) as f64 / 1e9;
-            let tokens: u64 = self.samples.iter().map(|s| u64::from(s.tokens)).sum();
+            let tokens = self.samples.iter().filter_map(|s| s.tokens).map(u64::from);
+            let counted = self.samples.iter().any(|s| s.tokens.is_some());
             if span > 0.5 {
-                parts.push(format!("{:.0} tok/s", tokens as f64 / span));
+                parts.push(match counted {
+                    true => format!("{:.0} tok/s", tokens.sum::<u64>() as f64 / span),
+                    false => format!("{:.1} req/s", self.samples.len() as f64 / span),
+                });
             }
         }
         // What narrow terminals cut off comes last, unless something is wrong.

@@ -4,7 +4,10 @@ use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use serde_json::{Value, json};
 
-use crate::lab::{Known, Lab};
+use crate::{
+    lab::{Known, Lab},
+    points::{self, Cell},
+};
 
 /// What is recorded beside the plan: of the servers that have been found, of what is sent, and of this
 /// machine. It holds no secrets: the key's source is named, not the key. `skipped` are cells that are not
@@ -14,7 +17,7 @@ pub(crate) fn environment(lab: &Lab, skipped: &[Value]) -> Value {
     json!({
         "command": settings.command,
         "targets": lab.known().map(|(index, known)| target(lab, index, known)).collect::<Vec<_>>(),
-        "workloads": (0..settings.workloads.len()).map(|index| workload(lab, index)).collect::<Vec<_>>(),
+        "workloads": workloads(lab),
         "skipped": skipped,
         "notes": lab.notes(),
         "machine": machine(),
@@ -52,14 +55,29 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
     })
 }
 
-fn workload(lab: &Lab, index: usize) -> Value {
-    let workload = &lab.settings().workloads[index];
+/// Each workload once, as each kind of API is asked it.
+fn workloads(lab: &Lab) -> Vec<Value> {
+    let mut workloads: Vec<Value> = Vec::new();
+    for cell in points::cells(lab.settings()) {
+        let name = lab.workload_name(cell);
+        if workloads.iter().all(|known| known["name"] != name.as_str()) {
+            workloads.push(workload(lab, cell, &name));
+        }
+    }
+    workloads
+}
+
+fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
+    let workload = &lab.settings().workloads[cell.workload];
+    let shape = points::shape(lab.settings(), cell);
     json!({
-        "name": lab.workload_name(index),
+        "name": name,
         "label": workload.label,
         "category": workload.category,
-        "isl": workload.isl.mean(),
-        "osl": workload.osl.mean(),
+        "isl": shape.isl.mean(),
+        "osl": shape.osl.map(|osl| osl.mean()),
+        "texts": shape.texts,
+        "query": shape.query.map(|query| query.mean()),
         "tokens": lab.tokens_by(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bench_core::Until;
 
 use crate::{
-    LoadSettings, Server, Settings, TargetSettings, WorkloadSettings, loads,
+    LoadSettings, Server, Settings, TargetSettings, loads,
     points::{self, Cell},
 };
 
@@ -59,7 +59,7 @@ impl Estimate {
         };
         let beyond = |cell: &Cell| {
             let why = points::beyond_known_context(settings, *cell)?;
-            let workload = workload_words(&settings.workloads[cell.workload]);
+            let workload = points::shape(settings, *cell);
             let target = target_words(&settings.targets[cell.target]);
             Some(format!("{workload} of {target}: {why}"))
         };
@@ -101,13 +101,13 @@ fn times(duration: Duration, factor: f64) -> Duration {
 
 /// A point, and whether its duration is a guess.
 fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) {
-    let (load, workload) = (&settings.loads[cell.load], &settings.workloads[cell.workload]);
+    let (load, shape) = (&settings.loads[cell.load], points::shape(settings, cell));
     let until = loads::until(settings, load);
     let warm_up = loads::warm_up(settings, load).map(|warm_up| warm_up.until);
     let measured = loads::requests(settings, load);
     let warming = warm_up.map_or(Some(0), |until| until.requests);
     let requests = sum([measured, warming].into_iter());
-    let (isl, osl) = (workload.isl.mean(), workload.osl.mean());
+    let (isl, osl) = (shape.input_tokens(), shape.output_tokens());
     let tokens = |each: f64| requests.map(|n| loads::ceil(n as f64 * each));
     let lasts = PACE.0.saturating_add(times(PACE.1, osl));
     let (main, guessed) = phase(load, until, measured, lasts);
@@ -116,7 +116,7 @@ fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) 
         .map_or((Duration::ZERO, false), |until| phase(&concurrency, until, until.requests, lasts));
     let estimate = PointEstimate {
         target: target_words(&settings.targets[cell.target]),
-        workload: workload_words(workload),
+        workload: shape.to_string(),
         load: loads::describe(load),
         repeat,
         requests,
@@ -139,10 +139,6 @@ fn target_words(asked: &TargetSettings) -> String {
         Some(pass) => format!("{name} ({pass})"),
         None => name,
     }
-}
-
-fn workload_words(workload: &WorkloadSettings) -> String {
-    format!("ISL {} OSL {}", workload.isl, workload.osl)
 }
 
 /// How long a phase takes, and whether that is a guess.
@@ -184,7 +180,7 @@ mod tests {
     use bench_workloads::Length;
 
     use super::*;
-    use crate::Repeats;
+    use crate::{Repeats, WorkloadSettings};
 
     fn concurrency(n: usize) -> LoadSettings {
         LoadSettings::concurrency(NonZeroUsize::new(n).unwrap())

@@ -117,7 +117,7 @@ fn planned(lab: &Lab, cells: &[Cell]) -> Result<Vec<Point>, Failure> {
 fn skipped(lab: &Lab, cells: &[Cell]) -> Vec<Value> {
     let why = |cell: &Cell| {
         let why = lab.beyond_context(*cell)?;
-        let (target, workload) = (lab.name(cell.target), lab.workload_name(cell.workload));
+        let (target, workload) = (lab.name(cell.target), lab.workload_name(*cell));
         Some(json!({ "target": target, "workload": workload, "why": why }))
     };
     let mut skipped: Vec<Value> = cells.iter().filter_map(why).collect();
@@ -420,6 +420,8 @@ fn genai_perf_input(lab: &Lab, point: &PointSummary) -> Option<Input> {
         url: known.target.endpoint.to_string(),
         endpoint_type: match known.target.api {
             Api::Completions => "completions",
+            Api::Embeddings => "embeddings",
+            Api::Rerank => "rankings",
             _ => "chat",
         },
         seed: lab.settings().seed,

@@ -244,9 +244,8 @@ impl Lab {
     }
 
     /// What is sent, in a few words.
-    pub(crate) fn workload_name(&self, workload: usize) -> String {
-        let workload = &self.settings.workloads[workload];
-        format!("synthetic ISL {} OSL {}", workload.isl, workload.osl)
+    pub(crate) fn workload_name(&self, cell: Cell) -> String {
+        format!("synthetic {}", points::shape(&self.settings, cell))
     }
 
     /// Who counts the tokens of prompts, in a few words.
@@ -267,7 +266,7 @@ impl Lab {
     /// Why a cell cannot be measured: its prompts and answers are longer than the model's context.
     pub(crate) fn beyond_context(&self, cell: Cell) -> Option<String> {
         let context = self.context_length(cell.target)?;
-        points::beyond_context(context, &self.settings.workloads[cell.workload])
+        points::shape(&self.settings, cell).beyond_context(context)
     }
 
     /// A cell as a point.
@@ -277,7 +276,7 @@ impl Lab {
         let when = loads::load(settings, load, self.seed(cell, repeat))?;
         Ok(Point {
             target: self.name(cell.target).to_owned(),
-            workload: self.workload_name(cell.workload),
+            workload: self.workload_name(cell),
             cell: u32::try_from(number).unwrap_or(u32::MAX),
             repeat,
             warm_up: loads::warm_up(settings, load),
@@ -332,18 +331,20 @@ impl Lab {
         provider: &HttpProvider,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
         let settings = &self.settings;
-        let workload = &settings.workloads[cell.workload];
+        let shape = points::shape(settings, cell);
         let warm_up = point.warm_up.as_ref().and_then(|warm_up| warm_up.until.requests);
         let measured = loads::requests(settings, &settings.loads[cell.load]);
         let wanted = match measured {
             Some(requests) => requests.saturating_add(warm_up.unwrap_or(0)),
             None => PROMPTS_FOR_A_DURATION,
         };
-        let affordable = ceil(MOST_PROMPT_TOKENS / workload.isl.mean()).min(MOST_PROMPTS);
+        let affordable = ceil(MOST_PROMPT_TOKENS / shape.input_tokens()).min(MOST_PROMPTS);
         let count = usize::try_from(wanted.clamp(1, affordable)).unwrap_or(1);
         let synthetic = Synthetic {
-            isl: workload.isl,
-            osl: Some(workload.osl),
+            isl: shape.isl,
+            osl: shape.osl,
+            texts: shape.texts,
+            query: shape.query,
             count: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
             seed,
         };

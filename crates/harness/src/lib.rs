@@ -27,6 +27,7 @@ mod probe;
 mod resume;
 mod self_test;
 mod settings;
+mod shape;
 mod sweep;
 mod target;
 

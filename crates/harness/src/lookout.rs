@@ -156,7 +156,7 @@ impl Watch for GoalWatch {
 }
 
 /// Ends an open loop whose requests come in faster than they are answered: what is in flight grows, and so
-/// does the time to first token, without an end that any measurement could wait for.
+/// does the time to first token, or to a result, without an end that any measurement could wait for.
 ///
 /// Both have to grow by half between the first and the second half of the last minute, beyond chance.
 /// guidellm's over-saturation constraint looks at the slopes of the same two.
@@ -166,7 +166,7 @@ struct SaturationWatch {
     /// long as the first answers take.
     is_filled: bool,
     in_flight: VecDeque<f64>,
-    ttft_ms: VecDeque<f64>,
+    wait_ms: VecDeque<f64>,
 }
 
 /// Ten looks a second: at least ten seconds, at most a minute.
@@ -182,9 +182,10 @@ impl SaturationWatch {
     fn add(&mut self, sample: &Sample) {
         self.is_filled |= sample.phase == Phase::Measure;
         if sample.phase == Phase::Measure && sample.outcome.is_ok() {
-            self.ttft_ms.extend(metric("ttft_ms").and_then(|ttft| ttft.of(sample)));
-            if self.ttft_ms.len() > MOST_TIMES {
-                self.ttft_ms.pop_front();
+            let wait = metric(if sample.is_result() { "e2e_ms" } else { "ttft_ms" });
+            self.wait_ms.extend(wait.and_then(|wait| wait.of(sample)));
+            if self.wait_ms.len() > MOST_TIMES {
+                self.wait_ms.pop_front();
             }
         }
     }
@@ -194,7 +195,7 @@ impl SaturationWatch {
         self.in_flight.len() >= LEAST_LOOKS
             && latest >= LEAST_IN_FLIGHT
             && grows(self.in_flight.make_contiguous())
-            && grows(self.ttft_ms.make_contiguous())
+            && grows(self.wait_ms.make_contiguous())
     }
 }
 

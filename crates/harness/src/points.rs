@@ -1,6 +1,6 @@
 //! From settings to the points of a plan: which cells there are, and in which order they are measured.
 
-use crate::{Order, Server, Settings, WorkloadSettings};
+use crate::{Order, Server, Settings, shape::Shape};
 
 /// A target, a workload and a load, by their places in the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,16 +23,12 @@ pub(crate) fn cells(settings: &Settings) -> Vec<Cell> {
     cells
 }
 
-/// Why a workload cannot be measured on a model with this context: its prompts and answers are longer.
-pub(crate) fn beyond_context(context: u32, workload: &WorkloadSettings) -> Option<String> {
-    let context = f64::from(context);
-    let (isl, osl) = (workload.isl.mean(), workload.osl.mean());
-    (isl + osl > context).then(|| {
-        format!("ISL {isl:.0} + OSL {osl:.0} tokens are beyond the context of {context:.0}")
-    })
+/// What a request of a cell holds.
+pub(crate) fn shape(settings: &Settings, cell: Cell) -> Shape {
+    Shape::of(&settings.workloads[cell.workload], settings.targets[cell.target].api)
 }
 
-/// The same of a cell, as far as settings tell how long the context is.
+/// Why a cell cannot be measured, as far as settings tell how long the context of its model is.
 pub(crate) fn beyond_known_context(settings: &Settings, cell: Cell) -> Option<String> {
     let target = &settings.targets[cell.target];
     let simulated = match &target.server {
@@ -40,7 +36,7 @@ pub(crate) fn beyond_known_context(settings: &Settings, cell: Cell) -> Option<St
         Server::Find | Server::At(_) => None,
     };
     let context = target.context_length.or(simulated)?;
-    beyond_context(context, &settings.workloads[cell.workload])
+    shape(settings, cell).beyond_context(context)
 }
 
 /// The places of `cells` in the order in which they are measured, each with its repeat.

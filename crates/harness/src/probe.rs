@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_core::{Answer, Clock, Moment, Outcome, Prompt, Provider, Readiness, Sample};
-use bench_providers::{Config, HttpProvider, Piece};
+use bench_providers::{Api, Config, HttpProvider, Piece};
 use tokio::runtime::Runtime;
 
 use crate::{Code, Failure, Settings, Target, target};
@@ -21,7 +21,9 @@ pub struct Probed {
     pub has_metrics: bool,
     /// Whether its tokenizer can be asked.
     pub tokenizes: bool,
-    /// An answer whose length it was asked to keep to.
+    /// What came of asking each of the APIs that its engine has for results, such as embeddings.
+    pub results: Vec<(Api, Outcome)>,
+    /// An answer whose length it was asked to keep to; a result has none.
     pub fixed: Trial,
     /// One that it could end as it liked.
     pub free: Trial,
@@ -90,26 +92,40 @@ impl Trial {
     }
 }
 
-/// Finds the server that the first of the settings' targets names, and asks it two short questions.
+/// Finds the server that the first of the settings' targets names, and asks it two short questions, and for
+/// each kind of result that its engine has.
 ///
 /// # Errors
 ///
 /// When it cannot be reached, or offers no such model.
 pub fn probe(settings: &Settings) -> Result<Probed, Failure> {
     let Asker { runtime, target, config } = Asker::find(settings)?;
-    let ask = |fixed_length| {
-        let provider = target::provider(Config { fixed_length, ..config.clone() })?;
-        let prompt = Prompt::user(QUESTION).with_output_tokens(PROBE_TOKENS);
-        runtime.block_on(trial(&provider, &prompt))
+    let ask = |api, fixed_length| {
+        let path = config.path.clone().filter(|_| api == config.api);
+        let asked = Config { api, path, fixed_length, ..config.clone() };
+        runtime.block_on(trial(&target::provider(asked)?, &question(api)))
     };
-    let (free, fixed) = (ask(false)?, ask(true)?);
+    let (free, fixed) = (ask(config.api, false)?, ask(config.api, true)?);
+    let mut results = Vec::new();
+    for api in target.engine.apis().iter().filter(|api| !api.generates()) {
+        results.push((*api, ask(*api, false)?.sample.outcome));
+    }
     let provider = target::provider(config)?;
     let (readiness, has_metrics, tokenizes) = runtime.block_on(async {
         let has_metrics = provider.metrics().await.is_some();
         (provider.ready().await, has_metrics, provider.count_tokens(QUESTION).await.is_some())
     });
     let path = provider.path();
-    Ok(Probed { target, readiness, path, has_metrics, tokenizes, fixed, free })
+    Ok(Probed { target, readiness, path, has_metrics, tokenizes, results, fixed, free })
+}
+
+/// What is asked of an API.
+fn question(api: Api) -> Prompt {
+    let mut prompt = Prompt::user(QUESTION).with_output_tokens(PROBE_TOKENS);
+    if api == Api::Rerank {
+        prompt.messages.extend(Prompt::user("Paris").messages);
+    }
+    prompt
 }
 
 /// Sends one message to the server that the first of the settings' targets names.
@@ -118,7 +134,12 @@ pub fn probe(settings: &Settings) -> Result<Probed, Failure> {
 ///
 /// When it cannot be reached, or offers no such model.
 pub fn chat(settings: &Settings, message: &str, tokens: Option<u32>) -> Result<Trial, Failure> {
-    let Asker { runtime, config, .. } = Asker::find(settings)?;
+    // The simulator lives as long as its target.
+    let Asker { runtime, config, target: _target } = Asker::find(settings)?;
+    if !config.api.generates() {
+        let what = format!("`{}` says nothing: its answers are no text", config.api);
+        return Err(Failure::new(Code::Setting, what).fix("--endpoint-type chat, or `probe`"));
+    }
     let provider = target::provider(Config { fixed_length: false, ..config })?;
     let prompt = Prompt { output_tokens: tokens, ..Prompt::user(message) };
     runtime.block_on(trial(&provider, &prompt))

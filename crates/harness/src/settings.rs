@@ -139,7 +139,7 @@ pub struct TargetSettings {
     pub api: Api,
     /// Another path than that API's.
     pub path: Option<String>,
-    /// Whether answers are streamed.
+    /// Whether answers are streamed; results never are.
     pub streaming: bool,
     /// Whether answers are made as long as asked for; if `None`, where the engine is known to do so.
     pub force_osl: Option<bool>,
@@ -199,17 +199,23 @@ pub enum Server {
     Simulator(bench_sim::Config),
 }
 
-/// What to send: synthetic prompts.
+/// What to send: synthetic prompts, of which each API takes what it knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadSettings {
     /// Its name in a matrix, such as `1024/1024`.
     pub label: Option<String>,
     /// Which kind it is in a matrix: `balanced`, `prefill-heavy` or `decode-heavy`.
     pub category: Option<String>,
-    /// Input tokens.
+    /// Input tokens; of each text, where a request has several.
     pub isl: Length,
-    /// Output tokens.
-    pub osl: Length,
+    /// Output tokens; the server decides if `None`. Not asked of APIs whose answers are results.
+    pub osl: Option<Length>,
+    /// Texts of a request for embeddings.
+    pub batch_size: NonZeroUsize,
+    /// Documents of a request to rerank.
+    pub documents: NonZeroUsize,
+    /// Tokens of its query.
+    pub query: Length,
 }
 
 impl Default for WorkloadSettings {
@@ -218,7 +224,10 @@ impl Default for WorkloadSettings {
             label: None,
             category: None,
             isl: Length::fixed(1024).expect("1024 is a length"),
-            osl: Length::fixed(128).expect("128 is a length"),
+            osl: Some(Length::fixed(128).expect("128 is a length")),
+            batch_size: NonZeroUsize::MIN,
+            documents: NonZeroUsize::new(10).expect("10 is not 0"),
+            query: Length::fixed(32).expect("32 is a length"),
         }
     }
 }

@@ -90,12 +90,15 @@ impl Sweep {
     }
 }
 
-/// Whether `more` load brings no more tokens than `less`, and twice the wait for the first one.
+/// Whether `more` load brings no more tokens than `less`, and twice the wait for the first one; of results,
+/// which have no tokens, no more of them, and twice the wait for each.
 fn is_plateau(less: &PointOutcome, more: &PointOutcome) -> bool {
     const LEAST_GAIN: f64 = 1.02;
     const WAIT: f64 = 2.0;
-    let tps = |point: &PointOutcome| point.summary.value("output_tps");
-    let ttft = |point: &PointOutcome| point.summary.distribution("ttft_ms")?.percentile(95.0);
+    let has_tokens = less.summary.value("output_tps").is_some();
+    let (throughput, wait) = if has_tokens { ("output_tps", "ttft_ms") } else { ("rps", "e2e_ms") };
+    let tps = |point: &PointOutcome| point.summary.value(throughput);
+    let ttft = |point: &PointOutcome| point.summary.distribution(wait)?.percentile(95.0);
     let both = |of: &dyn Fn(&PointOutcome) -> Option<f64>| of(less).zip(of(more));
     both(&tps).is_some_and(|(less, more)| more < less * LEAST_GAIN)
         && both(&ttft).is_some_and(|(less, more)| more > less * WAIT)

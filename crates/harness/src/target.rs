@@ -64,7 +64,7 @@ impl Target {
                 "{endpoint} is not asked for a certificate: whoever answers there is believed"
             ));
         }
-        if !engine.fixes_length(api) && engine != Engine::OpenAi {
+        if api.generates() && !engine.fixes_length(api) && engine != Engine::OpenAi {
             notes.push(format!(
                 "{engine} ends answers of `{api}` where the model does: they may be shorter than asked for"
             ));

@@ -81,9 +81,9 @@ impl Engine {
         self.dialect().apis()
     }
 
-    /// Whether it can make answers of this API exactly as long as asked for.
+    /// Whether it can make answers of this API exactly as long as asked for. Results have no length.
     pub fn fixes_length(self, api: Api) -> bool {
-        self.dialect().fixes_length(api)
+        api.generates() && self.dialect().fixes_length(api)
     }
 }
 
@@ -104,6 +104,18 @@ pub enum Api {
     Generate,
     /// The engine's own, for a conversation.
     NativeChat,
+    /// OpenAI's embeddings: each message is a text.
+    Embeddings,
+    /// Rerank as Jina and Cohere have it: the first message is the query, each further one a document.
+    Rerank,
+}
+
+impl Api {
+    /// Whether its answers are generated token by token. Others are results: they come whole, and have no
+    /// tokens.
+    pub const fn generates(self) -> bool {
+        !matches!(self, Self::Embeddings | Self::Rerank)
+    }
 }
 
 impl fmt::Display for Engine {
@@ -121,6 +133,8 @@ impl fmt::Display for Api {
             Self::Messages => "messages",
             Self::Generate => "generate",
             Self::NativeChat => "native_chat",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
         })
     }
 }
@@ -140,7 +154,7 @@ pub struct Config {
     pub api: Api,
     /// Another path for it than the usual one.
     pub path: Option<String>,
-    /// Whether answers are streamed. Without, there is no time to first token.
+    /// Whether answers are streamed. Without, there is no time to first token. Results never are.
     pub streaming: bool,
     /// Whether answers are to be exactly as long as asked for. Servers that cannot do that may refuse it.
     pub fixed_length: bool,

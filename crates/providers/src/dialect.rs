@@ -10,7 +10,7 @@ use crate::{
     Api, Config, anthropic,
     framing::{Event, Framing},
     inquiry::{Inquiry, by_health},
-    openai,
+    openai, results,
 };
 
 /// What a kind of server speaks: which path and which JSON ask, which events answer, what it says of itself.
@@ -23,7 +23,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// The APIs that it has, the usual one first.
     fn apis(&self) -> &'static [Api] {
-        &[Api::Chat, Api::Completions, Api::Responses]
+        &[Api::Chat, Api::Completions, Api::Responses, Api::Embeddings, Api::Rerank]
     }
 
     /// Where requests go.
@@ -130,6 +130,8 @@ pub(crate) trait Events: Send {
 pub(crate) fn standard_path(config: &Config) -> String {
     let path = match config.api {
         Api::Messages => anthropic::PATH,
+        Api::Embeddings => results::EMBEDDINGS,
+        Api::Rerank => results::RERANK,
         api => openai::path(api),
     };
     path.to_owned()
@@ -139,6 +141,8 @@ pub(crate) fn standard_path(config: &Config) -> String {
 pub(crate) fn standard_body(config: &Config, prompt: &Prompt) -> Map<String, Value> {
     match config.api {
         Api::Messages => anthropic::body(config, prompt),
+        Api::Embeddings => results::embeddings(config, prompt),
+        Api::Rerank => results::rerank(config, prompt),
         _ => openai::body(config, prompt),
     }
 }
@@ -147,6 +151,8 @@ pub(crate) fn standard_body(config: &Config, prompt: &Prompt) -> Map<String, Val
 pub(crate) fn standard_events(api: Api) -> Box<dyn Events> {
     match api {
         Api::Messages => Box::<anthropic::MessagesEvents>::default(),
+        Api::Embeddings => Box::<results::EmbeddingsEvents>::default(),
+        Api::Rerank => Box::<results::RerankEvents>::default(),
         api => openai::events(api),
     }
 }

@@ -38,6 +38,7 @@ mod played;
 mod provider;
 mod reader;
 mod recording;
+mod results;
 mod said;
 mod secret;
 mod sglang;

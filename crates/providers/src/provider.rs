@@ -39,6 +39,7 @@ impl HttpProvider {
         if !dialect.apis().contains(&api) {
             return Err(ConfigError::Api { engine, api });
         }
+        config.streaming &= api.generates();
         let mut headers = config.headers.clone();
         let mut secrets: Vec<Secret> =
             headers.iter().map(|(_, value)| Secret::new(value)).collect();

@@ -149,6 +149,11 @@ impl<'a> Cell<'a> {
         self.points.iter().copied().filter(|point| point.failure.is_none())
     }
 
+    /// Whether its answers have tokens: results have none.
+    pub(crate) fn has_tokens(&self) -> bool {
+        self.measured().any(|point| point.metrics.contains_key("output_tps"))
+    }
+
     /// What a statistic came to in each repeat that has it.
     pub(crate) fn values(&self, metric: &str, statistic: Option<&str>) -> Vec<f64> {
         self.measured().filter_map(|point| finite(point, metric, statistic)).collect()

@@ -10,6 +10,8 @@ use crate::{
 
 const CHAT: &str = "/v1/chat/completions";
 const COMPLETIONS: &str = "/v1/completions";
+const EMBEDDINGS: &str = "/v1/embeddings";
+const RERANK: &str = "/v1/rerank";
 
 /// What to do about a request.
 #[derive(Debug)]
@@ -22,17 +24,20 @@ pub(crate) enum Reply {
     Never,
 }
 
-/// Whether `request` is one for completion, if perhaps a bad one.
+/// Whether `request` is one that the model has to work for, if perhaps a bad one.
 pub(crate) fn is_completion(request: &Request) -> bool {
-    request.method == "POST" && matches!(request.path.as_str(), CHAT | COMPLETIONS)
+    let works = [CHAT, COMPLETIONS, EMBEDDINGS, RERANK];
+    request.method == "POST" && works.contains(&request.path.as_str())
 }
 
-/// The reply to `request`, which `fault` strikes if it is one for completion.
+/// The reply to `request`, which `fault` strikes if the model has to work for it.
 pub(crate) fn reply(simulation: &Simulation, request: &Request, fault: Fault) -> Reply {
     type Route = fn(&Simulation, &Request, Fault) -> Reply;
     let (allowed, route): (_, Route) = match request.path.as_str() {
         CHAT => ("POST", |s, r, f| generate(s, r, f, Endpoint::Chat)),
         COMPLETIONS => ("POST", |s, r, f| generate(s, r, f, Endpoint::Completions)),
+        EMBEDDINGS => ("POST", |s, r, f| generate(s, r, f, Endpoint::Embeddings)),
+        RERANK => ("POST", |s, r, f| generate(s, r, f, Endpoint::Rerank)),
         "/v1/models" => ("GET", |s, _, _| Reply::Now(models(s))),
         "/health" => ("GET", |_, _, _| Reply::Now(Response::empty(200))),
         "/metrics" => ("GET", |s, _, _| Reply::Now(Response::metrics(s.readings().to_text()))),

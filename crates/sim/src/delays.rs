@@ -88,6 +88,7 @@ mod tests {
     fn generation(prompt_tokens: u32, cached_tokens: Option<u32>) -> Generation {
         Generation {
             endpoint: Endpoint::Chat,
+            results: Box::default(),
             prompt_tokens,
             cached_tokens,
             output_tokens: 1,

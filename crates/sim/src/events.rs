@@ -4,6 +4,7 @@ use std::{io::Write, ops::Range};
 
 use crate::{
     generation::{Delivery, Endpoint, Finish, Generation},
+    results::{self, TextHash},
     simulation::Simulation,
 };
 
@@ -28,7 +29,7 @@ pub(crate) struct EventWriter {
     cached_tokens: Option<u32>,
     usage_ratio: f64,
     finish_reason: &'static str,
-    /// The JSON that all begin with, up to the list of choices.
+    /// The JSON that all begin with, up to the list of choices or results.
     opening: String,
 }
 
@@ -39,13 +40,20 @@ impl EventWriter {
             (Endpoint::Chat, Delivery::Whole) => ("chatcmpl", "chat.completion"),
             (Endpoint::Chat, Delivery::Stream(_)) => ("chatcmpl", "chat.completion.chunk"),
             (Endpoint::Completions, _) => ("cmpl", "text_completion"),
+            (Endpoint::Embeddings, _) => ("embd", "list"),
+            (Endpoint::Rerank, _) => ("rerank", "list"),
         };
         // As JSON values they are escaped.
         let id = serde_json::Value::from(format!("{prefix}-{request_id}"));
         let model = serde_json::Value::from(simulation.config.model.as_str());
         let created = simulation.unix_seconds();
+        let list = match generation.endpoint {
+            Endpoint::Chat | Endpoint::Completions => "choices",
+            Endpoint::Embeddings => "data",
+            Endpoint::Rerank => "results",
+        };
         let opening = format!(
-            r#"{{"id":{id},"object":"{object}","created":{created},"model":{model},"choices":["#
+            r#"{{"id":{id},"object":"{object}","created":{created},"model":{model},"{list}":["#
         );
         Self {
             endpoint: generation.endpoint,
@@ -82,7 +90,7 @@ impl EventWriter {
                 out,
                 match self.endpoint {
                     Endpoint::Chat => r#"{"index":0,"delta":{"content":""#,
-                    Endpoint::Completions => r#"{"index":0,"text":""#,
+                    _ => r#"{"index":0,"text":""#,
                 },
             );
             words(out, tokens);
@@ -90,7 +98,7 @@ impl EventWriter {
                 out,
                 match self.endpoint {
                     Endpoint::Chat => r#""},"#,
-                    Endpoint::Completions => r#"","#,
+                    _ => r#"","#,
                 },
             );
             match (self.endpoint, position) {
@@ -98,7 +106,7 @@ impl EventWriter {
                 (Endpoint::Chat, Position::Within) => {
                     push(out, r#""logprobs":null,"finish_reason":null}]"#);
                 }
-                (Endpoint::Completions, Position::Within) => {
+                (_, Position::Within) => {
                     push(out, r#""logprobs":null,"finish_reason":null,"stop_reason":null}]"#);
                 }
             }
@@ -121,7 +129,7 @@ impl EventWriter {
             &mut out,
             match self.endpoint {
                 Endpoint::Chat => r#"{"index":0,"message":{"role":"assistant","content":""#,
-                Endpoint::Completions => r#"{"index":0,"text":""#,
+                _ => r#"{"index":0,"text":""#,
             },
         );
         words(&mut out, 0..completion_tokens);
@@ -129,12 +137,26 @@ impl EventWriter {
             &mut out,
             match self.endpoint {
                 Endpoint::Chat => r#""},"#,
-                Endpoint::Completions => r#"","#,
+                _ => r#"","#,
             },
         );
         self.finish(&mut out);
         self.detailed_usage(&mut out, completion_tokens);
         push(&mut out, "}");
+        out
+    }
+
+    /// All results as one JSON document.
+    pub(crate) fn results(&self, results: &[TextHash]) -> Vec<u8> {
+        let mut out = self.opening.clone().into_bytes();
+        match self.endpoint {
+            Endpoint::Rerank => results::write_ranking(&mut out, results),
+            _ => results::write_embeddings(&mut out, results),
+        }
+        let tokens = self.prompt_tokens;
+        let usage =
+            format_args!(r#"],"usage":{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}}}"#);
+        format(&mut out, usage);
         out
     }
 

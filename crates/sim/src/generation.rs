@@ -7,16 +7,20 @@ use crate::{
     events::share,
     prefix_cache::PrefixBlocks,
     response::ApiError,
+    results::{self, TextHash},
     simulation::Simulation,
 };
 
 /// What a client asks to be generated: a request that will be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) endpoint: Endpoint,
+    /// What is to be said of each text, where that is no text itself.
+    pub(crate) results: Box<[TextHash]>,
     pub(crate) prompt_tokens: u32,
     /// Those of the prompt that were in the prefix cache, where there is one.
     pub(crate) cached_tokens: Option<u32>,
+    /// Of results 1: they are there when the first token would be.
     pub(crate) output_tokens: u32,
     pub(crate) finish: Finish,
     pub(crate) delivery: Delivery,
@@ -35,6 +39,15 @@ pub(crate) enum Finish {
 pub(crate) enum Endpoint {
     Chat,
     Completions,
+    Embeddings,
+    Rerank,
+}
+
+impl Endpoint {
+    /// Whether tokens are generated; else the answer is a result, and comes whole.
+    pub(crate) fn generates(self) -> bool {
+        matches!(self, Self::Chat | Self::Completions)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +82,9 @@ impl Generation {
                 format!("The model `{model}` does not exist. Valid aliases: {}.", config.model);
             return Err(ApiError::new(404, message).of_param("model"));
         }
+        if !endpoint.generates() {
+            return body.results(config, endpoint);
+        }
         if body.n.is_some_and(|n| n != 1) {
             return Err(bad_request("the simulator answers with one choice").of_param("n"));
         }
@@ -77,14 +93,13 @@ impl Generation {
                 let messages = body.messages.as_deref().filter(|messages| !messages.is_empty());
                 messages.ok_or_else(|| missing("messages"))?.iter().map(Message::tokens).sum()
             }
-            Endpoint::Completions => {
-                body.prompt.as_ref().ok_or_else(|| missing("prompt"))?.tokens()?
-            }
+            _ => body.prompt.as_ref().ok_or_else(|| missing("prompt"))?.tokens()?,
         };
         let wished = body.output_tokens(config, prompt_tokens)?;
         let output_tokens = share(wished, config.osl_ratio).max(1);
         Ok(Self {
             endpoint,
+            results: Box::default(),
             prompt_tokens,
             cached_tokens: simulation.meet_prompt(|| body.blocks(endpoint)),
             output_tokens,
@@ -119,6 +134,11 @@ struct Body {
     n: Option<u32>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    /// Of embeddings: texts, or token ids.
+    input: Option<Prompt>,
+    /// Of rerank.
+    query: Option<String>,
+    documents: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -177,6 +197,35 @@ impl Body {
         Ok(max)
     }
 
+    /// What is asked of texts, each of which has to fit into the context; a document together with the query.
+    fn results(&self, config: &Config, endpoint: Endpoint) -> Result<Generation, ApiError> {
+        let texts = match endpoint {
+            Endpoint::Rerank => {
+                let query = self.query.as_ref().ok_or_else(|| missing("query"))?;
+                let documents = self.documents.as_ref().ok_or_else(|| missing("documents"))?;
+                results::pairs(query, documents)
+            }
+            _ => self.input.as_ref().ok_or_else(|| missing("input"))?.texts(),
+        };
+        let limit = config.context_length;
+        if let Some((tokens, _)) = texts.iter().find(|(tokens, _)| *tokens > limit) {
+            let message = format!(
+                "This model's maximum context length is {limit} tokens. However, a text has {tokens} of them. \
+                 Please reduce the length of the input."
+            );
+            return Err(bad_request(message).of_param("input"));
+        }
+        Ok(Generation {
+            endpoint,
+            prompt_tokens: texts.iter().fold(0, |sum, (tokens, _)| sum.saturating_add(*tokens)),
+            results: texts.into_iter().map(|(_, hash)| hash).collect(),
+            cached_tokens: None,
+            output_tokens: 1,
+            finish: Finish::Length,
+            delivery: Delivery::Whole,
+        })
+    }
+
     /// The prompt by its tokens, as they are counted.
     fn blocks(&self, endpoint: Endpoint) -> PrefixBlocks {
         let mut blocks = PrefixBlocks::default();
@@ -185,9 +234,7 @@ impl Body {
                 let messages = self.messages.iter().flatten();
                 messages.flat_map(Message::words).for_each(|word| blocks.push(word));
             }
-            Endpoint::Completions => {
-                self.prompt.iter().for_each(|prompt| prompt.push_to(&mut blocks));
-            }
+            _ => self.prompt.iter().for_each(|prompt| prompt.push_to(&mut blocks)),
         }
         blocks
     }
@@ -259,6 +306,18 @@ impl Prompt {
         }
     }
 
+    /// Each text's tokens, and what stands for it.
+    fn texts(&self) -> Vec<(u32, TextHash)> {
+        let of_text = |text: &String| (words(text), TextHash::of(text));
+        let of_ids = |ids: &Vec<u32>| (count(ids.len()), TextHash::of(ids));
+        match self {
+            Self::Text(text) => vec![of_text(text)],
+            Self::Ids(ids) => vec![of_ids(ids)],
+            Self::Texts(texts) => texts.iter().map(of_text).collect(),
+            Self::IdLists(lists) => lists.iter().map(of_ids).collect(),
+        }
+    }
+
     fn push_to(&self, blocks: &mut PrefixBlocks) {
         let mut push_words =
             |text: &str| text.split_whitespace().for_each(|word| blocks.push(word));
@@ -278,7 +337,7 @@ fn only<T>(prompts: &[T]) -> Result<&T, ApiError> {
     }
 }
 
-fn words(text: &str) -> u32 {
+pub(crate) fn words(text: &str) -> u32 {
     count(text.split_whitespace().count())
 }
 

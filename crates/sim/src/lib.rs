@@ -48,6 +48,7 @@ mod prefix_cache;
 mod queue;
 mod request;
 mod response;
+mod results;
 mod script;
 mod server;
 mod simulation;

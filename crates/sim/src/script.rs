@@ -195,6 +195,11 @@ impl Script {
                 }
                 end_stream(out);
             }
+            (Ending::Complete, Delivery::Whole) if !self.order.generation.endpoint.generates() => {
+                let results = self.writer.results(&self.order.generation.results);
+                *out = self.response(Response::json(200, results));
+                batch.events.push(0);
+            }
             (Ending::Complete, Delivery::Whole) => {
                 *out = self.response(Response::json(200, self.writer.document(self.tokens)));
                 batch.events.push(self.tokens);
@@ -265,6 +270,7 @@ mod tests {
     fn script(config: Config, endpoint: Endpoint, delivery: Delivery, tokens: u32) -> Script {
         let generation = Generation {
             endpoint,
+            results: Box::default(),
             prompt_tokens: 3,
             cached_tokens: None,
             output_tokens: tokens,

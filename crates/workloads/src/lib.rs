@@ -19,6 +19,8 @@
 //! let config = Synthetic {
 //!     isl: Length::fixed(1024)?,
 //!     osl: Some(Length::normal(128.0, 16.0)?),
+//!     texts: 1.try_into()?,
+//!     query: None,
 //!     count: 8.try_into()?,
 //!     seed: 42,
 //! };

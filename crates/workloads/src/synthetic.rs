@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, iter, num::NonZeroUsize, panic, sync::Arc, thread};
 
-use bench_core::{Prompt, ProviderError, Request, Session, Single, Workload};
+use bench_core::{Message, Prompt, ProviderError, Request, Role, Session, Single, Workload};
 use rand::{
     SeedableRng,
     rngs::ChaCha8Rng,
@@ -18,10 +18,14 @@ use crate::{
 /// Prompts of given lengths, made of a built-in text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Synthetic {
-    /// Tokens of a prompt.
+    /// Tokens of a prompt; of each of its texts, where it has several.
     pub isl: Length,
     /// Tokens to ask for; without it, the server decides.
     pub osl: Option<Length>,
+    /// Texts of a prompt, each a message of its own: one, but for embeddings and rankings.
+    pub texts: NonZeroUsize,
+    /// Tokens of a text before these, such as the query of a ranking.
+    pub query: Option<Length>,
     /// Prompts to prepare. When they have all been sent, they are sent again, and a server may know them.
     pub count: NonZeroUsize,
     /// What all the rest follows from: the same seed and tokenizer make the same prompts.
@@ -92,15 +96,25 @@ impl Synthetic {
         Ok(SyntheticWorkload { requests, next: 0, distinct, inexact, description })
     }
 
+    /// Texts of each prompt, the one before the others included.
+    fn texts_each(&self) -> usize {
+        self.texts.get().saturating_add(usize::from(self.query.is_some()))
+    }
+
     fn describe(&self, tokenizer: &dyn Tokenizer, inexact: usize) -> String {
-        let Self { isl, count, .. } = self;
+        let Self { isl, count, texts, .. } = self;
         let osl = self.osl.map_or("open".to_owned(), |osl| osl.to_string());
+        let query = self.query.map_or(String::new(), |query| format!(" and a query of {query}"));
+        let texts = match texts.get() {
+            1 if self.query.is_none() => String::new(),
+            texts => format!(", {texts} texts{query} a prompt"),
+        };
         let trust = match (tokenizer.is_exact(), inexact) {
             (true, 0) => "exact".to_owned(),
             (true, _) => format!("exact but for {inexact} of {count} prompts"),
             (false, _) => "approximate".to_owned(),
         };
-        format!("synthetic ISL {isl} OSL {osl}, tokens counted by {tokenizer}, {trust}")
+        format!("synthetic ISL {isl} OSL {osl}{texts}, tokens counted by {tokenizer}, {trust}")
     }
 }
 
@@ -150,12 +164,22 @@ impl Workload for SyntheticWorkload {
     }
 }
 
+/// A text of a prompt.
+struct Part {
+    text: String,
+    tokens: u32,
+    /// Tokens to ask for; of a prompt of several texts, the first one's count.
+    output_tokens: Option<u32>,
+    /// Whether it has the length that was drawn for it.
+    is_exact: bool,
+}
+
 /// Writes prompts: each depends on the configuration and its index alone.
 struct Writer<'w> {
     config: &'w Synthetic,
     tokenizer: &'w dyn Tokenizer,
     corpus: Corpus,
-    /// Words at the start of each prompt.
+    /// Words at the start of each text.
     opening_words: usize,
 }
 
@@ -168,23 +192,39 @@ impl<'w> Writer<'w> {
         }
         // A stream that no prompt has.
         corpus.openings.shuffle(&mut random(config.seed, u64::MAX));
-        // The words it takes to write as many different openings as there are prompts.
+        // The words it takes to write as many different openings as there are texts.
         let reach = iter::successors(Some(words), |reach| Some(reach.saturating_mul(words)));
-        let opening_words = 1 + reach.take_while(|reach| *reach < config.count.get()).count();
+        let texts = config.count.get().saturating_mul(config.texts_each());
+        let opening_words = 1 + reach.take_while(|reach| *reach < texts).count();
         Ok(Self { config, tokenizer, corpus, opening_words })
     }
 
-    /// The prompt number `index`, and whether it has the length that was drawn for it.
+    /// The prompt number `index`, and whether it has the lengths that were drawn for it.
     fn prompt(&self, index: usize) -> (Prompt, bool) {
-        let mut random = random(self.config.seed, index as u64);
+        let Synthetic { isl, query, texts, .. } = self.config;
+        let lengths = query.iter().chain(iter::repeat_n(isl, texts.get()));
+        let first = index * self.config.texts_each();
+        let parts = lengths.zip(first..).map(|(length, number)| self.part(number, length));
+        let mut prompt = Prompt { input_tokens: Some(0), ..Prompt::default() };
+        let mut is_exact = true;
+        for part in parts {
+            prompt.output_tokens = prompt.output_tokens.or(part.output_tokens);
+            prompt.input_tokens = prompt.input_tokens.and_then(|sum| sum.checked_add(part.tokens));
+            prompt.messages.push(Message { role: Role::User, content: part.text });
+            is_exact &= part.is_exact;
+        }
+        (prompt, is_exact)
+    }
+
+    /// The text number `number` of all prompts, of a length drawn from `length`.
+    fn part(&self, number: usize, length: &Length) -> Part {
+        let mut random = random(self.config.seed, number as u64);
         // Lengths are drawn first, so that they are the same whatever the tokenizer.
-        let wanted = self.config.isl.sample(&mut random);
+        let wanted = length.sample(&mut random);
         let output_tokens = self.config.osl.map(|osl| osl.sample(&mut random));
-        let (text, tokens) = self.text(index, wanted as usize, &mut random);
-        let input_tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-        let prompt =
-            Prompt { input_tokens: Some(input_tokens), output_tokens, ..Prompt::user(text) };
-        (prompt, input_tokens == wanted)
+        let (text, tokens) = self.text(number, wanted as usize, &mut random);
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        Part { text, tokens, output_tokens, is_exact: tokens == wanted }
     }
 
     /// A text of `wanted` tokens, and how many it has in truth.
@@ -211,7 +251,7 @@ impl<'w> Writer<'w> {
         best
     }
 
-    /// The words that no other prompt begins with, and the tokens they have: `index` written in words for
+    /// The words that no other text begins with, and the tokens they have: `index` written in words for
     /// digits, the lowest first, so that neighbours differ at once.
     fn opening(&self, index: usize) -> (String, usize) {
         let words = &self.corpus.openings;
@@ -269,6 +309,8 @@ mod tests {
         let config = Synthetic {
             isl: Length::normal(50.0, 10.0).unwrap(),
             osl: Some(Length::normal(50.0, 10.0).unwrap()),
+            texts: NonZeroUsize::MIN,
+            query: None,
             count: NonZeroUsize::new(97).unwrap(),
             seed: 1,
         };

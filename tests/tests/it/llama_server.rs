@@ -30,6 +30,11 @@ pub(crate) struct LlamaServer {
 impl LlamaServer {
     /// A server on a free port; none where this machine has no such program, which is then said.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(flags: &str) -> Option<Self> {
         let Some(program) = env::var_os(PROGRAM) else {
             let missing = format!("{PROGRAM} is not set: .ci/llama-server says to what");
             assert!(env::var_os(REQUIRED).is_none(), "{missing}");
@@ -45,7 +50,7 @@ impl LlamaServer {
             .program(Path::new(&program))
             .words("--model tiny.gguf --alias tiny --host 127.0.0.1 --port 0 --threads 1")
             .words("--parallel 4 --metrics --no-cache-prompt --cache-ram 0 --no-ui --offline")
-            .words(&format!("--ctx-size {}", 4 * tiny_model::CONTEXT));
+            .words(&format!("--ctx-size {} {flags}", 4 * tiny_model::CONTEXT));
         let process = call.start();
         let mut url = None;
         until("it says where it listens", || {

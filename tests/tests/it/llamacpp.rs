@@ -140,6 +140,30 @@ fn its_own_clock_agrees() {
     }
 }
 
+/// Each of the two is there where it was started for that.
+#[test]
+fn its_embeddings_and_rankings_are_measured_and_count_what_it_counts() {
+    for (api, started, more) in [
+        ("embeddings", "--embeddings --pooling mean", "-b 3"),
+        ("rerank", "--reranking", "--documents 3 --query-tokens 8"),
+    ] {
+        let Some(server) = LlamaServer::start_with(started) else { return };
+        let place = Place::new();
+        let probe = format!("probe {} --json --endpoint-type {api}", server.url);
+        let json: Value = serde_json::from_str(&place.inferbench(&probe).exits(0).stdout).unwrap();
+        assert_eq!((&json["outcome"], &json["keeps_length"]), (&json!("ok"), &Value::Null));
+        assert_eq!(json["results"][api], json!("ok"), "{json}");
+        let before: u32 = server.counts("prompt_tokens_total");
+        let words = format!("-u {} -n 24 -c 4 --isl 30 {more} --endpoint-type {api}", server.url);
+        place.run(&words).measures();
+        assert_eq!(place.point().outcomes, [("ok".to_owned(), 24)].into(), "{api}");
+        let all = samples(&place.run_directory());
+        let ours: u32 = all.iter().map(|sample| sample.usage.unwrap().prompt).sum();
+        assert_eq!(server.counts::<u32>("prompt_tokens_total") - before, ours, "{api}");
+        assert!(all.iter().all(|sample| sample.is_result() && sample.output_tokens().is_none()));
+    }
+}
+
 #[test]
 fn what_was_measured_before_it_died_is_kept() {
     let Some(mut server) = LlamaServer::start() else { return };

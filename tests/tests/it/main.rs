@@ -32,6 +32,7 @@ mod output;
 mod plans;
 mod probing;
 mod requests;
+mod results;
 #[cfg(unix)]
 mod resuming;
 mod run_directory;

@@ -19,10 +19,12 @@ fn a_server_is_described() {
         "ready      yes\n",
         "models     simulated (context 131072)\n",
         "asked      simulated at /v1/chat/completions\n",
-        "dialect    vllm has chat, completions, responses, messages; a server may lack some\n",
+        "dialect    vllm has chat, completions, responses, messages, embeddings, rerank; a server may lack some\n",
         "answer     32 tokens in 32 events, the first after ",
         "tokens     1 an event, as it says itself\n",
         "length     unknown: no answer ended before its 32 tokens\n",
+        "embeddings there\n",
+        "rerank     there\n",
     ] {
         assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
     }

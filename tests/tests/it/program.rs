@@ -46,7 +46,11 @@ impl Place {
     /// `inferbench run` with short prompts and answers, unless `words` ask for others.
     pub(crate) fn run(&self, words: &str) -> Call {
         let short = [("--isl", "16"), ("--osl", "8")];
-        let missing = short.iter().filter(|(flag, _)| !words.contains(flag));
+        // Of what is no text there are no output tokens to ask for.
+        let is_text = |flag: &str| {
+            flag != "--osl" || !["embeddings", "rerank"].iter().any(|api| words.contains(api))
+        };
+        let missing = short.iter().filter(|(flag, _)| !words.contains(flag) && is_text(flag));
         let run = missing.fold(self.inferbench("run"), |run, (flag, n)| run.arg(flag).arg(n));
         run.words(words)
     }

@@ -262,12 +262,20 @@ impl Aggregate {
         (window > 0.0).then_some(window)
     }
 
+    /// Absent where no answer has tokens: results have none.
     pub(super) fn output_tps(&self) -> Option<f64> {
+        self.sources.first_key_value()?;
         Some(self.output_tokens as f64 / self.window_s()?)
     }
 
+    /// Absent where nobody counted a prompt.
+    pub(super) fn input_tps(&self) -> Option<f64> {
+        let counted = self.input_tokens > 0;
+        Some(self.input_tokens as f64 / self.window_s()?).filter(|_| counted)
+    }
+
     pub(super) fn total_tps(&self) -> Option<f64> {
-        Some((self.input_tokens + self.output_tokens) as f64 / self.window_s()?)
+        Some(self.output_tps()? + self.input_tokens as f64 / self.window_s()?)
     }
 
     pub(super) fn rps(&self) -> Option<f64> {
@@ -301,6 +309,7 @@ impl Aggregate {
     }
 
     pub(super) fn steady_output_tps(&self) -> Option<f64> {
+        self.sources.first_key_value()?;
         let steady = self.steady_s().and(self.steady)?;
         // Of whole buckets, and so of their time: a part of one would count with all its tokens, or none.
         let buckets = steady.from_ns.div_ceil(BUCKET)..steady.to_ns / BUCKET;
@@ -411,6 +420,33 @@ mod tests {
         close(a.concurrency(), 1.130);
         close(a.prefill_concurrency(), 0.130);
         close(a.decode_concurrency(), 0.930);
+    }
+
+    #[test]
+    fn results_have_latency_and_no_tokens_of_their_own() {
+        let mut answer = Answer::new(Clock::start());
+        answer.begin(Sample::due(ms(0)), &Request::default());
+        answer.sent(ms(0));
+        answer.whole();
+        answer.result(Stamp::of_read(ms(500)));
+        answer.usage(Usage { prompt: 10, ..Usage::default() });
+        answer.done(ms(500));
+        let a = aggregate(&[answer.take_sample(Outcome::Ok, None)]);
+        close(a.rps(), 2.0);
+        close(a.input_tps(), 20.0);
+        let summary = a.summarize();
+        close(summary.distribution("e2e_ms").map(|e2e| e2e.mean), 500.0);
+        let expected = ["e2e_ms", "e2e_due_ms", "queue_ms", "isl"];
+        let phase = ["input_tps", "rps", "concurrency", "error_ratio", "window_s", "requests_ok"];
+        let found: Vec<&str> = summary.figures.iter().map(|(metric, _)| metric.id).collect();
+        assert_eq!(found, [&expected[..], &phase[..]].concat());
+        let facts = Facts {
+            ended: ms(500),
+            kernel_stamped_ratio: Some(0.0),
+            late_ms_p99: Some(0.0),
+            ..Facts::default()
+        };
+        assert_eq!(summary.facts, facts);
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub fn metric(id: &str) -> Option<&'static Metric> {
     REGISTRY.iter().find(|m| m.id == id)
 }
 
-static REGISTRY: [Metric; 40] = [
+static REGISTRY: [Metric; 41] = [
     Metric {
         id: "ttft_ms",
         title: "Time to first token",
@@ -151,7 +151,8 @@ static REGISTRY: [Metric; 40] = [
         title: "Request latency",
         unit: "ms",
         better: Better::Lower,
-        definition: "last generated event minus sent; usage and the end marker after it are not in it",
+        definition: "last generated event minus sent; usage and the end marker after it are not in it. Of \
+                     embeddings and rankings, which come whole: the last of the answer minus sent",
         elsewhere: &[
             ("AIPerf", "request_latency"),
             ("genai-perf", "request_latency"),
@@ -281,7 +282,7 @@ static REGISTRY: [Metric; 40] = [
         unit: "tokens",
         better: Better::Neither,
         definition: "tokens generated, reasoning included: the server's usage, else counted by the \
-                     tokenizer, else the number of generated events",
+                     tokenizer, else the number of generated events. Embeddings and rankings have none",
         elsewhere: &[
             ("AIPerf", "output_sequence_length"),
             ("genai-perf", "output_sequence_length"),
@@ -339,6 +340,15 @@ static REGISTRY: [Metric; 40] = [
             ("vLLM", "output_throughput"),
         ],
         source: Source::Phase(Aggregate::output_tps),
+    },
+    Metric {
+        id: "input_tps",
+        title: "Input token throughput",
+        unit: "tokens/s",
+        better: Better::Higher,
+        definition: "input tokens of successful requests / measured window",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::input_tps),
     },
     Metric {
         id: "total_tps",

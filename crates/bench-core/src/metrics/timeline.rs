@@ -51,7 +51,8 @@ struct Span {
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     sent: u64,
-    ttft_ms: Option<f64>,
+    /// Until the first token; until all of it, of a result.
+    answered_ms: Option<f64>,
     tpot_ms: Option<f64>,
 }
 
@@ -62,8 +63,11 @@ impl Timeline {
         let ok = sample.outcome.is_ok();
         self.spans.extend(sample.done.map(|done| Span { sent, done: done.as_nanos(), ok }));
         if ok {
-            let (ttft_ms, tpot_ms) = (formulas::ttft_ms(sample), formulas::tpot_ms(sample));
-            self.paces.push(Pace { sent, ttft_ms, tpot_ms });
+            let answered_ms = match sample.is_result() {
+                true => formulas::e2e_ms(sample),
+                false => formulas::ttft_ms(sample),
+            };
+            self.paces.push(Pace { sent, answered_ms, tpot_ms: formulas::tpot_ms(sample) });
         }
     }
 
@@ -116,13 +120,13 @@ impl Timeline {
     }
 }
 
-/// What `test` finds in the times to first token or in the times per token, whichever is more; `None`
-/// where it finds nothing that matters.
+/// What `test` finds in the times to an answer or in the times per token, whichever is more; `None` where
+/// it finds nothing that matters.
 fn strongest(paces: &[Pace], test: fn(&[f64]) -> Option<Drift>) -> Option<Drift> {
     let of = |value: fn(&Pace) -> Option<f64>| {
         let values: Vec<f64> = paces.iter().filter_map(value).collect();
         test(&values).filter(|drift| drift.is_significant(LEAST_DRIFT, DRIFT_ALPHA))
     };
-    let found = [of(|pace| pace.ttft_ms), of(|pace| pace.tpot_ms)];
+    let found = [of(|pace| pace.answered_ms), of(|pace| pace.tpot_ms)];
     found.into_iter().flatten().max_by(|a, b| a.ratio.abs().total_cmp(&b.ratio.abs()))
 }

@@ -447,6 +447,7 @@ fn phases(point: &Point) -> impl Iterator<Item = (Phase, &Load, Until)> {
 fn counted(mut sample: Sample, keep: bool, counter: Option<&dyn TokenCounter>) -> Sample {
     if let (Some(text), Some(counter)) = (&sample.text, counter)
         && (counter.is_exact() || sample.usage.is_none())
+        && !sample.is_result()
     {
         sample.counted_tokens = Some(counter.count(text));
     }

@@ -152,6 +152,16 @@ const ENDPOINT_TYPES: &[Choice] = &[
         help: "The engine's own for a conversation: Ollama's /api/chat",
         aliases: &[],
     },
+    Choice {
+        name: "embeddings",
+        help: "/v1/embeddings: latency and throughput of whole requests",
+        aliases: &["openai-embeddings"],
+    },
+    Choice {
+        name: "rerank",
+        help: "/v1/rerank, NIM's /v1/ranking: the same",
+        aliases: &["rankings", "nim_rankings", "cohere_rankings", "vllm-rerank"],
+    },
 ];
 
 const REUSES: &[Choice] = &[
@@ -401,7 +411,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     load("load.converge", "converge", "PERCENT", Kind::Percent(value::<Percent>),
         "Repeat until half the width of the 95 % interval is below this share of the mean"),
     load("load.converge_on", "converge-on", "METRIC", Kind::Text(any),
-        "Of which metric [default: output_tps]"),
+        "Of which metric [default: output_tps; rps where answers have no tokens]"),
     load("load.cooldown", "cooldown", "TIME", Kind::Text(value::<Time>),
         "The pause between two measurements [default: 2s]").also(&["profile-run-cooldown-seconds"]),
     load("load.order", "order", "ORDER", Kind::Choice(ORDERS),
@@ -429,6 +439,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         .also(&["output-tokens-mean", "random-output-len"]),
     workload("workload.osl_stddev", "osl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
         "Standard deviation of the output tokens [default: 0]").also(&["output-tokens-stddev"]),
+    workload("workload.batch_size", "batch-size-text", "N", Kind::Text(value::<Positive>),
+        "Texts of --isl tokens in each request for embeddings [default: 1]").or(&["batch-size"]).short('b'),
+    workload("workload.documents", "documents", "N", Kind::Text(value::<Positive>),
+        "Documents of --isl tokens in each request to rerank [default: 10]")
+        .also(&["rankings-passages-mean"]),
+    workload("workload.query_tokens", "query-tokens", "TOKENS", Kind::Text(value::<Tokens>),
+        "Tokens of the query that they are ranked by [default: 32]")
+        .also(&["rankings-query-prompt-token-mean"]),
     workload("workload.pairs", "pairs", "ISL/OSL,...", Kind::List(pairs),
         "Pairs of input and output tokens, rather than each isl with each osl: 128/128,1024/1024"),
     workload("workload.matrix", "matrix", "NAME", Kind::Choice(MATRICES),

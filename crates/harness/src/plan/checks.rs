@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fmt::Display};
 
 use bench_core::Quantity;
+use bench_providers::Api;
 
 use super::{
     ArrivalPattern, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, Tokens, VERSION,
@@ -18,6 +19,7 @@ pub(super) fn check(plan: &PlanFile, written: &Node, problems: &mut Vec<Problem>
     check.version(plan.version);
     check.targets(&plan.targets);
     check.workload(plan);
+    check.results(plan);
     check.load(&plan.load);
     check.repeats(&plan.load);
     check.goals(plan);
@@ -183,6 +185,36 @@ impl Check<'_> {
             let twice = scatters(lengths) && is_there;
             let what = format!("{key} has a deviation of its own, after the ±");
             self.unless(!twice, &format!("workload.{deviation}"), what);
+        }
+    }
+
+    /// Results are not streamed, and no tokens are asked for; only they are of several texts.
+    fn results(&mut self, plan: &PlanFile) {
+        let workload = &plan.workload;
+        let is_asked = |is: fn(Api) -> bool| plan.targets.iter().any(|target| is(target.api()));
+        // Without a target, the one that is found is asked for a chat.
+        let generates = plan.targets.is_empty() || is_asked(Api::generates);
+        let what = "means nothing for embeddings and rerank: no tokens are asked for";
+        for (key, is_there) in [
+            ("osl", workload.osl.is_some()),
+            ("osl_stddev", workload.osl_stddev.is_some()),
+            ("pairs", !workload.pairs.is_empty()),
+            ("matrix", workload.matrix.is_some()),
+        ] {
+            self.unless(generates || !is_there, &format!("workload.{key}"), what);
+        }
+        let is_there = workload.batch_size.is_some();
+        let what = "means nothing without a target that is asked for embeddings";
+        let holds = is_asked(|api| api == Api::Embeddings);
+        self.unless(holds || !is_there, "workload.batch_size", what);
+        let what = "means nothing without a target that is asked to rerank";
+        let holds = is_asked(|api| api == Api::Rerank);
+        self.unless(holds || workload.documents.is_none(), "workload.documents", what);
+        self.unless(holds || workload.query_tokens.is_none(), "workload.query_tokens", what);
+        for (index, target) in plan.targets.iter().enumerate() {
+            let streams = target.api().generates() || target.streaming != Some(true);
+            let what = "means nothing for embeddings and rerank, which come whole";
+            self.unless(streams, &format!("targets[{index}].streaming"), what);
         }
     }
 

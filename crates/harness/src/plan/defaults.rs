@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bench_core::Limits;
+use bench_providers::Api;
 use serde_json::json;
 
 use super::{
@@ -20,8 +21,8 @@ pub(super) fn defaults(plan: &PlanFile) -> PlanFile {
         name: Some("chat".to_owned()),
         seed: Some(42),
         threads: None,
-        targets: plan.targets.iter().map(|_| target(plan)).collect(),
-        workload: workload(&plan.workload),
+        targets: plan.targets.iter().map(|own| target(plan, own)).collect(),
+        workload: workload(plan),
         load: load(plan),
         goals: goals(plan),
         find: plan
@@ -44,10 +45,10 @@ fn goals(plan: &PlanFile) -> GoalsFile {
     }
 }
 
-fn target(plan: &PlanFile) -> TargetFile {
+fn target(plan: &PlanFile, own: &TargetFile) -> TargetFile {
     let mut target = TargetFile {
         endpoint_type: Some(EndpointType::Chat),
-        streaming: Some(true),
+        streaming: Some(own.api().generates()),
         wait_ready: Some(Time(Duration::ZERO)),
         ..TargetFile::default()
     };
@@ -58,10 +59,19 @@ fn target(plan: &PlanFile) -> TargetFile {
     target
 }
 
-fn workload(plan: &WorkloadFile) -> WorkloadFile {
+fn workload(whole: &PlanFile) -> WorkloadFile {
+    let plan = &whole.workload;
+    let is_asked = |api| whole.targets.iter().any(|target| target.api() == api);
+    let several = WorkloadFile {
+        batch_size: positive("1").filter(|_| is_asked(Api::Embeddings)),
+        documents: positive("10").filter(|_| is_asked(Api::Rerank)),
+        query_tokens: Some(Tokens { mean: 32, deviation: None }).filter(|_| is_asked(Api::Rerank)),
+        ..WorkloadFile::default()
+    };
     if plan.matrix.is_some() {
-        return WorkloadFile::default();
+        return several;
     }
+    let generates = whole.targets.iter().any(|target| target.api().generates());
     let length = |mean| Some(Sweep::One(Tokens { mean, deviation: None }));
     let scatters = |lengths: &Option<Sweep<Tokens>>| {
         let values = lengths.as_ref().map(Sweep::values).unwrap_or_default();
@@ -70,10 +80,10 @@ fn workload(plan: &WorkloadFile) -> WorkloadFile {
     let own = plan.pairs.is_empty();
     WorkloadFile {
         isl: length(1024).filter(|_| own),
-        osl: length(128).filter(|_| own),
+        osl: length(128).filter(|_| own && generates),
         isl_stddev: Some(Deviation(0.0)).filter(|_| own && !scatters(&plan.isl)),
-        osl_stddev: Some(Deviation(0.0)).filter(|_| own && !scatters(&plan.osl)),
-        ..WorkloadFile::default()
+        osl_stddev: Some(Deviation(0.0)).filter(|_| own && generates && !scatters(&plan.osl)),
+        ..several
     }
 }
 
@@ -112,13 +122,19 @@ fn load(plan: &PlanFile) -> LoadFile {
         warmup: Some(warmup).filter(|_| load.warmup_duration.is_none()),
         cooldown: Some(Time(Duration::from_secs(2))),
         repeat: positive(if load.converge.is_some() { "10" } else { "1" }),
-        converge_on: load.converge.map(|_| "output_tps".to_owned()),
+        converge_on: load.converge.map(|_| throughput(plan).to_owned()),
         order: Some(OrderName::Interleaved),
         flush_cache: Some(false),
         retry: Some(Count(0)),
         cancel: CancelFile { ratio: None, after: load.cancel.ratio.map(|_| Time(Duration::ZERO)) },
         ..LoadFile::default()
     }
+}
+
+/// What throughput is where no tokens come is in requests.
+fn throughput(plan: &PlanFile) -> &'static str {
+    let generates = plan.targets.iter().all(|target| target.api().generates());
+    if generates { "output_tps" } else { "rps" }
 }
 
 fn concurrency(plan: &PlanFile) -> Option<Sweep<Positive>> {

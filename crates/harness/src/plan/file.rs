@@ -71,7 +71,7 @@ pub struct PlanFile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkloadFile {
-    /// Input tokens. 1024 by default.
+    /// Input tokens; of each text, where a request has several. 1024 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isl: Option<Sweep<Tokens>>,
     /// Output tokens. 128 by default.
@@ -89,6 +89,15 @@ pub struct WorkloadFile {
     /// Named pairs, instead of one's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matrix: Option<MatrixName>,
+    /// Texts in each request for embeddings. 1 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<Positive>,
+    /// Documents in each request to rerank. 10 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<Positive>,
+    /// Tokens of the query that they are ranked by. 32 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_tokens: Option<Tokens>,
     /// The model's tokenizer: a tokenizer.json or its folder. A built-in, approximate one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,

@@ -10,7 +10,7 @@ use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Ramp, RampShape, Rate,
     RateCurve, RateSeries, Smoothness, Trace,
 };
-use bench_providers::{Api, Engine, Reuse, Secret, Transport};
+use bench_providers::{Engine, Reuse, Secret, Transport};
 use bench_report::gate::Limit;
 use bench_workloads::Length;
 
@@ -147,9 +147,9 @@ impl Resolver<'_> {
             replicas: target.replicas.iter().map(|url| url.endpoint().clone()).collect(),
             model: target.model.clone(),
             engine: target.engine.map(Engine::from),
-            api: target.endpoint_type.map_or(Api::default(), Api::from),
+            api: target.api(),
             path: target.endpoint.clone(),
-            streaming: target.streaming.unwrap_or(true),
+            streaming: target.streaming.unwrap_or(true) && target.api().generates(),
             force_osl: target.force_osl,
             extra_body: target.extra_inputs.clone(),
             headers: target.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -240,25 +240,45 @@ impl Resolver<'_> {
         let deviation = |d: Option<super::Deviation>| d.map_or(0.0, |deviation| deviation.0);
         let (isl_stddev, osl_stddev) =
             (deviation(workload.isl_stddev), deviation(workload.osl_stddev));
-        let pairs: Vec<(Tokens, Tokens)> = if workload.pairs.is_empty() {
-            let lengths = |sweep: &Option<Sweep<Tokens>>| {
-                sweep.as_ref().map(Sweep::values).unwrap_or_default()
-            };
-            let osls = lengths(&workload.osl);
-            let isls = lengths(&workload.isl);
+        let pairs: Vec<(Tokens, Option<Tokens>)> = if workload.pairs.is_empty() {
+            let isls = workload.isl.as_ref().map(Sweep::values).unwrap_or_default();
+            // Left out where no target is asked for tokens.
+            let osls = workload
+                .osl
+                .as_ref()
+                .map_or(vec![None], |osls| osls.values().into_iter().map(Some).collect());
             isls.iter().flat_map(|isl| osls.iter().map(move |osl| (*isl, *osl))).collect()
         } else {
-            workload.pairs.iter().map(|pair| (pair.isl, pair.osl)).collect()
+            workload.pairs.iter().map(|pair| (pair.isl, Some(pair.osl))).collect()
         };
+        let several = self.several_texts(workload);
         let mut workloads = Vec::new();
         for (isl, osl) in pairs {
             let isl = self.valid("workload.isl_stddev", isl.length(isl_stddev));
-            let osl = self.valid("workload.osl_stddev", osl.length(osl_stddev));
+            let osl = osl.map(|osl| osl.length(osl_stddev)).transpose();
+            let osl = self.valid("workload.osl_stddev", osl);
             if let (Some(isl), Some(osl)) = (isl, osl) {
-                workloads.push(WorkloadSettings { label: None, category: None, isl, osl });
+                workloads.push(WorkloadSettings { isl, osl, ..several.clone() });
             }
         }
         workloads
+    }
+
+    /// How many texts a request has that may have several.
+    fn several_texts(&mut self, workload: &WorkloadFile) -> WorkloadSettings {
+        let defaults = WorkloadSettings::default();
+        let query = workload.query_tokens.map(|query| query.length(0.0));
+        let query = query.and_then(|query| self.valid("workload.query_tokens", query));
+        WorkloadSettings {
+            batch_size: self
+                .optional("workload.batch_size", workload.batch_size)
+                .unwrap_or(defaults.batch_size),
+            documents: self
+                .optional("workload.documents", workload.documents)
+                .unwrap_or(defaults.documents),
+            query: query.unwrap_or(defaults.query),
+            ..defaults
+        }
     }
 
     fn cell(&mut self, cell: &super::Cell) -> Option<WorkloadSettings> {
@@ -266,7 +286,8 @@ impl Resolver<'_> {
             label: Some(cell.label.to_owned()),
             category: Some(cell.category.name().to_owned()),
             isl: self.valid("workload.matrix", Length::fixed(cell.isl))?,
-            osl: self.valid("workload.matrix", Length::fixed(cell.osl))?,
+            osl: Some(self.valid("workload.matrix", Length::fixed(cell.osl))?),
+            ..WorkloadSettings::default()
         })
     }
 

@@ -28,7 +28,7 @@ struct Capture {
 }
 
 /// Answers of engines that no capture is of.
-const UNRECORDED: [(Api, &str); 3] = [
+const UNRECORDED: [(Api, &str); 6] = [
     (
         Api::NativeChat,
         "{\"message\":{\"content\":\"\",\"thinking\":\"h\"},\"done\":false}\n\
@@ -44,6 +44,17 @@ const UNRECORDED: [(Api, &str); 3] = [
         Api::Generate,
         "data: {\"model_name\":\"m\",\"text_output\":\"Hel\"}\n\ndata: {\"text_output\":\"lo\"}\n\n",
     ),
+    (
+        Api::Embeddings,
+        "{\"object\":\"list\",\"data\":[{\"index\":0,\"embedding\":[0.5,-1e-3]},{\"embedding\":\"zczMPQ==\"}],\
+         \"usage\":{\"prompt_tokens\":3,\"total_tokens\":3}}",
+    ),
+    (
+        Api::Rerank,
+        "{\"results\":[{\"index\":1,\"relevance_score\":0.9},{\"index\":0,\"relevance_score\":-2}],\
+         \"usage\":{\"total_tokens\":9}}",
+    ),
+    (Api::Rerank, "[{\"score\":0.5,\"index\":0,\"meta_info\":{}},{\"logit\":1}]"),
 ];
 
 fn captures() -> Vec<Capture> {

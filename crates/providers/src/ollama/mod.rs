@@ -29,7 +29,7 @@ impl Dialect for Ollama {
     }
 
     fn apis(&self) -> &'static [Api] {
-        &[Api::Chat, Api::Completions, Api::NativeChat, Api::Generate]
+        &[Api::Chat, Api::Completions, Api::NativeChat, Api::Generate, Api::Embeddings]
     }
 
     fn path(&self, config: &Config) -> String {

@@ -48,6 +48,10 @@ pub(crate) fn messages(prompt: &Prompt) -> Value {
 
 /// The conversation, for APIs that know no roles.
 pub(crate) fn joined(prompt: &Prompt) -> String {
-    let contents: Vec<&str> = prompt.messages.iter().map(|m| m.content.as_str()).collect();
-    contents.join("\n")
+    texts(prompt).join("\n")
+}
+
+/// What each message says.
+pub(crate) fn texts(prompt: &Prompt) -> Vec<&str> {
+    prompt.messages.iter().map(|message| message.content.as_str()).collect()
 }

@@ -29,7 +29,15 @@ impl Dialect for Sglang {
     }
 
     fn apis(&self) -> &'static [Api] {
-        &[Api::Chat, Api::Completions, Api::Responses, Api::Messages, Api::Generate]
+        &[
+            Api::Chat,
+            Api::Completions,
+            Api::Responses,
+            Api::Messages,
+            Api::Generate,
+            Api::Embeddings,
+            Api::Rerank,
+        ]
     }
 
     fn path(&self, config: &Config) -> String {

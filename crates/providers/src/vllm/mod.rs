@@ -26,7 +26,7 @@ impl Dialect for Vllm {
     }
 
     fn apis(&self) -> &'static [Api] {
-        &[Api::Chat, Api::Completions, Api::Responses, Api::Messages]
+        &[Api::Chat, Api::Completions, Api::Responses, Api::Messages, Api::Embeddings, Api::Rerank]
     }
 
     fn body(&self, config: &Config, prompt: &Prompt) -> Result<Map<String, Value>, ProviderError> {

@@ -47,6 +47,12 @@ fn users(report: &Report<'_>, page: &Page) -> String {
             _ => "Users get".to_owned(),
         },
     };
+    if summary.value("output_tps").is_none()
+        && let Some(e2e) = summary.distribution("e2e_ms")
+    {
+        let (name, value) = quotable(e2e);
+        return format!("{users} an answer in {} ms ({name}).", page.number(value));
+    }
     let Some(ttft) = summary.distribution("ttft_ms") else {
         return format!("{} requests succeeded.", page.count(summary.succeeded()));
     };

@@ -34,7 +34,8 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
         page.items("In flight", &in_flight);
     }
     if let Some(window) = summary.value("window_s") {
-        let window = format!("{} s from first request to last token", page.number(window));
+        let last = if summary.value("output_tps").is_some() { "token" } else { "answer" };
+        let window = format!("{} s from first request to last {last}", page.number(window));
         page.items("Duration", &[window]);
     }
     if let Some(stamps) = stamps(summary, page) {
@@ -53,7 +54,9 @@ fn throughput(summary: &Summary, page: &Page) -> Vec<String> {
         ("total_tps", "with input tokens"),
         ("rps", "requests/s"),
     ];
-    values(summary, page, &words)
+    let of_results = [("rps", "requests/s"), ("input_tps", "input tokens/s")];
+    let has_tokens = summary.value("output_tps").is_some();
+    values(summary, page, if has_tokens { &words } else { &of_results })
 }
 
 /// Throughput without what a changing load does to it.

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use bench_core::{Better, InvalidQuantity, Quantity};
+use bench_store::SummaryFile;
 
 /// The change of a metric that is too much.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,10 +95,17 @@ impl Limit {
     /// What is too much where nothing is asked for: output_tps -5 %, p95(ttft_ms) +10 %, p50(tpot_ms) +5 %,
     /// error_ratio +1 point.
     pub fn defaults() -> Vec<Self> {
-        ["output_tps:-5%", "p95(ttft_ms):+10%", "p50(tpot_ms):+5%", "error_ratio:+1%"]
-            .iter()
-            .filter_map(|text| text.parse().ok())
-            .collect()
+        read(&["output_tps:-5%", "p95(ttft_ms):+10%", "p50(tpot_ms):+5%", "error_ratio:+1%"])
+    }
+
+    /// The same for runs like `baseline`: where answers have no tokens, rps -5 %, p95(e2e_ms) +10 %,
+    /// error_ratio +1 point.
+    pub fn defaults_for(baseline: &SummaryFile) -> Vec<Self> {
+        let has = |metric| baseline.points.iter().any(|point| point.metrics.contains_key(metric));
+        match has("rps") && !has("output_tps") {
+            false => Self::defaults(),
+            true => read(&["rps:-5%", "p95(e2e_ms):+10%", "error_ratio:+1%"]),
+        }
     }
 
     pub(super) fn is_share(&self) -> bool {
@@ -108,6 +116,10 @@ impl Limit {
     pub(super) fn is_beyond(&self, change: f64, bound: f64) -> bool {
         if self.change < 0.0 { change < -bound } else { change > bound }
     }
+}
+
+fn read(limits: &[&str]) -> Vec<Limit> {
+    limits.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 /// `output_tps:-3%`

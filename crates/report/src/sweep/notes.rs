@@ -15,13 +15,24 @@ use crate::{
     grid::Entry,
 };
 
+/// A metric, its statistic, and what it is called here.
+type Compared = (&'static str, Option<&'static str>, &'static str);
+
 /// The metrics by which a repeat can stand apart from the others.
-const APART: [(&str, Option<&str>, &str); 2] =
+const APART: [Compared; 2] =
     [("output_tps", None, "output tok/s"), ("ttft_ms", Some("p50"), "TTFT p50 ms")];
 
+/// The same of results, which have no tokens.
+const APART_OF_RESULTS: [Compared; 2] =
+    [("rps", None, "req/s"), ("e2e_ms", Some("p50"), "E2E p50 ms")];
+
 /// The metrics whose coefficient of variation is told.
-const VARIATION: [(&str, Option<&str>, &str); 2] =
+const VARIATION: [Compared; 2] =
     [("output_tps", None, "output tok/s"), ("ttft_ms", Some("p95"), "TTFT p95")];
+
+/// The same of results.
+const VARIATION_OF_RESULTS: [Compared; 2] =
+    [("rps", None, "req/s"), ("e2e_ms", Some("p95"), "E2E p95")];
 
 impl<'a> Sweep<'a> {
     /// What is not in the rows: missed goals, failed points, errors, skipped cells, what was found wrong with targets,
@@ -63,7 +74,8 @@ impl<'a> Sweep<'a> {
             add("Note", note.to_owned());
         }
         for (group, cell) in self.cells() {
-            for (metric, statistic, name) in APART {
+            let compared = if cell.has_tokens() { APART } else { APART_OF_RESULTS };
+            for (metric, statistic, name) in compared {
                 for (point, value) in cell.apart(metric, statistic) {
                     let value = number::significant(value, style);
                     let repeat = self.repeat(group, cell, point);
@@ -82,6 +94,11 @@ impl<'a> Sweep<'a> {
     pub(crate) fn variation(&self, style: Style) -> Vec<Note> {
         let of_cells = |metric, statistic| {
             let of_cell = move |(group, cell): (&Group<'a>, &Cell<'a>)| {
+                // Each cell by its own.
+                let of_results = VARIATION_OF_RESULTS.iter().any(|(id, ..)| *id == metric);
+                if of_results == cell.has_tokens() {
+                    return None;
+                }
                 let cv = Repeats::of(&cell.values(metric, statistic))?.cv?;
                 let percent = number::significant(cv * 100.0, style);
                 Some(format!("{percent} % at {}", self.place(group, cell)))
@@ -93,7 +110,7 @@ impl<'a> Sweep<'a> {
             let text = format!("of {name} over repeats: {}", cells.join(", "));
             (!cells.is_empty()).then_some(Note { label: "CV", text })
         };
-        VARIATION.into_iter().filter_map(note).collect()
+        VARIATION.into_iter().chain(VARIATION_OF_RESULTS).filter_map(note).collect()
     }
 
     /// The failures of all points by outcome, most frequent first, each with one of the messages.

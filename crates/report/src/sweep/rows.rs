@@ -56,6 +56,20 @@ impl Sweep<'_> {
         let mut add = |group: &str, name: &str, metric, statistic| {
             columns.push((Kind::Number { metric, statistic }, Column::new(group, name)));
         };
+        // Results have no tokens: their throughput is in requests, and their latency that of the whole.
+        let has_tokens = has("output_tps") || !has("e2e_ms");
+        if !has_tokens {
+            add("", "req/s", "rps", None);
+            if has("input_tps") {
+                add("input", "tok/s", "input_tps", None);
+            }
+            add("E2E ms", "p50", "e2e_ms", Some("p50"));
+        }
+        let mut add = |group: &str, name: &str, metric, statistic| {
+            if has_tokens {
+                add(group, name, metric, statistic);
+            }
+        };
         add("output", "tok/s", "output_tps", None);
         if any(&|cell| cell.load().change().is_some()) && has("steady_output_tps") {
             add("steady", "tok/s", "steady_output_tps", None);

@@ -141,7 +141,16 @@ fn users(cell: &Cell<'_>, style: Style) -> String {
             format!("{users} the first token in {ttft} ms ({name}), then {pace} tok/s each")
         }
         (Some(ttft), None, _) => format!("{users} the first token in {ttft} ms ({name})"),
-        (None, _, Some(all)) => format!("{users} {} tok/s together", number(all)),
+        (None, _, Some(all)) if cell.has_tokens() => {
+            format!("{users} {} tok/s together", number(all))
+        }
+        (None, _, Some(all)) => {
+            let statistic = if cell.is_below_floor("e2e_ms", "p95") { "p50" } else { "p95" };
+            let name = if statistic == "p95" { "p95" } else { "median" };
+            let within = mean("e2e_ms", statistic)
+                .map_or_else(String::new, |e2e| format!(" each in {e2e} ms ({name}),"));
+            format!("{users} an answer{within} {} requests/s together", number(all))
+        }
         (None, _, None) => format!("{users} answers"),
     }
 }

@@ -23,6 +23,28 @@ fn side(id: &str, slower: f64) -> Loaded {
     stored(id, stored::sweep("vllm", 5, slower))
 }
 
+/// `side`, had its answers no tokens.
+fn of_results(id: &str, slower: f64) -> Loaded {
+    let mut points = stored::sweep("vllm", 5, slower);
+    for point in &mut points {
+        point.metrics.retain(|id, _| ["rps", "e2e_ms", "error_ratio"].contains(&id.as_str()));
+    }
+    stored(id, points)
+}
+
+#[test]
+fn results_are_judged_by_requests_and_by_the_whole_of_each() {
+    let baseline = of_results("6ZM2", 1.0);
+    let limits = Limit::defaults_for(&baseline.summary);
+    let words: Vec<String> = limits.iter().map(ToString::to_string).collect();
+    assert_eq!(words, ["rps -5 %", "p95(e2e_ms) +10 %", "error_ratio +1 pt"]);
+    assert_eq!(Limit::defaults_for(&side("6ZM2", 1.0).summary), Limit::defaults());
+    let report = of(baseline.clone(), of_results("7Q4K", 1.3), &limits);
+    assert_eq!(report.verdict, GateVerdict::Regressed, "{report:#?}");
+    let report = of(baseline.clone(), baseline, &limits);
+    assert_eq!(report.verdict, GateVerdict::Passed, "{report:#?}");
+}
+
 #[test]
 fn what_is_the_same_or_better_passes() {
     for slower in [1.0, 0.8, 1.03] {

@@ -10,3 +10,4 @@ mod load;
 mod metrics;
 mod moods;
 mod pace;
+mod results;

@@ -198,6 +198,8 @@ pub enum ArrivalKindLine {
     Content,
     /// A piece of a tool call.
     ToolCall,
+    /// A result that is no text: embeddings, or the scores of a ranking.
+    Result,
     /// Token counts.
     Usage,
     /// Anything else.
@@ -211,6 +213,7 @@ impl From<ArrivalKind> for ArrivalKindLine {
             ArrivalKind::Reasoning => Self::Reasoning,
             ArrivalKind::Content => Self::Content,
             ArrivalKind::ToolCall => Self::ToolCall,
+            ArrivalKind::Result => Self::Result,
             ArrivalKind::Usage => Self::Usage,
             ArrivalKind::Other => Self::Other,
         }
@@ -224,6 +227,7 @@ impl From<ArrivalKindLine> for ArrivalKind {
             ArrivalKindLine::Reasoning => Self::Reasoning,
             ArrivalKindLine::Content => Self::Content,
             ArrivalKindLine::ToolCall => Self::ToolCall,
+            ArrivalKindLine::Result => Self::Result,
             ArrivalKindLine::Usage => Self::Usage,
             ArrivalKindLine::Other => Self::Other,
         }

@@ -37,6 +37,8 @@ fn synthetic(isl: u32, count: usize, seed: u64) -> Synthetic {
     Synthetic {
         isl: Length::fixed(isl).unwrap(),
         osl: Some(Length::fixed(16).unwrap()),
+        texts: NonZeroUsize::MIN,
+        query: None,
         count: NonZeroUsize::new(count).unwrap(),
         seed,
     }
@@ -66,6 +68,40 @@ fn every_prompt_has_exactly_the_tokens_asked_for() {
             for request in pool.requests() {
                 assert_eq!(request.input_tokens, Some(isl));
                 assert_eq!(tokenizer.count(text(request)), isl, "{tokenizer}: {:?}", text(request));
+            }
+        }
+    }
+}
+
+#[test]
+fn several_texts_are_each_as_long_as_asked_for_and_none_begins_as_another() {
+    for tokenizer in tokenizers() {
+        for (query, texts) in [(None, 1), (None, 8), (Some(5), 3)] {
+            let config = Synthetic {
+                texts: NonZeroUsize::new(texts).unwrap(),
+                query: query.map(|query| Length::fixed(query).unwrap()),
+                osl: None,
+                ..synthetic(20, 50, 3)
+            };
+            let joined = |prompt: &Prompt| {
+                let texts: Vec<&str> = prompt.messages.iter().map(|m| m.content.as_str()).collect();
+                Ok(Request::new(prompt, texts.join("\0")))
+            };
+            let pool = config.prepare(&*tokenizer, &joined).unwrap();
+            assert_eq!(pool.inexact(), 0);
+            let lengths: Vec<u32> =
+                query.into_iter().chain(std::iter::repeat_n(20, texts)).collect();
+            let mut openings = std::collections::HashSet::new();
+            for request in pool.requests() {
+                let texts: Vec<&str> = text(request).split('\0').collect();
+                let counted: Vec<u32> = texts.iter().map(|text| tokenizer.count(text)).collect();
+                assert_eq!(counted, lengths, "{tokenizer}");
+                let all = (request.input_tokens, request.output_tokens);
+                assert_eq!(all, (Some(lengths.iter().sum()), None));
+                for text in texts {
+                    let opening = text.split(' ').take(2).collect::<Vec<_>>();
+                    assert!(openings.insert(opening.join(" ")), "{tokenizer}: {text}");
+                }
             }
         }
     }

@@ -75,7 +75,7 @@ pub struct LoadFile {
     /// Stop repeating when half the width of the 95 % interval is below this share of the mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub converge: Option<Percent>,
-    /// Of which metric. `output_tps` by default.
+    /// Of which metric. `output_tps` by default; `rps` where answers have no tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub converge_on: Option<String>,
     /// Whether targets take turns. `interleaved` by default.

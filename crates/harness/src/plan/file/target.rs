@@ -226,6 +226,17 @@ pub enum EndpointType {
     Generate,
     /// The engine's own, for a conversation: Ollama's `/api/chat`.
     NativeChat,
+    /// `/v1/embeddings`: latency and throughput of whole requests.
+    Embeddings,
+    /// `/v1/rerank`, NIM's `/v1/ranking`: the same.
+    Rerank,
+}
+
+impl TargetFile {
+    /// Which API is asked for.
+    pub(crate) fn api(&self) -> Api {
+        self.endpoint_type.map_or(Api::default(), Api::from)
+    }
 }
 
 impl From<EndpointType> for Api {
@@ -237,6 +248,8 @@ impl From<EndpointType> for Api {
             EndpointType::Messages => Self::Messages,
             EndpointType::Generate => Self::Generate,
             EndpointType::NativeChat => Self::NativeChat,
+            EndpointType::Embeddings => Self::Embeddings,
+            EndpointType::Rerank => Self::Rerank,
         }
     }
 }

@@ -39,7 +39,7 @@ fn the_sample_comes_to_what_it_says() {
     assert!(matches!(&quantized.server, Server::At(url) if url.port() == 8001));
     assert!(matches!(&simulated.server, Server::Simulator(sim) if sim.tokens_per_chunk == 2));
     assert_eq!(settings.workloads[2].isl.to_string(), "512±100");
-    assert_eq!(settings.workloads[2].osl.to_string(), "128±10");
+    assert_eq!(settings.workloads[2].osl.unwrap().to_string(), "128±10");
     let LoadSettings::Closed { concurrency, ramp, .. } = &settings.loads[6] else { panic!() };
     assert_eq!((concurrency.get(), ramp.unwrap().over), (64, Duration::from_secs(30)));
     assert_eq!((settings.requests, settings.warm_up), (None, Some(8)));
