@@ -62,7 +62,7 @@ fn a_value_that_is_none_is_named_with_its_flag() {
         ("--request-timeout-seconds 0", "--request-timeout-seconds"),
         ("--threads 0", "--threads"),
         ("--random-seed x", "--random-seed"),
-        ("--endpoint-type embeddings", "[possible values: chat, completions, responses"),
+        ("--endpoint-type images", "[possible values: chat, completions, responses"),
         ("--engine tgi", "[possible values: openai, vllm, sglang"),
         ("--engine anthropic", "anthropic has no API `chat`: it has messages"),
         ("--endpoint v1/chat", "`v1/chat` is no path"),
