@@ -280,11 +280,18 @@ fn answers_that_are_right_in_other_words() {
         let more = [event("[DONE]"), token(), event("[DONE]")].concat();
         write!(to, "{}", whole(request).replace("0\r\n\r\n", &format!("{more}0\r\n\r\n")))
     });
-    // Kept connections that are closed behind each answer.
-    succeeds("-c 1", |request, to| {
+}
+
+/// A request may meet the end of its kept connection, and is then the one that is sent twice.
+#[test]
+fn kept_connections_that_servers_close_are_replaced() {
+    let server = Server::completing(|request, to| {
         write!(to, "{}", whole(request))?;
         to.shutdown(Shutdown::Both)
     });
+    let place = Place::new();
+    place.run(&format!("-u {} -n 50 --osl {TOKENS}", server.url)).exits(0);
+    assert_eq!(place.point().outcomes, [("ok".to_owned(), 50)].into());
 }
 
 #[test]

@@ -30,6 +30,19 @@ fn answer(engine: Engine, api: Api) -> Vec<u8> {
                          {\"message\":{\"content\":\"lo\"},\"done\":true,\"eval_count\":2}\n";
             return stream("application/x-ndjson", lines);
         }
+        (_, Api::Embeddings) => {
+            let data =
+                r#"{"data":[{"index":0,"embedding":[0.5,-1.0]}],"usage":{"prompt_tokens":5}}"#;
+            return document(data);
+        }
+        (Engine::Nim, Api::Rerank) => {
+            return document(
+                r#"{"rankings":[{"index":0,"logit":0.5}],"usage":{"prompt_tokens":5}}"#,
+            );
+        }
+        (_, Api::Rerank) => {
+            return document(r#"{"results":[{"index":0,"relevance_score":0.5}]}"#);
+        }
         _ => panic!("what {engine} answers for {api} is not known here"),
     };
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
