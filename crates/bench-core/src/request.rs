@@ -40,6 +40,9 @@ pub struct Message {
 pub struct Prompt {
     /// The conversation so far; dialects without roles join the contents.
     pub messages: Vec<Message>,
+    /// The same as the model's tokenizer has it. A provider sends these instead, or refuses: no tokenizer is then
+    /// between what was counted and what is read.
+    pub token_ids: Option<Vec<u32>>,
     /// Tokens of the prompt, where counted.
     pub input_tokens: Option<u32>,
     /// Tokens to generate; exactly so many where the dialect can force it. Absent: the server decides.

@@ -78,6 +78,7 @@ fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
         "osl": shape.osl.map(|osl| osl.mean()),
         "texts": shape.texts,
         "query": shape.query.map(|query| query.mean()),
+        "token_ids": lab.settings().token_ids,
         "tokens": lab.tokens_by(),
     })
 }

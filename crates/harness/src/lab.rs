@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use bench_core::{Plan, Point, Prepared, Provider, TokenCounter};
+use bench_core::{Plan, Point, Prepared, Prompt, Provider, TokenCounter};
 use bench_providers::HttpProvider;
 use bench_workloads::{Approximate, Synthetic, Tokenizer, load_tokenizer};
 use serde_json::Value;
@@ -119,8 +119,10 @@ impl Lab {
             return Err(failure.clone());
         }
         // Better now than at the first point of the last target.
-        lab.known()
-            .try_for_each(|(index, known)| lab.flush_cache(lab.name(index), &known.provider))?;
+        lab.known().try_for_each(|(index, known)| {
+            lab.check_prompts(&known.provider)?;
+            lab.flush_cache(lab.name(index), &known.provider)
+        })?;
         lab.make_room().map(|()| lab)
     }
 
@@ -313,6 +315,18 @@ impl Lab {
         Ok(prepared)
     }
 
+    /// Says if a server does not take prompts of the kind that is asked for.
+    fn check_prompts(&self, provider: &HttpProvider) -> Result<(), Failure> {
+        if !self.settings.token_ids {
+            return Ok(());
+        }
+        let prompt = Prompt { token_ids: Some(Vec::new()), ..Prompt::user("") };
+        provider.encode(&prompt).map(|_| ()).map_err(|error| {
+            Failure::new(Code::Setting, error.said)
+                .fix("leave --token-ids out, or --endpoint-type completions")
+        })
+    }
+
     /// Has a server forget the prompts that it has cached, if that is asked for.
     fn flush_cache(&self, name: &str, provider: &HttpProvider) -> Result<(), Failure> {
         if !self.settings.flush_cache || self.runtime.block_on(provider.forget_prefixes()) {
@@ -345,6 +359,7 @@ impl Lab {
             osl: shape.osl,
             texts: shape.texts,
             query: shape.query,
+            token_ids: settings.token_ids,
             count: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
             seed,
         };

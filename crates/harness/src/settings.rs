@@ -54,6 +54,8 @@ pub struct Settings {
     pub retries: u32,
     /// Requests that are given up on purpose.
     pub cancel: Option<Cancellation>,
+    /// Whether prompts are sent as token ids.
+    pub token_ids: bool,
     /// The models' tokenizer: a file or its folder.
     pub tokenizer: Option<PathBuf>,
     /// What a request may take.
@@ -98,6 +100,7 @@ impl Settings {
             flush_cache: false,
             retries: 0,
             cancel: None,
+            token_ids: false,
             tokenizer: None,
             limits: Limits::default(),
             stamping: Stamping::default(),

@@ -56,6 +56,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         api != Api::Messages
     }
 
+    /// Whether this API takes a prompt as token ids.
+    fn takes_token_ids(&self, api: Api) -> bool {
+        api == Api::Completions
+    }
+
     /// The field of the body that holds how to sample, where that has one of its own.
     fn sampling_field(&self, _api: Api) -> Option<&'static str> {
         None

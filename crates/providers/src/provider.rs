@@ -193,6 +193,11 @@ impl Provider for HttpProvider {
     }
 
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
+        let (engine, api) = (self.config.engine, self.config.api);
+        if prompt.token_ids.is_some() && !self.dialect.takes_token_ids(api) {
+            let said = format!("`{api}` of {engine} takes no token ids");
+            return Err(ProviderError::new(Outcome::Client, said));
+        }
         let mut body = self.dialect.body(&self.config, prompt)?;
         let sampling = self.dialect.sampling_field(self.config.api);
         for (name, value) in &self.config.extra_body {

@@ -83,6 +83,10 @@ impl Tokenizer for HfTokenizer {
         });
         ends.collect()
     }
+
+    fn ids(&self, text: &str) -> Option<Vec<u32>> {
+        Some(self.inner.encode_fast(text, false).ok()?.get_ids().to_vec())
+    }
 }
 
 impl fmt::Display for HfTokenizer {

@@ -21,6 +21,7 @@
 //!     osl: Some(Length::normal(128.0, 16.0)?),
 //!     texts: 1.try_into()?,
 //!     query: None,
+//!     token_ids: false,
 //!     count: 8.try_into()?,
 //!     seed: 42,
 //! };

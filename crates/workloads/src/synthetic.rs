@@ -26,6 +26,8 @@ pub struct Synthetic {
     pub texts: NonZeroUsize,
     /// Tokens of a text before these, such as the query of a ranking.
     pub query: Option<Length>,
+    /// Whether prompts are given as token ids, too. They are then of one text.
+    pub token_ids: bool,
     /// Prompts to prepare. When they have all been sent, they are sent again, and a server may know them.
     pub count: NonZeroUsize,
     /// What all the rest follows from: the same seed and tokenizer make the same prompts.
@@ -39,6 +41,12 @@ pub enum PrepareError {
     /// The tokenizer cannot count prompts: use another one.
     #[error("{tokenizer} does not tell words apart")]
     Tokenizer {
+        /// What it goes by.
+        tokenizer: String,
+    },
+    /// The tokenizer has no ids: use the model's.
+    #[error("{tokenizer} has no token ids")]
+    TokenIds {
         /// What it goes by.
         tokenizer: String,
     },
@@ -83,7 +91,10 @@ impl Synthetic {
     ) -> Result<SyntheticWorkload, PrepareError> {
         let writer = Writer::new(self, tokenizer)?;
         let made = in_parallel(self.count, threads, |index| {
-            let (prompt, is_exact) = writer.prompt(index);
+            let (mut prompt, is_exact) = writer.prompt(index);
+            if self.token_ids {
+                prompt.token_ids = Some(token_ids(&prompt, tokenizer)?);
+            }
             match encode(&prompt) {
                 Ok(request) => Ok((request, is_exact)),
                 Err(source) => Err(PrepareError::Encode { index, source }),
@@ -116,6 +127,13 @@ impl Synthetic {
         };
         format!("synthetic ISL {isl} OSL {osl}{texts}, tokens counted by {tokenizer}, {trust}")
     }
+}
+
+fn token_ids(prompt: &Prompt, tokenizer: &dyn Tokenizer) -> Result<Vec<u32>, PrepareError> {
+    let texts: Vec<&str> = prompt.messages.iter().map(|message| &*message.content).collect();
+    tokenizer
+        .ids(&texts.concat())
+        .ok_or_else(|| PrepareError::TokenIds { tokenizer: tokenizer.to_string() })
 }
 
 /// Turns a prompt into a request, on several threads at once: a provider's `encode`.
@@ -311,6 +329,7 @@ mod tests {
             osl: Some(Length::normal(50.0, 10.0).unwrap()),
             texts: NonZeroUsize::MIN,
             query: None,
+            token_ids: false,
             count: NonZeroUsize::new(97).unwrap(),
             seed: 1,
         };

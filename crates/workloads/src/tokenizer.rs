@@ -17,6 +17,11 @@ pub trait Tokenizer: TokenCounter + Debug + Display {
     /// An end is where the tokenizer ends a token *in this text*: a text cut there may count otherwise,
     /// which is what [`cut`] is for.
     fn ends(&self, text: &str) -> Vec<usize>;
+
+    /// The ids of the tokens of `text`, for servers that take them; `None` where it has none, by default.
+    fn ids(&self, _text: &str) -> Option<Vec<u32>> {
+        None
+    }
 }
 
 /// The beginning of a text, counted on its own.

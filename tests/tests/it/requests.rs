@@ -99,6 +99,25 @@ fn prompts_have_as_many_tokens_as_asked_for_by_the_models_tokenizer() {
 }
 
 #[test]
+fn prompts_go_as_token_ids_where_that_is_asked_for() {
+    let tokenizer =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/workloads/tests/data/byte_level.json");
+    let words = format!("--endpoint-type completions --token-ids --tokenizer {tokenizer}");
+    for body in bodies(&words) {
+        let ids = body["prompt"].as_array().unwrap();
+        assert!(ids.len() == 16 && ids.iter().all(Value::is_u64), "{body}");
+    }
+    let server = server();
+    let place = Place::new();
+    let run = format!("-u {} -n 3 --token-ids", server.url);
+    let run = |words: &str| place.run(&run).words(words);
+    let chat = run(&format!("--tokenizer {tokenizer}")).exits(2);
+    assert!(chat.stderr.contains("`chat` of openai takes no token ids"), "{}", chat.stderr);
+    let approximate = run("--endpoint-type completions").exits(2);
+    assert!(approximate.stderr.contains("needs the model's tokenizer"), "{}", approximate.stderr);
+}
+
+#[test]
 fn lines_of_other_tools_run_as_they_are() {
     let server = server();
     let aiperf = format!(

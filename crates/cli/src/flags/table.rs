@@ -447,6 +447,9 @@ pub(crate) const FLAGS: &[Flag] = &[
     workload("workload.query_tokens", "query-tokens", "TOKENS", Kind::Text(value::<Tokens>),
         "Tokens of the query that they are ranked by [default: 32]")
         .also(&["rankings-query-prompt-token-mean"]),
+    workload("workload.token_ids", "token-ids", "BOOL", Kind::Or("true", bool),
+        "Send prompts as token ids, to completions or generate [default: false]")
+        .also(&["tokenize-prompt"]),
     workload("workload.pairs", "pairs", "ISL/OSL,...", Kind::List(pairs),
         "Pairs of input and output tokens, rather than each isl with each osl: 128/128,1024/1024"),
     workload("workload.matrix", "matrix", "NAME", Kind::Choice(MATRICES),

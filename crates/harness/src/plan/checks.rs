@@ -170,6 +170,12 @@ impl Check<'_> {
         let matrix = ("matrix", workload.matrix.is_some());
         self.alone("workload", matrix, &[isl, osl, pairs]);
         self.alone("workload", matrix, &deviations);
+        let has_ids = workload.tokenizer.is_some() || workload.token_ids != Some(true);
+        self.unless(
+            has_ids,
+            "workload.token_ids",
+            "needs the model's tokenizer: workload.tokenizer",
+        );
         let mut pairs = workload.pairs.iter().enumerate();
         let twice = pairs.find(|(index, pair)| workload.pairs[..*index].contains(pair));
         if let Some((_, pair)) = twice {

@@ -64,6 +64,7 @@ fn workload(whole: &PlanFile) -> WorkloadFile {
     let is_asked = |api| whole.targets.iter().any(|target| target.api() == api);
     let several = WorkloadFile {
         batch_size: positive("1").filter(|_| is_asked(Api::Embeddings)),
+        token_ids: Some(false),
         documents: positive("10").filter(|_| is_asked(Api::Rerank)),
         query_tokens: Some(Tokens { mean: 32, deviation: None }).filter(|_| is_asked(Api::Rerank)),
         ..WorkloadFile::default()

@@ -98,6 +98,10 @@ pub struct WorkloadFile {
     /// Tokens of the query that they are ranked by. 32 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query_tokens: Option<Tokens>,
+    /// Send prompts as token ids, which some APIs take: completions, and generate of SGLang and llama.cpp. No by
+    /// default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_ids: Option<bool>,
     /// The model's tokenizer: a tokenizer.json or its folder. A built-in, approximate one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,

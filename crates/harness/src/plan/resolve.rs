@@ -74,6 +74,7 @@ impl Resolver<'_> {
             flush_cache: load.flush_cache.unwrap_or(false),
             retries: load.retry.map_or(0, |n| u32::try_from(n.0).unwrap_or(u32::MAX)),
             cancel: self.cancel(load),
+            token_ids: plan.workload.token_ids.unwrap_or(false),
             tokenizer: plan.workload.tokenizer.as_ref().map(PathBuf::from),
             limits: limits(plan),
             goals: self.goals(plan),

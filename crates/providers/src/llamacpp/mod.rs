@@ -53,6 +53,10 @@ impl Dialect for LlamaCpp {
         })
     }
 
+    fn takes_token_ids(&self, api: Api) -> bool {
+        matches!(api, Api::Completions | Api::Generate)
+    }
+
     fn events(&self, api: Api) -> Box<dyn Events> {
         match api {
             Api::Generate => Box::<events::CompletionEvents>::default(),
@@ -85,7 +89,7 @@ impl Dialect for LlamaCpp {
 
 fn completion(config: &Config, prompt: &Prompt) -> Map<String, Value> {
     let mut body = Map::new();
-    body.insert("prompt".to_owned(), json!(openai::joined(prompt)));
+    body.insert("prompt".to_owned(), openai::text_or_ids(prompt));
     body.insert("stream".to_owned(), json!(config.streaming));
     if let Some(tokens) = prompt.output_tokens {
         body.insert("n_predict".to_owned(), json!(tokens));

@@ -11,7 +11,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use request::{body, joined, messages, path, texts};
+pub(crate) use request::{body, joined, messages, path, text_or_ids, texts};
 pub(crate) use server::{describe, models, text};
 
 use async_trait::async_trait;

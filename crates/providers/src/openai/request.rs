@@ -19,7 +19,7 @@ pub(crate) fn body(config: &Config, prompt: &Prompt) -> Map<String, Value> {
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
     set("model", json!(config.model));
     match config.api {
-        Api::Completions => set("prompt", json!(joined(prompt))),
+        Api::Completions => set("prompt", text_or_ids(prompt)),
         Api::Responses => set("input", messages(prompt)),
         _ => set("messages", messages(prompt)),
     };
@@ -44,6 +44,14 @@ pub(crate) fn body(config: &Config, prompt: &Prompt) -> Map<String, Value> {
 pub(crate) fn messages(prompt: &Prompt) -> Value {
     let messages = prompt.messages.iter();
     messages.map(|m| json!({"role": m.role.as_str(), "content": m.content})).collect()
+}
+
+/// The conversation, for APIs that know no roles, or its token ids.
+pub(crate) fn text_or_ids(prompt: &Prompt) -> Value {
+    match &prompt.token_ids {
+        Some(ids) => json!(ids),
+        None => json!(joined(prompt)),
+    }
 }
 
 /// The conversation, for APIs that know no roles.

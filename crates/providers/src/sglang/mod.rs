@@ -62,6 +62,10 @@ impl Dialect for Sglang {
         (api == Api::Generate).then_some("sampling_params")
     }
 
+    fn takes_token_ids(&self, api: Api) -> bool {
+        matches!(api, Api::Completions | Api::Generate)
+    }
+
     fn events(&self, api: Api) -> Box<dyn Events> {
         match api {
             Api::Generate => Box::<events::GenerateEvents>::default(),
@@ -108,7 +112,10 @@ fn generate(config: &Config, prompt: &Prompt) -> Map<String, Value> {
         }
     }
     let mut body = Map::new();
-    body.insert("text".to_owned(), json!(openai::joined(prompt)));
+    match &prompt.token_ids {
+        Some(ids) => body.insert("input_ids".to_owned(), json!(ids)),
+        None => body.insert("text".to_owned(), json!(openai::joined(prompt))),
+    };
     body.insert("sampling_params".to_owned(), Value::Object(sampling));
     body.insert("stream".to_owned(), json!(config.streaming));
     body

@@ -54,6 +54,34 @@ fn an_answer_that_was_given_up_is_a_failure() {
 }
 
 #[test]
+fn prompts_go_as_token_ids_where_an_api_takes_them() {
+    let prompt = Prompt { token_ids: Some(vec![1, 7, 3]), ..Prompt::user("hi") };
+    for (engine, api, field) in [
+        (Engine::Sglang, Api::Generate, Some("input_ids")),
+        (Engine::Sglang, Api::Completions, Some("prompt")),
+        (Engine::LlamaCpp, Api::Generate, Some("prompt")),
+        (Engine::Vllm, Api::Completions, Some("prompt")),
+        (Engine::Vllm, Api::Chat, None),
+        (Engine::Ollama, Api::Generate, None),
+    ] {
+        let endpoint = Endpoint::parse(":30000").unwrap();
+        let config = Config { engine, api, ..Config::new(endpoint, "tiny") };
+        let encoded = HttpProvider::new(config).unwrap().encode(&prompt);
+        match field {
+            Some(field) => {
+                let body: Value = serde_json::from_slice(&encoded.unwrap().body).unwrap();
+                assert_eq!(body[field], json!([1, 7, 3]), "{engine} {api}");
+                assert_eq!(body.get("text"), None);
+            }
+            None => {
+                let said = format!("`{api}` of {engine} takes no token ids");
+                assert_eq!(encoded.unwrap_err().said, said);
+            }
+        }
+    }
+}
+
+#[test]
 fn how_to_sample_has_a_field_of_its_own() {
     let extra_body = json!({"temperature": 0, "return_logprob": true});
     let config = Config {

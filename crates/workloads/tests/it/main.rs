@@ -39,6 +39,7 @@ fn synthetic(isl: u32, count: usize, seed: u64) -> Synthetic {
         osl: Some(Length::fixed(16).unwrap()),
         texts: NonZeroUsize::MIN,
         query: None,
+        token_ids: false,
         count: NonZeroUsize::new(count).unwrap(),
         seed,
     }
@@ -68,6 +69,30 @@ fn every_prompt_has_exactly_the_tokens_asked_for() {
             for request in pool.requests() {
                 assert_eq!(request.input_tokens, Some(isl));
                 assert_eq!(tokenizer.count(text(request)), isl, "{tokenizer}: {:?}", text(request));
+            }
+        }
+    }
+}
+
+#[test]
+fn prompts_are_their_token_ids_too_where_the_tokenizer_has_any() {
+    let config = Synthetic { token_ids: true, ..synthetic(40, 20, 3) };
+    let ids = |prompt: &Prompt| {
+        let ids = prompt.token_ids.as_ref().unwrap();
+        Ok(Request::new(prompt, format!("{ids:?}")))
+    };
+    for tokenizer in tokenizers() {
+        match config.prepare(&*tokenizer, &ids) {
+            Ok(pool) => {
+                let of_text = prepare(&synthetic(40, 20, 3), &*tokenizer);
+                for (ids, plain) in pool.requests().iter().zip(of_text.requests()) {
+                    assert_eq!(text(ids), format!("{:?}", tokenizer.ids(text(plain)).unwrap()));
+                    assert_eq!(text(ids).split(", ").count(), 40, "{tokenizer}");
+                }
+            }
+            Err(error) => {
+                assert!(!tokenizer.is_exact(), "{error}");
+                assert!(error.to_string().ends_with("has no token ids"), "{error}");
             }
         }
     }
