@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
+use bench_providers::Engine;
 use serde_json::{Value, json};
 
 use crate::{
@@ -42,6 +43,10 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
         "facts": memory.to_json(),
+        "template": match &target.engine {
+            Engine::Custom(template) => json!(template.file()),
+            _ => Value::Null,
+        },
         "request": {
             "path": provider.path(),
             "streaming": asked.streaming,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bench_core::{PointOutcome, Resumed, Verdict};
 use bench_store::{EventKind, PointSummary, RunDirectory, RunFile, State, summarize};
 
-use serde_json::Value;
+use bench_providers::Engine;
+use serde_json::{Value, json};
 
 use crate::{
     Code, Failure, Settings, Target,
@@ -42,6 +43,12 @@ impl Before {
         let differs = |(what, now): &(&str, Option<&str>)| {
             before[*what].as_str().zip(*now).is_some_and(|(then, now)| then != now)
         };
+        if let Engine::Custom(template) = &known.target.engine
+            && before["template"] != json!(template.file())
+        {
+            let what = format!("the template of {name} is another one than the run began with");
+            return Err(Failure::new(Code::Setting, what).fix("measure anew: inferbench run"));
+        }
         let Some((what, Some(now))) = told.into_iter().find(differs) else { return Ok(()) };
         let then = before[what].as_str().unwrap_or_default();
         let what = format!("{endpoint} is another server than the run began with: {what} {now}");

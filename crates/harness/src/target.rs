@@ -58,7 +58,7 @@ impl Target {
             },
         };
         let (engine, info) = describe(target, settings, &endpoint).await?;
-        let api = choose_api(target, engine, &mut notes);
+        let api = choose_api(target, &engine, &mut notes);
         if target.transport.insecure && endpoint.is_tls() {
             notes.push(format!(
                 "{endpoint} is not asked for a certificate: whoever answers there is believed"
@@ -69,9 +69,12 @@ impl Target {
                 "{engine} ends answers of `{api}` where the model does: they may be shorter than asked for"
             ));
         }
-        let model = choose_model(target, &endpoint, &info)?;
+        let model = match (&target.model, engine.names_model()) {
+            (None, false) => engine.to_string(),
+            _ => choose_model(target, &endpoint, &info)?,
+        };
         for replica in &target.replicas {
-            check_replica(target, settings, replica, engine, &model).await?;
+            check_replica(target, settings, replica, &engine, &model).await?;
         }
         let name = String::new();
         let mut found = Self { name, endpoint, info, engine, api, model, notes, simulator };
@@ -95,7 +98,7 @@ impl Target {
     /// How to ask it.
     pub(crate) fn config(&self, target: &TargetSettings, settings: &Settings) -> Config {
         Config {
-            engine: self.engine,
+            engine: self.engine.clone(),
             api: self.api,
             model: self.model.clone(),
             fixed_length: target.force_osl.unwrap_or(self.engine.fixes_length(self.api)),
@@ -146,7 +149,7 @@ async fn find_local(notes: &mut Vec<String>) -> Option<Endpoint> {
 
 /// The API to measure: the one that is asked for, but the usual one of a server that turned out to be of a kind
 /// without it.
-fn choose_api(target: &TargetSettings, engine: Engine, notes: &mut Vec<String>) -> Api {
+fn choose_api(target: &TargetSettings, engine: &Engine, notes: &mut Vec<String>) -> Api {
     let usual = engine.apis()[0];
     if target.engine.is_some()
         || target.api != Api::default()
@@ -188,7 +191,7 @@ pub(crate) fn check(target: &TargetSettings, settings: &Settings) -> Result<(), 
     // Any address: nothing is connected to.
     let nowhere = Endpoint::parse(":1").map_err(|e| Failure::new(Code::Bug, e.to_string()))?;
     let config = config(target, settings, &nowhere);
-    let config = match target.engine {
+    let config = match target.engine.clone() {
         Some(engine) => Config { engine, api: target.api, ..config },
         None => config,
     };
@@ -208,11 +211,11 @@ async fn describe(
     let unknown = of_kind(Engine::OpenAi)?;
     let deadline = Instant::now() + target.wait_ready;
     loop {
-        let engine = match target.engine {
-            Some(engine) => Ok(engine),
+        let engine = match &target.engine {
+            Some(engine) => Ok(engine.clone()),
             None => unknown.detect().await,
         };
-        let provider = of_kind(*engine.as_ref().unwrap_or(&Engine::OpenAi))?;
+        let provider = of_kind(engine.as_ref().map_or(Engine::OpenAi, Engine::clone))?;
         let described = match engine {
             Ok(engine) => provider.describe().await.map(|info| (engine, info)),
             Err(error) => Err(error),
@@ -222,7 +225,7 @@ async fn describe(
             Err(error)
                 if Instant::now() >= deadline || !is_passing(&error, &provider.ready().await) =>
             {
-                let engine = target.engine.unwrap_or_default();
+                let engine = target.engine.clone().unwrap_or_default();
                 return judge(target, endpoint, &error).map(|info| (engine, info));
             }
             Err(_) => sleep(Duration::from_millis(200)).await,
@@ -235,11 +238,11 @@ async fn check_replica(
     target: &TargetSettings,
     settings: &Settings,
     replica: &Endpoint,
-    engine: Engine,
+    engine: &Engine,
     model: &str,
 ) -> Result<(), Failure> {
     let (other, info) = describe(target, settings, replica).await?;
-    if other != engine {
+    if other != *engine {
         let what = format!("{replica} is no replica: it is {other}, not {engine}");
         return Err(Failure::new(Code::Setting, what));
     }

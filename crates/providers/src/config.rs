@@ -6,13 +6,13 @@ use bench_core::Limits;
 use serde_json::{Map, Value};
 
 use crate::{
-    Endpoint, Secret, Transport, anthropic::Anthropic, dialect::Dialect, llamacpp::LlamaCpp,
-    nim::Nim, ollama::Ollama, openai::OpenAi, sglang::Sglang, triton::Triton, trtllm::TrtLlm,
-    vllm::Vllm,
+    Endpoint, Secret, Template, Transport, anthropic::Anthropic, dialect::Dialect,
+    llamacpp::LlamaCpp, nim::Nim, ollama::Ollama, openai::OpenAi, sglang::Sglang, triton::Triton,
+    trtllm::TrtLlm, vllm::Vllm,
 };
 
 /// The kind of a server: which dialect it speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
     /// Any that speaks as OpenAI's servers do, and no more is known of it.
@@ -34,10 +34,12 @@ pub enum Engine {
     Ollama,
     /// Anthropic's messages, and no more.
     Anthropic,
+    /// Any other, as a template describes it.
+    Custom(Template),
 }
 
 impl Engine {
-    /// Every kind.
+    /// Every kind that needs no template.
     pub const ALL: [Self; 9] = [
         Self::OpenAi,
         Self::Vllm,
@@ -62,7 +64,7 @@ impl Engine {
         Self::Triton,
     ];
 
-    pub(crate) fn dialect(self) -> &'static dyn Dialect {
+    pub(crate) fn dialect(&self) -> &dyn Dialect {
         match self {
             Self::OpenAi => &OpenAi,
             Self::Vllm => &Vllm,
@@ -73,17 +75,32 @@ impl Engine {
             Self::LlamaCpp => &LlamaCpp,
             Self::Ollama => &Ollama,
             Self::Anthropic => &Anthropic,
+            Self::Custom(template) => template,
         }
     }
 
     /// The APIs that it has, the usual one first.
-    pub fn apis(self) -> &'static [Api] {
+    pub fn apis(&self) -> &'static [Api] {
         self.dialect().apis()
     }
 
     /// Whether it can make answers of this API exactly as long as asked for. Results have no length.
-    pub fn fixes_length(self, api: Api) -> bool {
+    pub fn fixes_length(&self, api: Api) -> bool {
         api.generates() && self.dialect().fixes_length(api)
+    }
+
+    /// Whether it streams answers of this API, where that is not for the user to choose: results come whole, and
+    /// a template says how its answers come.
+    pub fn streams(&self, api: Api) -> Option<bool> {
+        self.dialect().streams().or((!api.generates()).then_some(false))
+    }
+
+    /// Whether requests name a model.
+    pub fn names_model(&self) -> bool {
+        match self {
+            Self::Custom(template) => template.names_model(),
+            _ => true,
+        }
     }
 }
 
@@ -154,7 +171,7 @@ pub struct Config {
     pub api: Api,
     /// Another path for it than the usual one.
     pub path: Option<String>,
-    /// Whether answers are streamed. Without, there is no time to first token. Results never are.
+    /// Whether answers are streamed, where the engine leaves that open. Without, there is no time to first token.
     pub streaming: bool,
     /// Whether answers are to be exactly as long as asked for. Servers that cannot do that may refuse it.
     pub fixed_length: bool,

@@ -48,7 +48,8 @@ pub async fn scan(ports: &[u16]) -> Vec<Found> {
                     ..Config::new(endpoint.clone(), "")
                 };
                 let engine = HttpProvider::new(config.clone()).ok()?.detect().await.ok()?;
-                let config = Config { engine, api: engine.apis()[0], ..config };
+                let api = engine.apis()[0];
+                let config = Config { engine: engine.clone(), api, ..config };
                 let info = HttpProvider::new(config).ok()?.describe().await.ok()?;
                 Some(Found { endpoint, engine, info })
             })

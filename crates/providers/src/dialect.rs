@@ -66,6 +66,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether answers are streamed, where that is not for the user to choose.
+    fn streams(&self) -> Option<bool> {
+        None
+    }
+
     /// How the events of a stream are told apart.
     fn framing(&self, _api: Api) -> Framing {
         Framing::Sse
@@ -156,8 +161,17 @@ pub(crate) fn standard_body(config: &Config, prompt: &Prompt) -> Map<String, Val
 pub(crate) fn standard_events(api: Api) -> Box<dyn Events> {
     match api {
         Api::Messages => Box::<anthropic::MessagesEvents>::default(),
-        Api::Embeddings => Box::<results::EmbeddingsEvents>::default(),
-        Api::Rerank => Box::<results::RerankEvents>::default(),
+        Api::Embeddings | Api::Rerank => results::events(api),
         api => openai::events(api),
     }
+}
+
+/// What is new in a text that repeats what came before: what of `text` follows what it has in common with `before`: all of that, but for a last character that
+/// was not whole.
+pub(crate) fn after_common<'t>(text: &'t str, before: &str) -> &'t str {
+    if let Some(rest) = text.strip_prefix(before) {
+        return rest;
+    }
+    let same = text.char_indices().zip(before.chars()).find(|((_, a), b)| a != b);
+    &text[same.map_or(text.len(), |((at, _), _)| at)..]
 }

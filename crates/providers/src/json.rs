@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, ops::Deref};
 use bench_core::ProviderError;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor},
 };
 
 use crate::said;
@@ -15,6 +15,17 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Provider
     // Checked once for the whole document, which is cheaper than for each string of it.
     let text = std::str::from_utf8(data).map_err(|error| said::malformed(&error, data))?;
     serde_json::from_str(text).map_err(|error| said::malformed(&error, data))
+}
+
+/// What `seed` reads of the document that `data` is.
+pub(crate) fn read_by<'a, S: DeserializeSeed<'a>>(
+    seed: S,
+    data: &'a [u8],
+) -> Result<S::Value, ProviderError> {
+    let text = std::str::from_utf8(data).map_err(|error| said::malformed(&error, data))?;
+    let mut document = serde_json::Deserializer::from_str(text);
+    let read = seed.deserialize(&mut document).and_then(|read| document.end().map(|()| read));
+    read.map_err(|error| said::malformed(&error, data))
 }
 
 /// A string, or null, which is none. Borrowed unless it has escapes: `Option<Cow<str>>` never is.

@@ -11,7 +11,7 @@
 //! Dialect's events ◄─ framing ◄─ Body ◄─ (bytes, moment)              no copy, no allocation per event
 //! ```
 //!
-//! A dialect is a folder: `mod.rs` says what is asked and what the server says of itself, `events.rs` what the
+//! What no dialect is known of, a [`Template`] describes. A dialect is a folder: `mod.rs` says what is asked and what the server says of itself, `events.rs` what the
 //! events of an answer mean. What a dialect leaves out is as OpenAI's servers have it.
 //!
 //! It does not retry (a failure is data), follow redirects, decompress, or use a proxy: each would change
@@ -20,6 +20,7 @@
 
 mod anthropic;
 mod config;
+mod custom;
 mod detect;
 mod dialect;
 mod framing;
@@ -47,6 +48,7 @@ mod trtllm;
 mod vllm;
 
 pub use config::{Api, Config, ConfigError, Engine};
+pub use custom::{AnswerFile, Ends, FramingName, Template, TemplateError, TemplateFile};
 pub use detect::{Found, WELL_KNOWN_PORTS, scan};
 pub use framing::{Event, Ndjson, Oversize, Sse};
 pub use http::{Endpoint, EndpointError, Reuse, Stamping, Transport};

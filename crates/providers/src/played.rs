@@ -16,7 +16,7 @@ pub(crate) struct Played {
 
 /// What comes of a stream's body that arrives in `pieces`, a millisecond apart.
 pub(crate) fn played<'a>(
-    engine: Engine,
+    engine: &Engine,
     api: Api,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Played {
@@ -24,12 +24,12 @@ pub(crate) fn played<'a>(
 }
 
 /// The same of an answer that comes whole.
-pub(crate) fn played_whole(engine: Engine, api: Api, document: &str) -> Played {
+pub(crate) fn played_whole(engine: &Engine, api: Api, document: &str) -> Played {
     play(engine, api, false, [document.as_bytes()])
 }
 
 fn play<'a>(
-    engine: Engine,
+    engine: &Engine,
     api: Api,
     streaming: bool,
     pieces: impl IntoIterator<Item = &'a [u8]>,

@@ -19,7 +19,6 @@ use crate::{
 /// A server that answers over HTTP, in the dialect of its engine.
 #[derive(Debug)]
 pub struct HttpProvider {
-    dialect: &'static dyn Dialect,
     inquiry: Inquiry,
     post: Post,
     /// The ways to the other replicas.
@@ -34,12 +33,12 @@ impl HttpProvider {
     ///
     /// When the server has no such API, or a header, a path or the key cannot be sent.
     pub fn new(mut config: Config) -> Result<Self, ConfigError> {
-        let dialect = config.engine.dialect();
-        let (engine, api) = (config.engine, config.api);
-        if !dialect.apis().contains(&api) {
+        let (engine, api) = (config.engine.clone(), config.api);
+        if !engine.apis().contains(&api) {
             return Err(ConfigError::Api { engine, api });
         }
-        config.streaming &= api.generates();
+        let dialect = engine.dialect();
+        config.streaming = engine.streams(api).unwrap_or(config.streaming);
         let mut headers = config.headers.clone();
         let mut secrets: Vec<Secret> =
             headers.iter().map(|(_, value)| Secret::new(value)).collect();
@@ -76,7 +75,11 @@ impl HttpProvider {
         let (client, post) = way(&config.endpoint);
         let others = config.replicas.iter().map(way).collect();
         let inquiry = Inquiry::new(client, headers, secrets);
-        Ok(Self { dialect, inquiry, post, others, config })
+        Ok(Self { inquiry, post, others, config })
+    }
+
+    fn dialect(&self) -> &dyn Dialect {
+        self.config.engine.dialect()
     }
 
     /// Where requests go.
@@ -133,23 +136,23 @@ impl HttpProvider {
 
     fn reader<'a>(&self, answer: &'a mut Answer) -> AnswerReader<'a> {
         let api = self.config.api;
-        let (framing, events) = (self.dialect.framing(api), self.dialect.events(api));
+        let (framing, events) = (self.dialect().framing(api), self.dialect().events(api));
         AnswerReader::new(answer, self.config.streaming, framing, events)
     }
 
     /// The number of tokens that the server's tokenizer makes of `text`; `None` where it does not say.
     pub async fn count_tokens(&self, text: &str) -> Option<u64> {
-        self.dialect.count_tokens(&self.inquiry, &self.config.model, text).await
+        self.dialect().count_tokens(&self.inquiry, &self.config.model, text).await
     }
 
     /// Has the server forget the prefixes that it has cached; false where it cannot be told to.
     pub async fn forget_prefixes(&self) -> bool {
-        self.dialect.forget_prefixes(&self.inquiry).await
+        self.dialect().forget_prefixes(&self.inquiry).await
     }
 
     /// What the server counts of itself, in Prometheus' text; `None` where it does not.
     pub async fn metrics(&self) -> Option<String> {
-        match self.inquiry.get(self.dialect.metrics_path()).await {
+        match self.inquiry.get(self.dialect().metrics_path()).await {
             Ok((200, body)) => String::from_utf8(body).ok(),
             _ => None,
         }
@@ -189,17 +192,17 @@ fn merge(body: &mut Map<String, Value>, name: &str, value: &Value) {
 #[async_trait]
 impl Provider for HttpProvider {
     fn name(&self) -> &str {
-        self.dialect.name()
+        self.dialect().name()
     }
 
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
-        let (engine, api) = (self.config.engine, self.config.api);
-        if prompt.token_ids.is_some() && !self.dialect.takes_token_ids(api) {
-            let said = format!("`{api}` of {engine} takes no token ids");
+        let (dialect, api) = (self.dialect(), self.config.api);
+        if prompt.token_ids.is_some() && !dialect.takes_token_ids(api) {
+            let said = format!("`{api}` of {} takes no token ids", self.config.engine);
             return Err(ProviderError::new(Outcome::Client, said));
         }
-        let mut body = self.dialect.body(&self.config, prompt)?;
-        let sampling = self.dialect.sampling_field(self.config.api);
+        let mut body = dialect.body(&self.config, prompt)?;
+        let sampling = dialect.sampling_field(api);
         for (name, value) in &self.config.extra_body {
             match sampling.filter(|_| SAMPLING.contains(&name.as_str())) {
                 Some(field) => merge(&mut body, field, &json!({name: value})),
@@ -214,11 +217,11 @@ impl Provider for HttpProvider {
     }
 
     async fn describe(&self) -> Result<ServerInfo, ProviderError> {
-        self.dialect.describe(&self.inquiry).await
+        self.dialect().describe(&self.inquiry).await
     }
 
     async fn ready(&self) -> Readiness {
-        self.dialect.ready(&self.inquiry).await
+        self.dialect().ready(&self.inquiry).await
     }
 
     async fn send(&self, request: &Request, answer: &mut Answer) -> Result<(), ProviderError> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bench_core::{Answer, Clock, Moment, Prompt, Provider, Sample};
-use bench_providers::{Config, Endpoint, HttpProvider};
+use bench_providers::{Api, Config, Endpoint, Engine, HttpProvider, Template};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -42,8 +42,32 @@ fn read_request(stream: &mut TcpStream, buffer: &mut [u8]) {
     }
 }
 
+/// The same answers as a template reads them.
+fn template() -> Engine {
+    let file = serde_json::json!({
+        "path": "/v1/chat/completions",
+        "request": {"messages": "{{messages}}"},
+        "answer": {
+            "framing": "sse",
+            "text": "/choices/0/delta/content",
+            "finish": "/choices/0/finish_reason",
+            "error": "/error",
+            "output_tokens": "/usage/completion_tokens",
+            "marker": "[DONE]",
+        },
+    });
+    let file = serde_json::from_value(file).expect("a template's file");
+    Engine::Custom(Template::new(file).expect("a template"))
+}
+
 #[test]
 fn an_event_allocates_nothing() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    check(Engine::OpenAi, Api::Chat);
+    check(template(), Api::Generate);
+}
+
+fn check(engine: Engine, api: Api) {
     const LENGTHS: [usize; 3] = [2_000, 500, 2_000];
     let answers = LENGTHS.map(answer_of);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -59,14 +83,13 @@ fn an_event_allocates_nothing() {
         stream
     });
 
-    let provider = HttpProvider::new(Config::new(Endpoint::parse(&url).expect("a URL"), "m"))
-        .expect("a provider");
+    let config = Config::new(Endpoint::parse(&url).expect("a URL"), "m");
+    let provider = HttpProvider::new(Config { engine, api, ..config }).expect("a provider");
     let prompt = Prompt::user("hi").with_output_tokens(2_000);
     let request = provider.encode(&prompt).expect("a body");
     let mut answer = Answer::new(Clock::start());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let _profiler = dhat::Profiler::builder().testing().build();
     let allocated = LENGTHS.map(|tokens| {
         answer.begin(Sample::due(Moment::default()), &request);
         let before = dhat::HeapStats::get().total_blocks;

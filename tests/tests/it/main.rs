@@ -39,6 +39,7 @@ mod run_directory;
 mod same_again;
 mod schedules;
 mod sweeps;
+mod templates;
 mod tls;
 mod verdicts;
 #[cfg(unix)]

@@ -78,11 +78,12 @@ impl PlanFlags {
 pub(crate) struct ServerFlags(pub(crate) PlanFlags);
 
 /// What says how a server is asked, whatever for.
-const OF_A_SERVER: [&str; 14] = [
+const OF_A_SERVER: [&str; 15] = [
     "target.url",
     "target.simulate",
     "target.model",
     "target.engine",
+    "target.template",
     "target.endpoint_type",
     "target.endpoint",
     "target.extra_inputs",

@@ -184,6 +184,11 @@ const ENGINES: &[Choice] = &[
     Choice { name: "llamacpp", help: "llama-server", aliases: &["llama.cpp", "llama-cpp"] },
     Choice { name: "ollama", help: "Ollama", aliases: &[] },
     Choice { name: "anthropic", help: "Anthropic's messages", aliases: &[] },
+    Choice {
+        name: "custom",
+        help: "Any other, as --template describes it",
+        aliases: &["template"],
+    },
 ];
 
 const ARRIVALS: &[Choice] = &[
@@ -315,6 +320,9 @@ pub(crate) const FLAGS: &[Flag] = &[
         .short('m').or(&["model-names"]),
     server("target.engine", "engine", "ENGINE", Kind::Choice(ENGINES),
         "Which kind of server it is [default: what its answers tell]"),
+    server("target.template", "template", "FILE", Kind::Text(any),
+        "With --engine custom: the file that says what the server is asked, and where in its answers things are; \
+         see docs/templates"),
     server("target.endpoint_type", "endpoint-type", "ENDPOINT_TYPE", Kind::Choice(ENDPOINT_TYPES),
         "Which API of the server [default: chat, where it has that]").also(&["backend"]),
     server("target.endpoint", "endpoint", "PATH", Kind::Text(any),

@@ -6,11 +6,12 @@ use serde_json::Value as Json;
 use super::{entry, json, list};
 
 /// Keys of a target that have one value; any other is a label.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "url",
     "simulate",
     "model",
     "engine",
+    "template",
     "endpoint_type",
     "endpoint",
     "streaming",

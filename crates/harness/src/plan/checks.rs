@@ -6,8 +6,8 @@ use bench_core::Quantity;
 use bench_providers::Api;
 
 use super::{
-    ArrivalPattern, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, Tokens, VERSION,
-    substitute::names_variable,
+    ArrivalPattern, EngineName, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, Tokens,
+    VERSION, substitute::names_variable,
 };
 
 /// More attempts than these would never end.
@@ -106,9 +106,29 @@ impl Check<'_> {
                 ("api_key_file", target.api_key_file.is_some()),
                 &[("api_key_env", target.api_key_env.is_some())],
             );
+            self.template(&path, target);
             self.passes(&path, target);
             self.headers(&path);
         }
+    }
+
+    fn template(&mut self, path: &str, target: &TargetFile) {
+        let is_custom = target.engine == Some(EngineName::Custom);
+        self.unless(
+            !is_custom || target.template.is_some(),
+            &format!("{path}.engine"),
+            "custom needs a template that describes it: template, --template",
+        );
+        self.unless(
+            is_custom || target.template.is_none(),
+            &format!("{path}.template"),
+            "is of the engine custom alone: engine, --engine",
+        );
+        self.unless(
+            target.template.is_none() || target.streaming.is_none(),
+            &format!("{path}.streaming"),
+            "cannot be beside a template, which says it: answer.framing",
+        );
     }
 
     fn passes(&mut self, path: &str, target: &TargetFile) {

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::{
     ArrivalPattern, Auto, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, Count, Deviation,
-    EndpointType, FindFile, GateFile, GoalsFile, LimitsFile, LoadFile, OrderName, OutputFile,
-    PerSecond, Percent, Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time,
-    Tokens, VERSION, Value, WorkloadFile,
+    FindFile, GateFile, GoalsFile, LimitsFile, LoadFile, OrderName, OutputFile, PerSecond, Percent,
+    Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time, Tokens, VERSION,
+    Value, WorkloadFile,
 };
 
 /// The defaults that go with `plan`: those of a load at a rate are other ones than those of so many in
@@ -47,8 +47,9 @@ fn goals(plan: &PlanFile) -> GoalsFile {
 
 fn target(plan: &PlanFile, own: &TargetFile) -> TargetFile {
     let mut target = TargetFile {
-        endpoint_type: Some(EndpointType::Chat),
-        streaming: Some(own.api().generates()),
+        endpoint_type: Some(own.usual_endpoint_type()),
+        // A template says it by itself.
+        streaming: Some(own.api().generates()).filter(|_| own.template.is_none()),
         wait_ready: Some(Time(Duration::ZERO)),
         ..TargetFile::default()
     };

@@ -25,6 +25,7 @@ mod recordings;
 mod resolve;
 mod substitute;
 mod sweep;
+mod template;
 #[cfg(test)]
 mod tests;
 mod tree;

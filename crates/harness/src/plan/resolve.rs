@@ -18,6 +18,7 @@ use super::{
     ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, Layered, LoadFile,
     OrderName, PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate,
     Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, recordings,
+    template,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
@@ -140,6 +141,9 @@ impl Resolver<'_> {
     }
 
     fn target(&mut self, path: &str, target: &TargetFile) -> TargetSettings {
+        let (engine, api) = (self.engine(target), target.api());
+        let streams = engine.as_ref().and_then(|engine| engine.streams(api));
+        let streams = streams.or((!api.generates()).then_some(false));
         TargetSettings {
             name: target.name.clone(),
             pass: None,
@@ -147,10 +151,10 @@ impl Resolver<'_> {
             server: self.server(path, target),
             replicas: target.replicas.iter().map(|url| url.endpoint().clone()).collect(),
             model: target.model.clone(),
-            engine: target.engine.map(Engine::from),
-            api: target.api(),
+            engine,
+            api,
             path: target.endpoint.clone(),
-            streaming: target.streaming.unwrap_or(true) && target.api().generates(),
+            streaming: streams.or(target.streaming).unwrap_or(true),
             force_osl: target.force_osl,
             extra_body: target.extra_inputs.clone(),
             headers: target.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -192,6 +196,14 @@ impl Resolver<'_> {
                 Server::Simulator(config)
             }
             (None, Some(Simulate::Plain(false)) | None) => Server::Find,
+        }
+    }
+
+    /// Which kind of server it is, where that is said.
+    fn engine(&mut self, target: &TargetFile) -> Option<Engine> {
+        match &target.template {
+            None => target.engine?.engine(),
+            Some(file) => template::read(file, &mut self.problems).map(Engine::Custom),
         }
     }
 

@@ -13,7 +13,7 @@ fn events(events: &[&str]) -> Played {
         format!("event: {kind}\ndata: {data}\n\n")
     };
     let framed: Vec<String> = events.iter().map(framed).collect();
-    played(Engine::Anthropic, Api::Messages, framed.iter().map(String::as_bytes))
+    played(&Engine::Anthropic, Api::Messages, framed.iter().map(String::as_bytes))
 }
 
 const START: &str = r#"{"type":"message_start","message":{"usage":{"input_tokens":2,"cache_read_input_tokens":10,"output_tokens":1}}}"#;
@@ -51,7 +51,7 @@ fn thinking_and_tools_have_their_channels() {
 fn an_error_fails_it() {
     let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
     assert_eq!(events(&[START, HELLO, error]).result.unwrap_err().said, "Overloaded");
-    let whole = played_whole(Engine::Anthropic, Api::Messages, error);
+    let whole = played_whole(&Engine::Anthropic, Api::Messages, error);
     assert_eq!(whole.sample.outcome, Outcome::InBandError);
 }
 

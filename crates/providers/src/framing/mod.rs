@@ -42,6 +42,8 @@ pub(crate) enum Framing {
     Sse,
     /// By lines, each a JSON document.
     Ndjson,
+    /// The same of a server that is told to do so by its user, whatever type it says.
+    Lines,
 }
 
 impl Framing {
@@ -49,7 +51,7 @@ impl Framing {
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Sse => "text/event-stream",
-            Self::Ndjson => "application/x-ndjson",
+            Self::Ndjson | Self::Lines => "application/x-ndjson",
         }
     }
 
@@ -58,6 +60,7 @@ impl Framing {
     pub(crate) fn is_said_by(self, media_type: &str) -> bool {
         matches!(media_type, "" | "text/plain")
             || media_type == self.media_type()
+            || self == Self::Lines
             || self == Self::Ndjson
                 && matches!(media_type, "application/ndjson" | "application/jsonl")
     }
@@ -65,7 +68,7 @@ impl Framing {
     pub(crate) fn decoder(self) -> Decoder {
         match self {
             Self::Sse => Decoder::Sse(Sse::default()),
-            Self::Ndjson => Decoder::Ndjson(Ndjson::default()),
+            Self::Ndjson | Self::Lines => Decoder::Ndjson(Ndjson::default()),
         }
     }
 }

@@ -13,7 +13,7 @@ mod mutations;
 
 pub use crate::http::fuzzing::{body, head};
 pub use framed::{ndjson, sse};
-pub use read::{answers, exchange, whole};
+pub use read::{answers, exchange, template, whole};
 
 /// The ways of cutting: whole, byte by byte, in odd pieces; and what is short, in two at every place.
 pub(crate) fn ways(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {

@@ -320,3 +320,14 @@ fn exchange() {
     };
     run(fuzzing::exchange, &captures().into_iter().map(seed).collect::<Vec<_>>());
 }
+
+/// The template is damaged, or the answer, or both.
+#[test]
+fn template() {
+    let seeds = captures().into_iter().flat_map(|capture| {
+        let body = http::fuzzing::content(&capture.wire);
+        let seed = |file: &&str| (vec![b'{'], [&file.as_bytes()[1..], b"\n", &body].concat());
+        fuzzing::read::FILES.iter().map(seed).collect::<Vec<_>>()
+    });
+    run(fuzzing::template, &seeds.collect::<Vec<_>>());
+}

@@ -8,7 +8,7 @@ use crate::{
 
 fn events(events: &[&str]) -> Played {
     let framed: Vec<String> = events.iter().map(|event| format!(": ping\n\n{event}\n\n")).collect();
-    played(Engine::LlamaCpp, Api::Generate, framed.iter().map(String::as_bytes))
+    played(&Engine::LlamaCpp, Api::Generate, framed.iter().map(String::as_bytes))
 }
 
 const A: &str =

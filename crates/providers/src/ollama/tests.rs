@@ -8,7 +8,7 @@ use crate::{
 
 fn lines(lines: &[&str]) -> Played {
     let framed: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
-    played(Engine::Ollama, Api::NativeChat, framed.iter().map(String::as_bytes))
+    played(&Engine::Ollama, Api::NativeChat, framed.iter().map(String::as_bytes))
 }
 
 const HELLO: &str = r#"{"model":"m","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"hello"},"done":false}"#;
@@ -66,13 +66,13 @@ fn generate_has_its_text_elsewhere() {
                   {\"response\":\"\",\"done\":true,\"done_reason\":\"stop\",\"eval_count\":2}";
     for size in [1, 7, 1_000] {
         let pieces = stream.as_bytes().chunks(size);
-        let Played { result, sample, text } = played(Engine::Ollama, Api::Generate, pieces);
+        let Played { result, sample, text } = played(&Engine::Ollama, Api::Generate, pieces);
         assert!(result.is_ok(), "{result:?} in pieces of {size}");
         assert_eq!((text.as_str(), sample.generated().count()), ("hello", 2));
         assert_eq!(sample.finish, Some(FinishReason::Stop));
     }
     let whole = r#"{"response":"hello","done":true,"done_reason":"stop","eval_count":2}"#;
-    assert_eq!(played_whole(Engine::Ollama, Api::Generate, whole).text, "hello");
+    assert_eq!(played_whole(&Engine::Ollama, Api::Generate, whole).text, "hello");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
 
 /// What comes of a stream's body that arrives in `pieces`, a millisecond apart.
 fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Played {
-    played(Engine::OpenAi, Api::Chat, pieces)
+    played(&Engine::OpenAi, Api::Chat, pieces)
 }
 
 fn events(events: &[&str]) -> Played {

@@ -2,20 +2,15 @@
 
 use std::fmt;
 
-use bench_core::{Answer, Outcome, ProviderError, Stamp};
+use bench_core::{Outcome, ProviderError};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::{Item, Results, WireUsage, end};
-use crate::{
-    dialect::Events,
-    framing::Event,
-    json::{self, Text},
-    said,
-};
+use super::{Item, Results, Told, WireUsage, check};
+use crate::json::{self, Text};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -76,46 +71,12 @@ impl<'de> Visitor<'de> for VectorVisitor {
     }
 }
 
-/// Reads embeddings.
-#[derive(Debug, Default)]
-pub(crate) struct EmbeddingsEvents {
-    done: bool,
-}
-
-impl Events for EmbeddingsEvents {
-    fn event(
-        &mut self,
-        answer: &mut Answer,
-        event: Event<'_>,
-        stamp: Stamp,
-    ) -> Result<(), ProviderError> {
-        self.whole(answer, event.data, stamp)
-    }
-
-    fn whole(
-        &mut self,
-        answer: &mut Answer,
-        document: &[u8],
-        stamp: Stamp,
-    ) -> Result<(), ProviderError> {
-        let found: Document<'_> = json::read(document)?;
-        let is_error = found.error.is_some_and(|error| error.get() != "null");
-        if is_error || &*found.object == "error" {
-            return Err(said::in_band(document));
-        }
-        let data = found.data.ok_or_else(|| {
-            ProviderError::new(Outcome::Malformed, "the answer has no `data`: it is no embeddings")
-        })?;
-        end(answer, found.usage, data.are_there, stamp);
-        self.done = true;
-        Ok(())
-    }
-
-    fn is_done(&self) -> bool {
-        self.done
-    }
-
-    fn is_finished(&self) -> bool {
-        self.done
-    }
+/// What a document of embeddings says.
+pub(super) fn read(document: &[u8]) -> Result<Told, ProviderError> {
+    let found: Document<'_> = json::read(document)?;
+    check(document, found.error, &found.object)?;
+    let data = found.data.ok_or_else(|| {
+        ProviderError::new(Outcome::Malformed, "the answer has no `data`: it is no embeddings")
+    })?;
+    Ok(Told { usage: found.usage, has_results: data.are_there })
 }

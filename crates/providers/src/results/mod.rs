@@ -9,19 +9,16 @@ mod rerank;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use embeddings::EmbeddingsEvents;
-pub(crate) use rerank::RerankEvents;
-
 use std::{fmt, marker::PhantomData};
 
-use bench_core::{Answer, Prompt, Stamp, Usage};
+use bench_core::{Answer, Prompt, ProviderError, Stamp, Usage};
 use serde::{
     Deserialize, Deserializer,
     de::{SeqAccess, Visitor},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::{Config, openai};
+use crate::{Api, Config, dialect::Events, framing::Event, openai, said};
 
 /// Where texts are turned into vectors.
 pub(crate) const EMBEDDINGS: &str = "/v1/embeddings";
@@ -51,15 +48,68 @@ fn body(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Map<String, 
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A result came, if there is anything in it; and with it the end.
-fn end(answer: &mut Answer, usage: Option<WireUsage>, has_results: bool, stamp: Stamp) {
-    if let Some(prompt) = usage.and_then(|usage| usage.prompt_tokens.or(usage.total_tokens)) {
-        answer.usage(Usage { prompt, ..Usage::default() });
+/// The reader of one answer.
+pub(crate) fn events(api: Api) -> Box<dyn Events> {
+    let read = if api == Api::Rerank { rerank::read } else { embeddings::read };
+    Box::new(ResultEvents { read, done: false })
+}
+
+/// What a document says.
+struct Told {
+    usage: Option<WireUsage>,
+    /// Whether there are any, and none is empty.
+    has_results: bool,
+}
+
+/// That a document is no error.
+fn check(document: &[u8], error: Option<&RawValue>, object: &str) -> Result<(), ProviderError> {
+    let is_error = error.is_some_and(|error| error.get() != "null") || object == "error";
+    if is_error { Err(said::in_band(document)) } else { Ok(()) }
+}
+
+/// Reads results, which are complete with their document.
+#[derive(Debug)]
+struct ResultEvents {
+    read: fn(&[u8]) -> Result<Told, ProviderError>,
+    done: bool,
+}
+
+impl Events for ResultEvents {
+    fn event(
+        &mut self,
+        answer: &mut Answer,
+        event: Event<'_>,
+        stamp: Stamp,
+    ) -> Result<(), ProviderError> {
+        self.whole(answer, event.data, stamp)
     }
-    if has_results {
-        answer.result(stamp);
+
+    fn whole(
+        &mut self,
+        answer: &mut Answer,
+        document: &[u8],
+        stamp: Stamp,
+    ) -> Result<(), ProviderError> {
+        let told = (self.read)(document)?;
+        let prompt = told.usage.and_then(|usage| usage.prompt_tokens.or(usage.total_tokens));
+        if let Some(prompt) = prompt {
+            answer.usage(Usage { prompt, ..Usage::default() });
+        }
+        if told.has_results {
+            answer.result(stamp);
+        }
+        self.done = true;
+        answer.done(stamp.at);
+        Ok(())
     }
-    answer.done(stamp.at);
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn is_finished(&self) -> bool {
+        self.done
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

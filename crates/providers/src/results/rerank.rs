@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bench_core::{Answer, Outcome, ProviderError, Stamp};
+use bench_core::{Outcome, ProviderError};
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -12,13 +12,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Item, Results, WireUsage, end};
-use crate::{
-    dialect::Events,
-    framing::Event,
-    json::{self, Text},
-    said,
-};
+use super::{Item, Results, Told, WireUsage, check};
+use crate::json::{self, Text};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -79,47 +74,13 @@ impl<'de> Visitor<'de> for EitherVisitor {
     }
 }
 
-/// Reads rankings.
-#[derive(Debug, Default)]
-pub(crate) struct RerankEvents {
-    done: bool,
-}
-
-impl Events for RerankEvents {
-    fn event(
-        &mut self,
-        answer: &mut Answer,
-        event: Event<'_>,
-        stamp: Stamp,
-    ) -> Result<(), ProviderError> {
-        self.whole(answer, event.data, stamp)
-    }
-
-    fn whole(
-        &mut self,
-        answer: &mut Answer,
-        document: &[u8],
-        stamp: Stamp,
-    ) -> Result<(), ProviderError> {
-        let Either(found) = json::read(document)?;
-        let is_error = found.error.is_some_and(|error| error.get() != "null");
-        if is_error || &*found.object == "error" {
-            return Err(said::in_band(document));
-        }
-        let results = found.results.or(found.rankings).ok_or_else(|| {
-            let what = "the answer has neither `results` nor `rankings`: it is no ranking";
-            ProviderError::new(Outcome::Malformed, what)
-        })?;
-        end(answer, found.usage, results.are_there, stamp);
-        self.done = true;
-        Ok(())
-    }
-
-    fn is_done(&self) -> bool {
-        self.done
-    }
-
-    fn is_finished(&self) -> bool {
-        self.done
-    }
+/// What a ranking says.
+pub(super) fn read(document: &[u8]) -> Result<Told, ProviderError> {
+    let Either(found) = json::read(document)?;
+    check(document, found.error, &found.object)?;
+    let results = found.results.or(found.rankings).ok_or_else(|| {
+        let what = "the answer has neither `results` nor `rankings`: it is no ranking";
+        ProviderError::new(Outcome::Malformed, what)
+    })?;
+    Ok(Told { usage: found.usage, has_results: results.are_there })
 }

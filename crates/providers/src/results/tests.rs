@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[track_caller]
-fn check(engine: Engine, api: Api, document: &str, expected: Outcome, prompt: Option<u32>) {
+fn check(engine: &Engine, api: Api, document: &str, expected: Outcome, prompt: Option<u32>) {
     let Played { sample, .. } = played_whole(engine, api, document);
     assert_eq!(sample.outcome, expected, "{document}");
     let kinds: Vec<_> = sample.generated().map(|arrival| arrival.kind).collect();
@@ -44,7 +44,7 @@ fn embeddings_are_well_if_none_is_empty() {
         ("[]", Malformed, None),
         ("", Malformed, None),
     ] {
-        check(Engine::Vllm, Api::Embeddings, document, expected, prompt);
+        check(&Engine::Vllm, Api::Embeddings, document, expected, prompt);
     }
 }
 
@@ -73,13 +73,13 @@ fn rankings_are_well_if_each_document_has_a_score() {
         (r#"[{"score":1}"#, Malformed, None),
         ("5", Malformed, None),
     ] {
-        check(Engine::Sglang, Api::Rerank, document, expected, prompt);
+        check(&Engine::Sglang, Api::Rerank, document, expected, prompt);
     }
 }
 
-fn asked(engine: Engine, api: Api, texts: &[&str]) -> (String, Value) {
+fn asked(engine: &Engine, api: Api, texts: &[&str]) -> (String, Value) {
     let config = Config::new(Endpoint::parse(":8000").unwrap(), "m");
-    let config = Config { engine, api, fixed_length: true, ..config };
+    let config = Config { engine: engine.clone(), api, fixed_length: true, ..config };
     let mut prompt = Prompt::default().with_output_tokens(16);
     prompt.messages = texts.iter().flat_map(|text| Prompt::user(*text).messages).collect();
     let provider = HttpProvider::new(config).unwrap();
@@ -90,15 +90,15 @@ fn asked(engine: Engine, api: Api, texts: &[&str]) -> (String, Value) {
 #[test]
 fn each_text_is_asked_for_and_nothing_else() {
     for engine in [Engine::OpenAi, Engine::Vllm, Engine::Nim, Engine::Ollama] {
-        let (path, body) = asked(engine, Api::Embeddings, &["a", "b"]);
+        let (path, body) = asked(&engine, Api::Embeddings, &["a", "b"]);
         assert_eq!(path, "/v1/embeddings");
         assert_eq!(body, json!({"model": "m", "input": ["a", "b"]}), "{engine}");
     }
     let texts = ["q", "a", "b"];
-    let (path, body) = asked(Engine::LlamaCpp, Api::Rerank, &texts);
+    let (path, body) = asked(&Engine::LlamaCpp, Api::Rerank, &texts);
     assert_eq!(path, "/v1/rerank");
     assert_eq!(body, json!({"model": "m", "query": "q", "documents": ["a", "b"]}));
-    let (path, body) = asked(Engine::Nim, Api::Rerank, &texts);
+    let (path, body) = asked(&Engine::Nim, Api::Rerank, &texts);
     assert_eq!(path, "/v1/ranking");
     let passages = json!([{"text": "a"}, {"text": "b"}]);
     assert_eq!(body, json!({"model": "m", "query": {"text": "q"}, "passages": passages}));

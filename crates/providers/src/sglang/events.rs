@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    dialect::Events,
+    dialect::{Events, after_common},
     framing::Event,
     json::{self, Count, Text},
     said,
@@ -153,14 +153,4 @@ impl GenerateEvents {
             None => Ok(()),
         }
     }
-}
-
-/// What of `text` follows what it has in common with `before`: all of that, but for a last character that
-/// was not whole.
-fn after_common<'t>(text: &'t str, before: &str) -> &'t str {
-    if let Some(rest) = text.strip_prefix(before) {
-        return rest;
-    }
-    let same = text.char_indices().zip(before.chars()).find(|((_, a), b)| a != b);
-    &text[same.map_or(text.len(), |((at, _), _)| at)..]
 }

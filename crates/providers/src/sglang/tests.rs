@@ -9,7 +9,7 @@ use crate::{
 fn events(events: &[Value]) -> Played {
     let framed: Vec<String> = events.iter().map(|data| format!("data: {data}\n\n")).collect();
     let done = ["data: [DONE]\n\n".to_owned()];
-    played(Engine::Sglang, Api::Generate, framed.iter().chain(&done).map(String::as_bytes))
+    played(&Engine::Sglang, Api::Generate, framed.iter().chain(&done).map(String::as_bytes))
 }
 
 fn event(text: &str, ids: usize, tokens: u32, finish: Option<&str>) -> Value {

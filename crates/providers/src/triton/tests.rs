@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn events(stream: &str) -> Played {
-    played(Engine::Triton, Api::Generate, [stream.as_bytes()])
+    played(&Engine::Triton, Api::Generate, [stream.as_bytes()])
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn the_end_of_the_body_is_the_end() {
     assert_eq!(events(&token("")).sample.outcome, Outcome::Empty);
     let error = "data: {\"error\":\"in ensemble 'ensemble', out of memory\"}\n\n";
     assert_eq!(events(&(token("a") + error)).sample.outcome, Outcome::InBandError);
-    let whole = played_whole(Engine::Triton, Api::Generate, r#"{"text_output":"hello"}"#);
+    let whole = played_whole(&Engine::Triton, Api::Generate, r#"{"text_output":"hello"}"#);
     assert_eq!((whole.text.as_str(), whole.sample.outcome), ("hello", Outcome::Ok));
 }
 

@@ -23,7 +23,8 @@ async fn found(routes: Vec<(&'static str, Vec<u8>)>) -> (Engine, String) {
     let server = Routes::start(routes);
     let engine = HttpProvider::new(config(&server.url)).unwrap().detect().await.unwrap();
     let api = engine.apis()[0];
-    let provider = HttpProvider::new(Config { engine, api, ..config(&server.url) }).unwrap();
+    let asked = Config { engine: engine.clone(), api, ..config(&server.url) };
+    let provider = HttpProvider::new(asked).unwrap();
     let info = provider.describe().await.unwrap();
     let models = info.models.iter().map(|model| match model.context_length {
         Some(length) => format!("{} ({length})", model.id),
@@ -147,7 +148,7 @@ async fn a_server_says_whether_it_is_ready() {
         let ready = async |answer: Vec<u8>| {
             let server = Routes::start(vec![(path, answer)]);
             let api = engine.apis()[0];
-            let config = Config { engine, api, ..config(&server.url) };
+            let config = Config { engine: engine.clone(), api, ..config(&server.url) };
             HttpProvider::new(config).unwrap().ready().await
         };
         assert_eq!(ready(json("{}")).await, Readiness::Up, "{engine}");
@@ -167,7 +168,8 @@ async fn a_server_counts_tokens_and_forgets() {
     ] {
         let routes = vec![(path, recorded(answer)), ("/flush_cache", json(""))];
         let server = Routes::start(routes);
-        let provider = HttpProvider::new(Config { engine, ..config(&server.url) }).unwrap();
+        let asked = Config { engine: engine.clone(), ..config(&server.url) };
+        let provider = HttpProvider::new(asked).unwrap();
         assert_eq!(provider.count_tokens("import os, sys").await, Some(4), "{engine}");
         assert_eq!(provider.forget_prefixes().await, engine == Engine::Sglang, "{engine}");
     }

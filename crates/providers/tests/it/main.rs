@@ -7,4 +7,5 @@ mod detection;
 mod faults;
 mod replay;
 mod server;
+mod templates;
 mod transport;

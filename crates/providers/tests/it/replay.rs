@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::server::{Got, Play, Player, ask, config};
 
 /// A recorded exchange.
-struct Case {
-    name: String,
-    api: Api,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) api: Api,
     status: u64,
-    streaming: bool,
+    pub(crate) streaming: bool,
     wire: Vec<u8>,
 }
 
@@ -23,7 +23,7 @@ fn folder(server: &str) -> PathBuf {
 }
 
 /// The recorded requests for answers of `server`.
-fn cases(server: &str) -> Vec<Case> {
+pub(crate) fn cases(server: &str) -> Vec<Case> {
     let folder = folder(server);
     let index: Vec<Value> =
         serde_json::from_slice(&fs::read(folder.join("index.json")).unwrap()).unwrap();
@@ -51,7 +51,7 @@ fn cases(server: &str) -> Vec<Case> {
     index.iter().filter_map(case).collect()
 }
 
-async fn play(engine: Engine, case: &Case) -> Got {
+pub(crate) async fn play(engine: Engine, case: &Case) -> Got {
     play_in(engine, case, case.wire.len()).await
 }
 
@@ -60,7 +60,9 @@ async fn play_in(engine: Engine, case: &Case, size: usize) -> Got {
     let pieces = case.wire.chunks(size).map(<[u8]>::to_vec).collect();
     let player = Player::start(vec![Play::PiecesThenClose(pieces)]);
     let mut config = config(&player.url);
-    (config.engine, config.api, config.streaming) = (engine, case.api, case.streaming);
+    // A template is an API of its own.
+    let api = if engine.apis().contains(&case.api) { case.api } else { engine.apis()[0] };
+    (config.engine, config.api, config.streaming) = (engine, api, case.streaming);
     ask(&HttpProvider::new(config).unwrap()).await
 }
 
@@ -215,7 +217,7 @@ fn check(case: &Case, got: &Got) {
 async fn replay(server: &str, engine: Engine) {
     let mut lines = Vec::new();
     for case in cases(server) {
-        let got = play(engine, &case).await;
+        let got = play(engine.clone(), &case).await;
         check(&case, &got);
         lines.push(line(&case, &got));
     }
@@ -255,9 +257,9 @@ async fn the_record_is_the_same_however_the_bytes_arrive() {
         ("llama.cpp-0.5.0-dev", Engine::LlamaCpp),
     ] {
         for case in cases(server).iter().filter(|case| case.streaming).step_by(3) {
-            let whole = line(case, &play(engine, case).await);
+            let whole = line(case, &play(engine.clone(), case).await);
             for size in [1_200, 97] {
-                let cut = line(case, &play_in(engine, case, size).await);
+                let cut = line(case, &play_in(engine.clone(), case, size).await);
                 assert_eq!(cut, whole, "in pieces of {size}");
             }
         }

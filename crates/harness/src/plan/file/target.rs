@@ -34,6 +34,10 @@ pub struct TargetFile {
     /// Which kind of server it is. By default what its answers tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineName>,
+    /// The file that describes a server of the engine `custom`: what it is asked, and where in its answers things
+    /// are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Which API of the server. `chat` by default, where it has that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_type: Option<EndpointType>,
@@ -191,21 +195,25 @@ pub enum EngineName {
     Ollama,
     /// Anthropic's messages.
     Anthropic,
+    /// Any other, which `template` describes.
+    Custom,
 }
 
-impl From<EngineName> for Engine {
-    fn from(name: EngineName) -> Self {
-        match name {
-            EngineName::OpenAi => Self::OpenAi,
-            EngineName::Vllm => Self::Vllm,
-            EngineName::Sglang => Self::Sglang,
-            EngineName::Nim => Self::Nim,
-            EngineName::TrtLlm => Self::TrtLlm,
-            EngineName::Triton => Self::Triton,
-            EngineName::LlamaCpp => Self::LlamaCpp,
-            EngineName::Ollama => Self::Ollama,
-            EngineName::Anthropic => Self::Anthropic,
-        }
+impl EngineName {
+    /// The engine; `None` for one that takes a template to know.
+    pub(crate) fn engine(self) -> Option<Engine> {
+        Some(match self {
+            Self::OpenAi => Engine::OpenAi,
+            Self::Vllm => Engine::Vllm,
+            Self::Sglang => Engine::Sglang,
+            Self::Nim => Engine::Nim,
+            Self::TrtLlm => Engine::TrtLlm,
+            Self::Triton => Engine::Triton,
+            Self::LlamaCpp => Engine::LlamaCpp,
+            Self::Ollama => Engine::Ollama,
+            Self::Anthropic => Engine::Anthropic,
+            Self::Custom => return None,
+        })
     }
 }
 
@@ -222,7 +230,7 @@ pub enum EndpointType {
     /// Anthropic's `/v1/messages`.
     Messages,
     /// The engine's own, for a text: SGLang's `/generate`, llama.cpp's `/completion`, Ollama's `/api/generate`,
-    /// Triton's `generate_stream`.
+    /// Triton's `generate_stream`, and whatever a template describes.
     Generate,
     /// The engine's own, for a conversation: Ollama's `/api/chat`.
     NativeChat,
@@ -235,7 +243,15 @@ pub enum EndpointType {
 impl TargetFile {
     /// Which API is asked for.
     pub(crate) fn api(&self) -> Api {
-        self.endpoint_type.map_or(Api::default(), Api::from)
+        self.endpoint_type.unwrap_or(self.usual_endpoint_type()).into()
+    }
+
+    /// Which one is, where nothing is said of that.
+    pub(crate) fn usual_endpoint_type(&self) -> EndpointType {
+        match self.engine {
+            Some(EngineName::Custom) => EndpointType::Generate,
+            _ => EndpointType::Chat,
+        }
     }
 }
 
