@@ -69,9 +69,12 @@ impl Target {
                 "{engine} ends answers of `{api}` where the model does: they may be shorter than asked for"
             ));
         }
-        let model = match (&target.model, engine.names_model()) {
-            (None, false) => engine.to_string(),
-            _ => choose_model(target, &endpoint, &info)?,
+        let chosen = choose_model(target, &endpoint, &info);
+        let model = match &target.model {
+            // What requests do not name is but what results call it.
+            Some(name) if !engine.names_model() => name.clone(),
+            None if !engine.names_model() => chosen.unwrap_or_else(|_| engine.to_string()),
+            _ => chosen?,
         };
         for replica in &target.replicas {
             check_replica(target, settings, replica, &engine, &model).await?;

@@ -5,7 +5,7 @@ use std::{fs, io::Write};
 use serde_json::{Value, json};
 
 use crate::{
-    program::{Place, statistic},
+    program::{Place, name, samples, statistic, until},
     server::{Request, STREAM, Server, document, event, refusal},
     simulator::Simulator,
 };
@@ -160,6 +160,8 @@ fn the_simulator_is_the_same_by_template_and_by_dialect() {
         told.collect()
     };
     assert_eq!(told(&by_template), told(&other.measured()));
+    // However it is asked, nobody takes it for a server.
+    assert!(place.point().target.starts_with("simulated"), "{}", place.point().target);
     for (metric, least) in [("ttft_ms", 20.0), ("itl_ms", 0.0)] {
         assert!(statistic(&place.point(), metric, "p50") >= least, "{metric}");
     }
@@ -201,4 +203,28 @@ fn what_is_wrong_with_a_template_is_said_by_its_line() {
         &format!("{custom} --endpoint-type chat"),
         &["custom has no API `chat`: it has generate"],
     );
+}
+
+#[test]
+fn a_run_goes_on_with_the_same_template_only() {
+    let server = serving(tgi);
+    let place = Place::new();
+    let (template, path) = (example("tgi.toml"), place.path().join("t.toml"));
+    fs::copy(&template, &path).unwrap();
+    let words = format!("-u {} --engine custom --template t.toml --ui none", server.url);
+    let mut run = place.run(&format!("{words} -n 100000 -c 2")).start();
+    server.wait_for(100);
+    run.kill();
+    drop(run);
+    until("something of it is kept", || !samples(&place.run_directory()).is_empty());
+    let resume = format!("resume artifacts/{} --ui none", name(&place.run_directory()));
+    let other = fs::read_to_string(&template).unwrap().replace("/token/text", "/generated_text");
+    fs::write(&path, other).unwrap();
+    let ended = place.inferbench(&resume).exits(2);
+    assert!(ended.stderr.contains("template of custom is another one"), "{}", ended.stderr);
+    fs::copy(&template, &path).unwrap();
+    let asked = server.completions().len();
+    let mut run = place.inferbench(&resume).start();
+    server.wait_for(asked + 100);
+    run.kill();
 }

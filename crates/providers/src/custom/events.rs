@@ -1,6 +1,6 @@
 //! The events of an answer, read where a template says.
 
-use bench_core::{Answer, ArrivalKind, FinishReason, ProviderError, Stamp, Usage};
+use bench_core::{Answer, ArrivalKind, FinishReason, Outcome, ProviderError, Stamp, Usage};
 use serde_json::value::RawValue;
 
 use super::{
@@ -126,7 +126,12 @@ impl Events for TemplateEvents {
             answer.done(stamp.at);
             return Ok(());
         }
-        self.read(answer, event.data, stamp)
+        self.read(answer, event.data, stamp).map_err(|mut error| {
+            if error.outcome == Outcome::Malformed && self.template.0.marker.is_none() {
+                error.said += "; if that is what ends an answer, it is the template's `marker`";
+            }
+            error
+        })
     }
 
     fn whole(

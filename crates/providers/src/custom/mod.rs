@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bench_core::{Prompt, ProviderError, Readiness, ServerInfo};
+use bench_core::{Outcome, Prompt, ProviderError, Readiness, ServerInfo};
 use serde_json::{Map, Value};
 
 pub use file::{AnswerFile, Ends, FramingName, TemplateError, TemplateFile};
@@ -25,7 +25,7 @@ use crate::{
     dialect::{Dialect, Events},
     framing::Framing,
     inquiry::Inquiry,
-    said,
+    openai, said,
 };
 
 /// How a server is asked, and how its answers are read. Cloning shares it.
@@ -117,19 +117,22 @@ impl Dialect for Template {
         false
     }
 
-    /// It says nothing of itself, but has to be there.
+    /// It has to be there; a list of models it need not have. The simulator says by it what it is.
     async fn describe(&self, server: &Inquiry) -> Result<ServerInfo, ProviderError> {
-        if let (503, body) = server.get("/").await? {
-            return Err(said::refusal(503, &body));
-        }
-        let mut info = ServerInfo::default();
-        info.engine = Some(self.name().to_owned());
+        let mut info = match openai::models(server).await {
+            Err(error) if matches!(error.outcome, Outcome::Http(503)) => return Err(error),
+            Err(error) if matches!(error.outcome, Outcome::Http(_) | Outcome::Malformed) => {
+                ServerInfo::default()
+            }
+            told => told?,
+        };
+        info.engine.get_or_insert_with(|| self.name().to_owned());
         Ok(info)
     }
 
-    /// Whatever it says of a path that it may not have.
+    /// Whatever it says of a path that it need not have.
     async fn ready(&self, server: &Inquiry) -> Readiness {
-        match server.get("/").await {
+        match server.get("/v1/models").await {
             Ok((503, body)) => Readiness::Loading(said::message(&body)),
             Ok(_) => Readiness::Up,
             Err(error) => Readiness::Down(error.said),

@@ -179,6 +179,8 @@ fn a_finish_and_a_clean_end_complete_an_answer() {
         let stream = format!("{EVENTS}data: {malformed}\n\n");
         assert_eq!(play(&stream).sample.outcome, Outcome::Malformed, "{malformed}");
     }
+    let done = play(&format!("{EVENTS}data: [DONE]\n\n")).result.unwrap_err();
+    assert!(done.said.ends_with("it is the template's `marker`"), "{}", done.said);
     // What is something else than where the template looks has nothing there.
     for other in ["5", "[]", "\"x\"", "{\"token\":[1],\"details\":7}", "{\"details\":{\"n\":null}}"]
     {
