@@ -10,7 +10,7 @@ use crate::{llama_server::LlamaServer, simulator::Simulator};
 async fn conforms(engine: Engine, apis: &[Api], model: &str, url: &str) {
     for api in apis {
         let endpoint = Endpoint::parse(url).unwrap();
-        let config = Config { engine, api: *api, ..Config::new(endpoint, model) };
+        let config = Config { engine: engine.clone(), api: *api, ..Config::new(endpoint, model) };
         let provider: Arc<dyn Provider> = Arc::new(HttpProvider::new(config).unwrap());
         conformance::serving(&provider).await;
     }

@@ -65,7 +65,7 @@ fn prompts_go_as_token_ids_where_an_api_takes_them() {
         (Engine::Ollama, Api::Generate, None),
     ] {
         let endpoint = Endpoint::parse(":30000").unwrap();
-        let config = Config { engine, api, ..Config::new(endpoint, "tiny") };
+        let config = Config { engine: engine.clone(), api, ..Config::new(endpoint, "tiny") };
         let encoded = HttpProvider::new(config).unwrap().encode(&prompt);
         match field {
             Some(field) => {

@@ -8,7 +8,7 @@ use bench_providers::{Api, Config, Engine, HttpProvider};
 use crate::server::{Routes, config};
 
 /// An answer to a request for this API: recorded, where there is a recording.
-fn answer(engine: Engine, api: Api) -> Vec<u8> {
+fn answer(engine: &Engine, api: Api) -> Vec<u8> {
     let recorded = match (engine, api) {
         (Engine::Sglang, Api::Generate) => "sglang-0.5.23/42-native-generate-stream",
         (Engine::LlamaCpp, Api::Generate) => "llama.cpp-0.5.0-dev/42-native-completion-stream",
@@ -80,13 +80,13 @@ fn questions() -> Vec<(&'static str, Vec<u8>)> {
 async fn every_api_of_every_engine_conforms() {
     for engine in Engine::ALL {
         for api in engine.apis() {
-            let asked = |url: &str| Config { engine, api: *api, ..config(url) };
+            let asked = |url: &str| Config { engine: engine.clone(), api: *api, ..config(url) };
             let nowhere = HttpProvider::new(asked("http://127.0.0.1:1")).unwrap();
             conformance::unreachable(&nowhere).await;
 
             let path: &'static str = nowhere.path().leak();
             let mut routes = questions();
-            routes.push((path, answer(engine, *api)));
+            routes.push((path, answer(&engine, *api)));
             let server = Routes::start(routes);
             let provider: Arc<dyn Provider> =
                 Arc::new(HttpProvider::new(asked(&server.url)).unwrap());
