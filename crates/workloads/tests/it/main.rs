@@ -429,7 +429,9 @@ proptest! {
     fn a_text_cut_to_n_tokens_has_n_tokens(start in 0..CORPUS.len() - 2_000, length in 1_usize..2_000, n in 0_usize..600) {
         let text = &CORPUS[start..start + length];
         for tokenizer in tokenizers() {
-            let n = n.min(tokenizer.ends(text).len());
+            // The last character alone may be two tokens: there is no text of one less.
+            let all = tokenizer.ends(text).len();
+            let n = if n < all { n.min(all.saturating_sub(2)) } else { all };
             let found = bench_workloads::cut(&*tokenizer, text, n);
             prop_assert_eq!(found.tokens, n);
             prop_assert_eq!(tokenizer.count(found.text) as usize, n);
