@@ -104,7 +104,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     ///
     /// Called from many tasks at once. Returns when the answer is complete: `Ok` only if the server said
     /// in its dialect that it was, and sent no error in it. Everything written into `answer` before a
-    /// failure counts. Dropping the future abandons the request, and the connection with it.
+    /// failure counts. Dropping the future abandons the request, and the connection with it unless others share that.
     ///
     /// # Errors
     ///

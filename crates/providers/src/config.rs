@@ -233,6 +233,9 @@ pub enum ConfigError {
     /// The key has characters that headers have not. It is not shown.
     #[error("the API key has characters that cannot be sent")]
     ApiKey,
+    /// HTTP/2 has no place for this, which is said in words.
+    #[error("HTTP/2 has no place for {0}")]
+    Http2(String),
 }
 
 fn names(apis: &[Api]) -> String {

@@ -1,14 +1,14 @@
 //! Talks to inference servers.
 //!
 //! A *provider* is a kind of server: a dialect (which paths, which JSON, which event ends an answer) over
-//! one transport. The transport is HTTP/1.1 over a socket that reads with the kernel's receive stamps, so
+//! one transport. The transport is HTTP, 1.1 or 2, over a socket that reads with the kernel's receive stamps, so
 //! that an arrival is timed when the machine had it, not when this program got round to it. Everything
 //! above the socket sees only bytes and the moment they came.
 //!
 //! ```text
-//! HttpProvider ─► Client ─► Connection ─► StampedStream (recvmsg)     one pool of connections per thread
+//! HttpProvider ─► Client ─► H1 or H2 ─► StampedStream (recvmsg)       one pool of connections per thread
 //!                               │
-//! Dialect's events ◄─ framing ◄─ Body ◄─ (bytes, moment)              no copy, no allocation per event
+//! Dialect's events ◄─ framing ◄─ Reader ◄─ (bytes, moment)            no copy, no allocation per event
 //! ```
 //!
 //! What no dialect is known of, a [`Template`] describes. A dialect is a folder: `mod.rs` says what is asked and what the server says of itself, `events.rs` what the

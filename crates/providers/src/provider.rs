@@ -31,7 +31,7 @@ impl HttpProvider {
     ///
     /// # Errors
     ///
-    /// When the server has no such API, or a header, a path or the key cannot be sent.
+    /// When the server has no such API, or a header, a path or the key cannot be sent, or not over HTTP/2.
     pub fn new(mut config: Config) -> Result<Self, ConfigError> {
         let (engine, api) = (config.engine.clone(), config.api);
         if !engine.apis().contains(&api) {
@@ -69,11 +69,11 @@ impl HttpProvider {
         sent.push(("accept".to_owned(), accept.to_owned()));
         let way = |endpoint: &Endpoint| {
             let client = Client::new(endpoint.clone(), config.limits, config.transport.clone());
-            let post = client.prepare(&path, &sent);
-            (client, post)
+            let post = client.prepare(&path, &sent).map_err(ConfigError::Http2)?;
+            Ok((client, post))
         };
-        let (client, post) = way(&config.endpoint);
-        let others = config.replicas.iter().map(way).collect();
+        let (client, post) = way(&config.endpoint)?;
+        let others = config.replicas.iter().map(way).collect::<Result<_, _>>()?;
         let inquiry = Inquiry::new(client, headers, secrets);
         Ok(Self { inquiry, post, others, config })
     }

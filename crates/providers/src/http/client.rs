@@ -11,6 +11,7 @@ use std::{
 };
 
 use bench_core::{Answer, Clock, Connect, Limits, Outcome, ProviderError, Request, Sample, Stamp};
+use bytes::Bytes;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -19,7 +20,10 @@ use tokio::{
 use super::{
     Endpoint, Head, Reader, Reuse, Transport,
     connect::Route,
-    connection::{Connection, Exchanged, Stale},
+    exchange::{Connection, Stale},
+    h1::{self, H1},
+    h2::{self, H2},
+    io::Io,
     stream::Primer,
 };
 
@@ -33,28 +37,32 @@ pub(crate) struct Client {
     _primer: Primer,
 }
 
-/// The unchanging part of a request's head.
+/// The unchanging part of a request's head, in the client's version of HTTP.
 #[derive(Clone, Debug)]
-pub(crate) struct Post(Vec<u8>);
+pub(crate) enum Post {
+    H1(h1::RequestHead),
+    H2(h2::RequestHead),
+}
 
 /// What a thread keeps of a client.
-struct Pool {
-    /// With the session that each served last, where that matters.
-    idle: Vec<(Option<u64>, Connection)>,
+pub(super) struct Pool {
+    pub(super) h1: h1::Idle,
+    pub(super) h2: h2::Open,
     /// Bounds the connections being set up: a burst beyond a server's backlog costs a second each.
     connecting: Arc<Semaphore>,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { idle: Vec::new(), connecting: Arc::new(Semaphore::new(CONNECTING)) }
+        let (h1, h2) = (h1::Idle::default(), h2::Open::default());
+        Self { h1, h2, connecting: Arc::new(Semaphore::new(CONNECTING)) }
     }
 }
 
 const CONNECTING: usize = 64;
 
 /// Below the five seconds after which uvicorn closes an idle connection.
-const MOST_IDLE: Duration = Duration::from_secs(4);
+pub(super) const MOST_IDLE: Duration = Duration::from_secs(4);
 
 /// A server that closes an idle connection while a request is on its way says so within a round trip.
 const RACE: Duration = Duration::from_millis(250);
@@ -78,109 +86,111 @@ impl Client {
         self.route.endpoint()
     }
 
+    pub(super) fn transport(&self) -> &Transport {
+        self.route.transport()
+    }
+
     /// The head of requests to `path`, with `headers` beside the usual ones. Names and values must be
     /// valid: see [`is_header`].
-    pub(crate) fn prepare(&self, path: &str, headers: &[(String, String)]) -> Post {
+    ///
+    /// # Errors
+    ///
+    /// When the version of HTTP has no place for one of them; says which.
+    pub(crate) fn prepare(&self, path: &str, headers: &[(String, String)]) -> Result<Post, String> {
         let endpoint = self.endpoint();
-        let mut head = format!(
-            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
-             accept-encoding: identity\r\nuser-agent: {AGENT}\r\n",
-            endpoint.path(path),
-            endpoint.authority(),
-        );
-        for (name, value) in headers {
-            head.extend([name, ": ", value, "\r\n"]);
+        match self.transport().http2 {
+            true => H2::head(endpoint, Method::Post, path, headers).map(Post::H2),
+            false => H1::head(endpoint, Method::Post, path, headers).map(Post::H1),
         }
-        Post(head.into_bytes())
     }
 
     /// Sends `body` and has `reader` take the answer apart.
     pub(crate) async fn post<R: Reader>(
         &self,
         post: &Post,
-        body: &[u8],
+        body: &Bytes,
         reader: &mut R,
     ) -> Result<(), ProviderError> {
-        let mut head = Vec::with_capacity(post.0.len() + 96);
-        head.extend_from_slice(&post.0);
-        head.extend_from_slice(b"x-request-id: ");
-        head.extend_from_slice(reader.answer().request_id().as_bytes());
-        head.extend_from_slice(format!("\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
+        match post {
+            Post::H1(head) => self.send::<H1, R>(head, body, reader).await,
+            Post::H2(head) => self.send::<H2, R>(head, body, reader).await,
+        }
+    }
 
+    async fn send<C: Connection, R: Reader>(
+        &self,
+        head: &C::Head,
+        body: &Bytes,
+        reader: &mut R,
+    ) -> Result<(), ProviderError> {
+        let (id, length) = (reader.answer().request_id(), body.len().to_string());
+        let head = C::complete(head, &[("x-request-id", id), ("content-length", &length)]);
         let session = self.session_of(reader.answer());
-        if let Some(mut connection) = self.idle(session).await {
+        if let Some(mut kept) = C::kept(self, session).await {
             let began = Instant::now();
-            match connection.exchange(&head, body, reader, &self.limits).await {
-                Ok(exchanged) => return self.finish(connection, session, exchanged),
+            match kept.exchange(&head, body, reader, &self.limits).await {
+                Ok(exchanged) => {
+                    if exchanged.reusable {
+                        kept.keep(self, session);
+                    }
+                    return exchanged.result;
+                }
                 // It had worked on the request: that is a failure like any other.
                 Err(Stale(error)) if began.elapsed() > RACE => return Err(error),
                 // It closed the connection just then: the one case in which a request is sent again.
-                Err(Stale(_)) => {}
+                Err(Stale(_)) => kept.forget(self),
             }
         }
-        let mut connection = self.connect(reader.answer()).await?;
+        let mut connection = C::open(self, session, reader.answer()).await?;
         match connection.exchange(&head, body, reader, &self.limits).await {
-            Ok(exchanged) => self.finish(connection, session, exchanged),
+            Ok(exchanged) => {
+                if exchanged.reusable {
+                    connection.keep(self, session);
+                }
+                exchanged.result
+            }
             Err(Stale(error)) => Err(error),
         }
     }
 
     /// The session that a connection must have served to serve `answer`'s request; `None` for any.
     fn session_of(&self, answer: &Answer) -> Option<u64> {
-        (self.route.transport().reuse == Reuse::Session).then_some(answer.sample().session)
+        (self.transport().reuse == Reuse::Session).then_some(answer.sample().session)
     }
 
-    fn finish(
-        &self,
-        connection: Connection,
-        session: Option<u64>,
-        exchanged: Exchanged,
-    ) -> Result<(), ProviderError> {
-        if exchanged.reusable && self.route.transport().reuse != Reuse::Never {
-            self.with_pool(|pool| {
-                if session.is_some() {
-                    // Nobody says when a session is over.
-                    pool.idle.retain(|(_, connection)| connection.idle() < MOST_IDLE);
-                }
-                pool.idle.push((session, connection));
-            });
-        }
-        exchanged.result
-    }
-
-    fn with_pool<T>(&self, f: impl FnOnce(&mut Pool) -> T) -> T {
+    /// What `f` makes of this thread's pool.
+    pub(super) fn with_pool<T>(&self, f: impl FnOnce(&mut Pool) -> T) -> T {
         POOLS.with_borrow_mut(|pools| f(pools.entry(self.id).or_default()))
     }
 
-    /// An open connection that is still good, and has served `session` if that matters.
-    async fn idle(&self, session: Option<u64>) -> Option<Connection> {
-        loop {
-            let (_, mut connection) = self.with_pool(|pool| match session {
-                None => pool.idle.pop(),
-                Some(_) => {
-                    let place = pool.idle.iter().position(|(served, _)| *served == session)?;
-                    Some(pool.idle.swap_remove(place))
-                }
-            })?;
-            if connection.idle() < MOST_IDLE && connection.is_quiet().await {
-                return Some(connection);
-            }
-        }
-    }
-
-    async fn connect(&self, answer: &mut Answer) -> Result<Connection, ProviderError> {
+    /// Sets up a connection for `answer`'s request: opens it and has `begin` do what its version of HTTP
+    /// begins with, both within the limit.
+    pub(super) async fn connect<C>(
+        &self,
+        answer: &mut Answer,
+        begin: impl AsyncFnOnce(Io) -> Result<C, ProviderError>,
+    ) -> Result<C, ProviderError> {
         let connecting = self.with_pool(|pool| Arc::clone(&pool.connecting));
         // Never closed, so there is always a permit in the end.
         let _permit = connecting.acquire_owned().await;
         let clock = answer.clock();
         let began = clock.now();
+        let set_up = async { begin(self.route.connect(clock).await?).await };
         let connection =
-            timeout(self.limits.connect, self.route.connect(clock)).await.map_err(|_| {
-                let said = format!("{} did not take the connection", self.endpoint().authority());
-                ProviderError::new(Outcome::ConnectTimeout, said)
-            })??;
+            timeout(self.limits.connect, set_up).await.map_err(|_| self.took_too_long())??;
         answer.connected(Connect { began, done: clock.now() });
         Ok(connection)
+    }
+
+    /// The failure that a connection is which was not there within the limit.
+    pub(super) fn took_too_long(&self) -> ProviderError {
+        let said = format!("{} did not take the connection", self.endpoint().authority());
+        ProviderError::new(Outcome::ConnectTimeout, said)
+    }
+
+    /// How long a connection may take.
+    pub(super) fn connect_limit(&self) -> Duration {
+        self.limits.connect
     }
 
     /// The status and body of an answer that is not measured, over a connection of its own.
@@ -191,24 +201,30 @@ impl Client {
         headers: &[(String, String)],
         body: &[u8],
     ) -> Result<(u16, Vec<u8>), ProviderError> {
-        let endpoint = self.endpoint();
-        let (path, authority) = (endpoint.path(path), endpoint.authority());
-        let mut head = format!(
-            "{} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
-             accept-encoding: identity\r\nuser-agent: {AGENT}\r\n",
-            method.as_str()
-        );
-        for (name, value) in headers {
-            head.extend([name, ": ", value, "\r\n"]);
+        match self.transport().http2 {
+            true => self.ask_over::<H2>(method, path, headers, body).await,
+            false => self.ask_over::<H1>(method, path, headers, body).await,
         }
-        if method == Method::Post {
-            let length = body.len();
-            head += &format!("content-type: application/json\r\ncontent-length: {length}\r\n");
-        }
-        head.push_str("\r\n");
+    }
+
+    async fn ask_over<C: Connection>(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<(u16, Vec<u8>), ProviderError> {
+        let head = C::head(self.endpoint(), method, path, headers)
+            .map_err(|what| ProviderError::new(Outcome::Client, what))?;
+        let length = body.len().to_string();
+        let mut fields = C::LAST.to_vec();
+        fields.extend((method == Method::Post).then_some(("content-length", length.as_str())));
+        let (head, body) = (C::complete(&head, &fields), Bytes::copy_from_slice(body));
         let mut whole = Whole::new();
-        let mut connection = self.connect(&mut whole.answer).await?;
-        match connection.exchange(head.as_bytes(), body, &mut whole, &self.limits).await {
+        let mut connection = C::connect(self, &mut whole.answer).await?;
+        let exchanged = connection.exchange(&head, &body, &mut whole, &self.limits).await;
+        connection.close().await;
+        match exchanged {
             Ok(exchanged) => exchanged.result.map(|()| (whole.status, whole.body)),
             Err(Stale(error)) => Err(error),
         }
@@ -223,7 +239,7 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
@@ -231,7 +247,7 @@ impl Method {
     }
 }
 
-const AGENT: &str = concat!("inferbench/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("inferbench/", env!("CARGO_PKG_VERSION"));
 
 /// Whether a header can be written: its name is a token, its value has no control characters.
 pub(crate) fn is_header(name: &str, value: &str) -> bool {

@@ -9,15 +9,18 @@ use std::{
 
 use bench_core::{Clock, Outcome, ProviderError};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{self, pki_types::ServerName},
+};
 
 #[cfg(unix)]
-use super::connection::LocalStream;
+use super::io::LocalStream;
 use super::{
-    connection::{Connection, Io},
     endpoint::Endpoint,
+    io::Io,
     stream::StampedStream,
-    transport::{Sources, Transport},
+    transport::{ALPN_H2, Sources, Transport},
 };
 
 /// The way to one server: name look-up once, then always the same address.
@@ -57,7 +60,7 @@ impl Route {
     }
 
     /// A new connection, ready for a request.
-    pub(super) async fn connect(&self, clock: Clock) -> Result<Connection, ProviderError> {
+    pub(super) async fn connect(&self, clock: Clock) -> Result<Io, ProviderError> {
         #[cfg(unix)]
         if let Some(socket) = self.endpoint.socket() {
             let stream = tokio::net::UnixStream::connect(socket).await;
@@ -65,23 +68,31 @@ impl Route {
                 let said = format!("{}: {}", self.endpoint, explain(&error));
                 ProviderError::new(outcome_of(&error), said)
             })?;
-            return Ok(Connection::new(Io::Local(LocalStream { stream, clock })));
+            return Ok(Io::Local(LocalStream::new(stream, clock)));
         }
         let stream = self.open().await?;
         // Without it the kernel may hold a small request back for an acknowledgement.
         stream.set_nodelay(true).map_err(|e| self.failed(&e))?;
         let stream = StampedStream::new(stream, clock, self.transport.stamping);
         if !self.endpoint.is_tls() {
-            return Ok(Connection::new(Io::Plain(stream)));
+            return Ok(Io::Plain(stream));
         }
         let tls = self.tls.get_or_init(|| Tls::for_host(self.endpoint.host(), &self.transport));
         let tls = tls.as_ref().map_err(|why| ProviderError::new(Outcome::Tls, why.clone()))?;
         let stream = tls.connector.connect(tls.name.clone(), stream).await;
         let stream = stream.map_err(|error| {
-            let said = format!("TLS handshake with {}: {error}", self.endpoint.authority());
+            let authority = self.endpoint.authority();
+            let said = match self.transport.http2 && is_about_alpn(&error) {
+                true => self.endpoint.speaks_no_http2(),
+                false => format!("TLS handshake with {authority}: {error}"),
+            };
             ProviderError::new(Outcome::Tls, said).because(error)
         })?;
-        Ok(Connection::new(Io::Tls(Box::new(stream))))
+        // A server that knows nothing of protocols to choose from goes on without.
+        if self.transport.http2 && stream.get_ref().1.alpn_protocol() != Some(ALPN_H2) {
+            return Err(ProviderError::new(Outcome::Tls, self.endpoint.speaks_no_http2()));
+        }
+        Ok(Io::Tls(Box::new(stream)))
     }
 
     async fn open(&self) -> Result<TcpStream, ProviderError> {
@@ -138,6 +149,15 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(|e| format!("{host}: {e}"))?;
         Ok(Self { connector: TlsConnector::from(Arc::new(transport.tls()?)), name })
     }
+}
+
+/// Whether a handshake failed because the server has none of the protocols that were offered.
+fn is_about_alpn(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(
+        error,
+        Some(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol))
+    )
 }
 
 /// Which way a failed system call makes a request fail.

@@ -105,6 +105,11 @@ impl Endpoint {
         let (open, close) = if brackets { ("[", "]") } else { ("", "") };
         format!("{open}{}{close}:{}", self.host, self.port)
     }
+
+    /// What to tell of a server that was asked over HTTP/2, and has only another version.
+    pub(super) fn speaks_no_http2(&self) -> String {
+        format!("{self} does not speak HTTP/2: leave --http2 out")
+    }
 }
 
 /// The host without brackets, and the port if there is one.

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,6 +22,12 @@ use super::Stamping;
 /// How connections are set up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
+    /// Whether HTTP/2 is spoken, where a connection has many requests at once, rather than HTTP/1.1. With TLS
+    /// nothing else is offered; without, the server has to know.
+    ///
+    /// Moments are as exact as with HTTP/1.1 where requests are tasks of a runtime with one thread, as those of
+    /// a run are. Elsewhere an arrival may carry the moment of a later read.
+    pub http2: bool,
     /// Whether a request takes a connection that an earlier one left open.
     pub reuse: Reuse,
     /// Who is trusted to vouch for the server: certificates as PEM. The system's where it is empty.
@@ -55,9 +62,35 @@ impl fmt::Display for Reuse {
     }
 }
 
+/// HTTP/2's name where protocols are chosen from.
+pub(super) const ALPN_H2: &[u8] = b"h2";
+
+/// Requests at once on a connection of HTTP/2, however many more the server takes: what most of them take, and
+/// what RFC 9113 has them take at least.
+pub(super) const MOST_STREAMS: u32 = 100;
+
 impl Transport {
+    /// The connections that so many requests in flight take, on so many load threads; more, over HTTP/2, where the
+    /// server takes fewer than a hundred on one.
+    pub fn connections(&self, requests: u64, threads: NonZeroUsize) -> u64 {
+        if !self.http2 || self.reuse != Reuse::Pooled {
+            return requests;
+        }
+        // No thread shares another's.
+        let shared = requests.div_ceil(MOST_STREAMS.into()) + threads.get() as u64 - 1;
+        shared.min(requests)
+    }
+
     /// How TLS is spoken.
     pub(super) fn tls(&self) -> Result<ClientConfig, String> {
+        let mut config = self.trust()?;
+        if self.http2 {
+            config.alpn_protocols = vec![ALPN_H2.to_vec()];
+        }
+        Ok(config)
+    }
+
+    fn trust(&self) -> Result<ClientConfig, String> {
         let builder = ClientConfig::builder();
         if self.insecure {
             let anybody = Arc::new(Anybody);
@@ -139,5 +172,25 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_requests_share_a_connection_of_http2() {
+        let connections = |http2, reuse, requests, threads| {
+            let transport = Transport { http2, reuse, ..Transport::default() };
+            transport.connections(requests, NonZeroUsize::new(threads).unwrap())
+        };
+        for (requests, threads, expected) in
+            [(0, 1, 0), (1, 4, 1), (100, 1, 1), (101, 1, 2), (10_000, 8, 107)]
+        {
+            assert_eq!(connections(true, Reuse::Pooled, requests, threads), expected);
+            assert_eq!(connections(true, Reuse::Never, requests, threads), requests);
+            assert_eq!(connections(false, Reuse::Pooled, requests, threads), requests);
+        }
     }
 }

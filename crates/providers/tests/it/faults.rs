@@ -28,7 +28,7 @@ fn begun(tokens: usize) -> Vec<u8> {
     format!("{HEAD}{}", token().repeat(tokens)).into_bytes()
 }
 
-fn quick() -> Limits {
+pub(crate) fn quick() -> Limits {
     Limits {
         connect: Duration::from_secs(5),
         headers: Duration::from_millis(150),

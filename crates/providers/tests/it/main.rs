@@ -5,6 +5,7 @@
 mod conformance;
 mod detection;
 mod faults;
+mod http2;
 mod replay;
 mod server;
 mod templates;

@@ -3,12 +3,11 @@
 use bench_core::{ProviderError, Stamp};
 
 use super::{
-    Reader,
     body::{Body, Chunk},
-    connection::Incoming,
-    head::Head,
+    head::Response,
+    incoming::Incoming,
 };
-use crate::fuzzing::however_cut;
+use crate::{fuzzing::however_cut, http::Reader};
 
 /// The head of a response.
 pub fn head(bytes: &[u8]) {
@@ -16,17 +15,17 @@ pub fn head(bytes: &[u8]) {
         let mut came = 0;
         for piece in pieces {
             came += piece.len();
-            if !Head::is_worth_reading(&bytes[..came], piece.len()) {
+            if !Response::is_worth_reading(&bytes[..came], piece.len()) {
                 continue;
             }
-            match Head::parse(&bytes[..came]) {
+            match Response::parse(&bytes[..came]) {
                 Ok(None) => {}
                 over => return over,
             }
         }
         Ok(None)
     });
-    if let Ok(Some((head, length))) = read {
+    if let Ok(Some((Response { head, .. }, length))) = read {
         assert!(length <= bytes.len() && head.content_type.len() <= length);
         assert!(matches!(head.status, 101 | 200..1000), "status {}", head.status);
     }
@@ -81,8 +80,8 @@ pub(crate) fn received<R: Reader>(
 /// The content of a whole response.
 #[cfg(test)]
 pub(crate) fn content(wire: &[u8]) -> Vec<u8> {
-    let (head, length) = Head::parse(wire).unwrap().unwrap();
-    let (mut body, mut rest, mut content) = (head.body, &wire[length..], Vec::new());
+    let (response, length) = Response::parse(wire).unwrap().unwrap();
+    let (mut body, mut rest, mut content) = (response.body, &wire[length..], Vec::new());
     while !rest.is_empty() && !body.is_over() {
         let (taken, after) = body.take(rest).unwrap();
         content.extend_from_slice(taken);
