@@ -51,6 +51,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
             "path": provider.path(),
             "streaming": asked.streaming,
             "force_osl": asked.force_osl,
+            "http2": asked.transport.http2,
             "connection_reuse": asked.transport.reuse.to_string(),
             "tls_insecure": asked.transport.insecure,
             "extra_body": asked.extra_body,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    Code, Failure, Settings, Target,
+    Code, Failure, Settings, Target, TargetSettings,
     loads::{self, ceil},
     lookout::Lookout,
     machine,
@@ -139,7 +139,15 @@ impl Lab {
 
     /// Makes room for the most connections that any point will need.
     fn make_room(&self) -> Result<(), Failure> {
-        let most = self.settings.loads.iter().map(loads::connections).max().unwrap_or(0);
+        let in_flight = self.settings.loads.iter().map(loads::in_flight).max().unwrap_or(0);
+        let threads = self.settings.threads.unwrap_or_else(machine::load_threads);
+        let connections =
+            |target: &TargetSettings| target.transport.connections(in_flight, threads);
+        let most = self.settings.targets.iter().map(connections).max().unwrap_or(0);
+        if most < in_flight {
+            // A server may take fewer requests on a connection: nobody knows before.
+            machine::raise_file_limit();
+        }
         // Both ends of a connection to the simulator are ours.
         let is_simulator = |(_, known): (usize, &Known)| known.target.simulator.is_some();
         let sources = self.settings.targets.iter().map(|target| target.transport.sources.len());

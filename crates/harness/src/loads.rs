@@ -130,8 +130,8 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Connections that a load may need at once.
-pub(crate) fn connections(load: &LoadSettings) -> u64 {
+/// Requests that a load may have in flight at once.
+pub(crate) fn in_flight(load: &LoadSettings) -> u64 {
     match load {
         LoadSettings::Closed { concurrency, .. } => concurrency.get() as u64,
         LoadSettings::Open { max_in_flight: Some(n), .. }

@@ -64,6 +64,9 @@ impl Target {
                 "{endpoint} is not asked for a certificate: whoever answers there is believed"
             ));
         }
+        if target.transport.http2 {
+            notes.push(format!("{endpoint} is asked over HTTP/2"));
+        }
         if api.generates() && !engine.fixes_length(api) && engine != Engine::OpenAi {
             notes.push(format!(
                 "{engine} ends answers of `{api}` where the model does: they may be shorter than asked for"
@@ -282,14 +285,24 @@ fn judge(
         }
         Outcome::Http(_) | Outcome::RateLimited | Outcome::Malformed => {
             let what = format!("{endpoint} gives no list of models");
-            let fix = "check the address; if the server has no /v1/models, name the model with -m";
+            let fix = match target.transport.http2 && error.outcome == Outcome::Malformed {
+                true => "check the address; without --http2 it is asked over HTTP/1.1",
+                false => {
+                    "check the address; if the server has no /v1/models, name the model with -m"
+                }
+            };
             Err(Failure::new(Code::NoServer, what).said(said).fix(fix))
         }
         Outcome::Client => {
             Err(Failure::new(Code::Resource, format!("cannot connect to {endpoint}")).said(said))
         }
         _ => {
-            let fix = "start the server, check --url, or wait for it: --wait-ready 10m";
+            let fix = match target.transport.http2 {
+                true => {
+                    "start the server, check --url, wait for it: --wait-ready 10m; or leave --http2 out"
+                }
+                false => "start the server, check --url, or wait for it: --wait-ready 10m",
+            };
             Err(Failure::new(Code::Unreachable, format!("{endpoint} cannot be reached"))
                 .said(said)
                 .fix(fix))

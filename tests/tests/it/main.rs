@@ -22,6 +22,7 @@ mod faults;
 mod finding_the_server;
 mod help;
 mod history;
+mod http2;
 #[cfg(unix)]
 mod interrupts;
 #[cfg(unix)]

@@ -26,20 +26,27 @@ struct Front {
 
 impl Front {
     fn of(plain: &str) -> Self {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
-        let config = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
+        let (acceptor, pem) = acceptor(&[]);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let plain = plain.trim_start_matches("http://").to_owned();
-        thread::spawn(move || serve(listener, &TlsAcceptor::from(Arc::new(config)), &plain));
-        Self { port, pem: cert.pem() }
+        thread::spawn(move || serve(listener, &acceptor, &plain));
+        Self { port, pem }
     }
+}
+
+/// What speaks TLS as `localhost`, with these protocols to choose from; and its certificate.
+pub(crate) fn acceptor(protocols: &[&[u8]]) -> (TlsAcceptor, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    (TlsAcceptor::from(Arc::new(config)), cert.pem())
 }
 
 fn serve(listener: TcpListener, acceptor: &TlsAcceptor, plain: &str) {

@@ -90,6 +90,7 @@ const OF_A_SERVER: [&str; 15] = [
     "target.headers",
     "target.api_key_file",
     "target.api_key_env",
+    "target.http2",
     "target.tls_ca",
     "target.tls_insecure",
     "target.source_addresses",

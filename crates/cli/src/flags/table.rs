@@ -340,6 +340,8 @@ pub(crate) const FLAGS: &[Flag] = &[
     server("target.connection_reuse", "connection-reuse", "REUSE", Kind::Choice(REUSES),
         "Whether requests take connections that earlier ones left open [default: pooled]")
         .also(&["connection-reuse-strategy"]),
+    server("target.http2", "http2", "BOOL", Kind::Or("true", bool),
+        "Speak HTTP/2, where requests share connections [default: HTTP/1.1]"),
     server("target.tls_ca", "tls-ca", "FILE", Kind::Text(any),
         "Certificates to trust in place of the system's, PEM").also(&["cacert"]),
     server("target.tls_insecure", "insecure", "BOOL", Kind::Or("true", bool),

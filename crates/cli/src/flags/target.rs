@@ -19,6 +19,7 @@ const KEYS: [&str; 18] = [
     "api_key_env",
     "api_key_file",
     "connection_reuse",
+    "http2",
     "tls_ca",
     "tls_insecure",
     "wait_ready",

@@ -218,6 +218,7 @@ impl Resolver<'_> {
             self.valid(&format!("{path}.source_addresses[{n}]"), read)
         });
         Transport {
+            http2: target.http2.unwrap_or(false),
             sources: sources.collect(),
             authorities: authorities.unwrap_or_default(),
             reuse: target.connection_reuse.map_or(Reuse::default(), Reuse::from),

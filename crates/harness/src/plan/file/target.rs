@@ -66,6 +66,9 @@ pub struct TargetFile {
     /// Whether requests take connections that earlier ones left open. `pooled` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_reuse: Option<ReuseName>,
+    /// Speak HTTP/2, where requests share connections. No by default: HTTP/1.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http2: Option<bool>,
     /// A file of certificates, PEM: who is trusted to vouch for the server, in place of the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_ca: Option<String>,
