@@ -78,7 +78,7 @@ impl PlanFlags {
 pub(crate) struct ServerFlags(pub(crate) PlanFlags);
 
 /// What says how a server is asked, whatever for.
-const OF_A_SERVER: [&str; 15] = [
+const OF_A_SERVER: [&str; 16] = [
     "target.url",
     "target.simulate",
     "target.model",

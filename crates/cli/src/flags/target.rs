@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::{entry, json, list};
 
 /// Keys of a target that have one value; any other is a label.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "url",
     "simulate",
     "model",
