@@ -343,7 +343,11 @@ fn a_run_whose_path_is_no_text_is_judged_by_its_baseline() {
     fs::write(place.path().join("plan.yaml"), PLAN).unwrap();
     let baseline = directory(&before).unwrap();
     let baseline = baseline.path().display();
-    kill_after(&place, &format!("run plan.yaml --baseline {baseline}"), 1);
+    kill_after(
+        &place,
+        &format!("run plan.yaml --baseline {baseline} --fail-if output_tps=-99%"),
+        1,
+    );
     let resume = format!("resume artifacts/{} --ui none", name(&directory(&place).unwrap()));
     place.inferbench(&resume).measures();
 }
