@@ -39,8 +39,10 @@ pub(super) fn placeholders(text: &str) -> Result<Vec<&str>, String> {
 
 /// The placeholder that `text` is as a whole.
 fn whole(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
-    (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
+    match pieces(text).ok()?[..] {
+        [(None, ""), (Some(name), "")] => Some(name),
+        _ => None,
+    }
 }
 
 /// Whether `text` has a placeholder of this name.

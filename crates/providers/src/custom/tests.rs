@@ -41,6 +41,7 @@ fn a_placeholder_becomes_a_value_and_within_a_text_its_words() {
         "deep": {"tokens": "{{max_tokens}}", "least": "{{min_tokens}}", "on": "{{ignore_eos}}"},
         "stream": "{{stream}}",
         "odd": "}} { {",
+        "braces": "{{prompt}}}",
     });
     // What would break out of its quotes, were it put into a text of JSON.
     let text = "say \"}], \\ {{model}} \n\u{1}";
@@ -57,6 +58,7 @@ fn a_placeholder_becomes_a_value_and_within_a_text_its_words() {
             "deep": deep,
             "stream": true,
             "odd": "}} { {",
+            "braces": format!("{text}}}"),
         })
     };
     for fixed_length in [true, false] {
