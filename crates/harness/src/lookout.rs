@@ -59,6 +59,8 @@ struct Breaker {
     denials: u64,
     /// When the last success ended.
     succeeded: Option<Moment>,
+    /// What the slowest success took.
+    longest: Duration,
 }
 
 /// Failures in a row that are too many to be chance.
@@ -73,7 +75,11 @@ impl Breaker {
         let at = sample.done.unwrap_or(sample.due);
         match sample.outcome {
             Outcome::Cancelled => return None,
-            Outcome::Ok => return self.has_answered(at),
+            Outcome::Ok => {
+                let took = sample.sent.map_or(Duration::ZERO, |sent| at.since(sent));
+                self.longest = self.longest.max(took);
+                return self.has_answered(at);
+            }
             // Who turns requests away is there.
             Outcome::RateLimited if self.succeeded.is_some() => return self.has_answered(at),
             Outcome::Http(401 | 403) => self.denials += 1,
@@ -89,14 +95,14 @@ impl Breaker {
 
     fn has_answered(&mut self, at: Moment) -> Option<EarlyEnd> {
         let succeeded = Some(at).max(self.succeeded);
-        *self = Self { in_flight: self.in_flight, succeeded, ..Self::default() };
+        (self.failures, self.denials, self.succeeded) = (0, 0, succeeded);
         None
     }
 
-    /// Whether nothing works any more since the `last` success. Where answers take long, those in flight may be
-    /// well: there have to be more failures than they could be.
+    /// Whether nothing works any more since the `last` success. Those in flight may be well: there have to be more
+    /// failures than they could be, and time for them to end, while others are turned away.
     fn is_lost_since(&self, last: Moment, now: Moment) -> bool {
-        let is_long = now.since(last) >= LOST_AFTER;
+        let is_long = now.since(last) >= LOST_AFTER.max(2 * self.longest);
         let all_fail = self.failures >= ENOUGH.max(2 * self.in_flight);
         self.denials >= MOST_DENIALS || (is_long && all_fail)
     }
@@ -316,6 +322,18 @@ mod tests {
             (is_lost, 20),
             "no storm of a wrong key"
         );
+    }
+
+    /// A server with two places, whose answers take 13 s, turns others away meanwhile.
+    #[test]
+    fn a_server_that_is_full_of_long_answers_is_not_lost() {
+        let mut lookout = Lookout::new(&closed(), &Goals::default());
+        let turned_away = (1..250).map(|n| {
+            let done = Some(Moment::from_nanos(13_000_000_000 + n * 100_000_000));
+            let outcome = Outcome::Http(503);
+            RunEvent::Sample(Sample { done, outcome, ..Sample::due(Moment::default()) })
+        });
+        assert_eq!(seen(&mut lookout, [answered(0, 13_000)].into_iter().chain(turned_away)), None);
     }
 
     #[test]

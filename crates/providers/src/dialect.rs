@@ -166,12 +166,49 @@ pub(crate) fn standard_events(api: Api) -> Box<dyn Events> {
     }
 }
 
-/// What is new in a text that repeats what came before: what of `text` follows what it has in common with `before`: all of that, but for a last character that
-/// was not whole.
-pub(crate) fn after_common<'t>(text: &'t str, before: &str) -> &'t str {
-    if let Some(rest) = text.strip_prefix(before) {
-        return rest;
+/// The text of a channel whose events repeat what came before.
+#[derive(Debug, Default)]
+pub(crate) struct Repeated(String);
+
+impl Repeated {
+    /// What is new in `text`: what follows what it has in common with the text before, which is all of that, but
+    /// for a last character that was not whole.
+    pub(crate) fn new_in<'t>(&mut self, text: &'t str) -> &'t str {
+        let before = &mut self.0;
+        let new = match text.strip_prefix(before.as_str()) {
+            Some(rest) => rest,
+            None => {
+                let both = text.char_indices().zip(before.chars());
+                let differs = both.into_iter().find(|((_, a), b)| a != b);
+                &text[differs.map_or(text.len(), |((at, _), _)| at)..]
+            }
+        };
+        // One that is only shorter, as the last one may be, takes nothing back.
+        if !new.is_empty() {
+            before.truncate(text.len() - new.len());
+            before.push_str(new);
+        }
+        new
     }
-    let same = text.char_indices().zip(before.chars()).find(|((_, a), b)| a != b);
-    &text[same.map_or(text.len(), |((at, _), _)| at)..]
+
+    /// An event had only what is new, `text`.
+    pub(crate) fn add<'t>(&mut self, text: &'t str) -> &'t str {
+        self.0.push_str(text);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Repeated;
+
+    #[test]
+    fn what_is_repeated_is_not_new_even_after_a_character_was_mended() {
+        let mut text = Repeated::default();
+        let new = ["a\u{fffd}", "a\u{e9}", "a\u{e9}b", "a\u{e9}b", "a\u{e9}", "a\u{e9}bc", ""]
+            .map(|all| text.new_in(all));
+        assert_eq!(new, ["a\u{fffd}", "\u{e9}", "b", "", "", "c", ""]);
+        assert_eq!(text.add("d"), "d");
+        assert_eq!(text.new_in("a\u{e9}bcde"), "e");
+    }
 }

@@ -22,7 +22,7 @@ pub struct HttpProvider {
     inquiry: Inquiry,
     post: Post,
     /// The ways to the other replicas.
-    others: Vec<(Client, Post)>,
+    others: Vec<(Inquiry, Post)>,
     config: Config,
 }
 
@@ -70,11 +70,10 @@ impl HttpProvider {
         let way = |endpoint: &Endpoint| {
             let client = Client::new(endpoint.clone(), config.limits, config.transport.clone());
             let post = client.prepare(&path, &sent).map_err(ConfigError::Http2)?;
-            Ok((client, post))
+            Ok((Inquiry::new(client, headers.clone(), secrets.clone()), post))
         };
-        let (client, post) = way(&config.endpoint)?;
+        let (inquiry, post) = way(&config.endpoint)?;
         let others = config.replicas.iter().map(way).collect::<Result<_, _>>()?;
-        let inquiry = Inquiry::new(client, headers, secrets);
         Ok(Self { inquiry, post, others, config })
     }
 
@@ -129,7 +128,7 @@ impl HttpProvider {
         let replicas = 1 + self.others.len() as u64;
         let turn = usize::try_from(answer.sample().session % replicas).unwrap_or(0);
         match turn.checked_sub(1).and_then(|other| self.others.get(other)) {
-            Some((client, post)) => (client, post),
+            Some((inquiry, post)) => (inquiry.client(), post),
             None => (self.inquiry.client(), &self.post),
         }
     }
@@ -145,9 +144,16 @@ impl HttpProvider {
         self.dialect().count_tokens(&self.inquiry, &self.config.model, text).await
     }
 
-    /// Has the server forget the prefixes that it has cached; false where it cannot be told to.
+    /// Has the server and its replicas forget the prefixes that they have cached; false where one cannot be told to.
     pub async fn forget_prefixes(&self) -> bool {
-        self.dialect().forget_prefixes(&self.inquiry).await
+        for server in
+            std::iter::once(&self.inquiry).chain(self.others.iter().map(|(other, _)| other))
+        {
+            if !self.dialect().forget_prefixes(server).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// What the server counts of itself, in Prometheus' text; `None` where it does not.

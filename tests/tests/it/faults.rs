@@ -136,6 +136,15 @@ fn requests_are_tried_again_only_if_asked_for() {
     };
     assert!((100..1_000).contains(&after(4).as_millis()), "{:?}", after(4));
     assert!(after(5).as_millis() >= 1_000, "as the server says, not {:?}", after(5));
+
+    // What it has begun to answer it has worked on.
+    let server = Server::completing(|_, to| {
+        write!(to, "HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{{")?;
+        Err(io::ErrorKind::Other.into())
+    });
+    let call = format!("-u {} -n 3 --no-streaming --warmup-request-count 0 --retry 2", server.url);
+    Place::new().run(&call).exits(6);
+    assert_eq!(server.completions().len(), 3);
 }
 
 #[test]

@@ -190,12 +190,13 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LATEST_RETRY: Duration = Duration::from_secs(60);
 
 impl Ended {
-    /// How long to wait before the next attempt, if one is worth it: as the server says, else twice as long
-    /// each time.
+    /// How long to wait before the next attempt, if one is worth it: as the server says, if that is not too
+    /// long, else twice as long each time.
     fn pause(&self, attempt: u32) -> Option<Duration> {
-        let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempt));
-        let pause = self.retry_after.unwrap_or(doubled).min(LATEST_RETRY);
-        (self.outcome.is_transient() && !self.had_begun).then_some(pause)
+        let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempt)).min(LATEST_RETRY);
+        let pause = self.retry_after.unwrap_or(doubled);
+        let is_worth_it = self.outcome.is_transient() && !self.had_begun && pause <= LATEST_RETRY;
+        is_worth_it.then_some(pause)
     }
 }
 
@@ -249,7 +250,9 @@ impl Exchange<'_> {
         {
             sample.grade = Some(grader.grade(expected, answer));
         }
-        let had_begun = !sample.arrivals.is_empty();
+        // A head without a refusal is the beginning of an answer.
+        let had_begun = !sample.arrivals.is_empty()
+            || (sample.outcome == Outcome::Reset && sample.headers.is_some());
         let ended = Ended { outcome: sample.outcome, had_begun, retry_after: None };
         order.end(*thread, sample, answer);
         ended

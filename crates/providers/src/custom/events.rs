@@ -8,7 +8,7 @@ use super::{
     places::{Found, Walk},
 };
 use crate::{
-    dialect::{Events, after_common},
+    dialect::{Events, Repeated},
     framing::Event,
     json, said,
 };
@@ -31,6 +31,9 @@ pub(crate) struct TemplateEvents {
     pending: u32,
     /// Text came without a count: what a later one adds cannot be told apart any more.
     uncounted: bool,
+    /// What a cumulative answer has said.
+    text: Repeated,
+    reasoning: Repeated,
 }
 
 impl TemplateEvents {
@@ -44,6 +47,8 @@ impl TemplateEvents {
             output: None,
             pending: 0,
             uncounted: false,
+            text: Repeated::default(),
+            reasoning: Repeated::default(),
         }
     }
 
@@ -63,8 +68,8 @@ impl TemplateEvents {
         self.count(answer, &found);
         let (mut text, mut reasoning) = (&*found.text, &*found.reasoning);
         if template.file().answer.cumulative {
-            text = after_common(text, answer.text());
-            reasoning = after_common(reasoning, answer.reasoning());
+            text = self.text.new_in(text);
+            reasoning = self.reasoning.new_in(reasoning);
         }
         let tokens = (self.pending > 0 && !self.uncounted).then_some(self.pending);
         let both = !text.is_empty() && !reasoning.is_empty();

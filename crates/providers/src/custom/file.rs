@@ -142,6 +142,9 @@ impl AnswerFile {
 
     /// That it is stated what a complete answer is.
     fn check_end(&self, errors: &mut Errors) {
+        let what = "means nothing without output_tokens: the server's counts are taken together";
+        let is_alone = self.prompt_tokens.is_some() && self.output_tokens.is_none();
+        errors.unless(!is_alone, "answer.prompt_tokens", what);
         let what = "is missing: sse, ndjson, or json for answers that come whole";
         errors.unless(self.framing.is_some(), "answer.framing", what);
         let is_whole = self.framing == Some(FramingName::Json);

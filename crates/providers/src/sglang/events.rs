@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    dialect::{Events, after_common},
+    dialect::{Events, Repeated},
     framing::Event,
     json::{self, Count, Text},
     said,
@@ -72,6 +72,7 @@ pub(crate) struct GenerateEvents {
     tokens: u32,
     /// Tokens of events since the last one that had text.
     pending: u32,
+    text: Repeated,
 }
 
 impl Events for GenerateEvents {
@@ -123,7 +124,10 @@ impl GenerateEvents {
         self.tokens = self.tokens.max(meta.completion_tokens);
         // Who repeats the text repeats the tokens.
         let is_all = message.output_ids.0 == 0 || message.output_ids.0 >= meta.completion_tokens;
-        let new = if is_all { after_common(&message.text, answer.text()) } else { &message.text };
+        let new = match is_all {
+            true => self.text.new_in(&message.text),
+            false => self.text.add(&message.text),
+        };
         if new.is_empty() {
             answer.event(stamp, ArrivalKind::Other);
         } else {

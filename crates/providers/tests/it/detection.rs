@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use bench_core::{Outcome, Provider, Readiness};
-use bench_providers::{Config, Engine, HttpProvider};
+use bench_providers::{Config, Endpoint, Engine, HttpProvider};
 
 use crate::server::{Routes, config};
 
@@ -172,6 +172,13 @@ async fn a_server_counts_tokens_and_forgets() {
         let provider = HttpProvider::new(asked).unwrap();
         assert_eq!(provider.count_tokens("import os, sys").await, Some(4), "{engine}");
         assert_eq!(provider.forget_prefixes().await, engine == Engine::Sglang, "{engine}");
+    }
+    let replica = |routes| Endpoint::parse(&Routes::start(routes).url).unwrap();
+    for (routes, forgets) in [(vec![("/flush_cache", json(""))], true), (vec![], false)] {
+        let server = Routes::start(vec![("/flush_cache", json(""))]);
+        let (engine, replicas) = (Engine::Sglang, vec![replica(routes)]);
+        let provider = HttpProvider::new(Config { engine, replicas, ..config(&server.url) });
+        assert_eq!(provider.unwrap().forget_prefixes().await, forgets, "each replica is told");
     }
     let server = Routes::start(vec![]);
     let provider = HttpProvider::new(config(&server.url)).unwrap();

@@ -38,11 +38,14 @@ impl Open {
         self.links.push((session, link));
     }
 
-    /// The connection of `place` was found closed: those opened before it are most likely closed as well.
+    /// The connection of `place` was found closed: those opened before it that served the same are most likely
+    /// closed as well.
     pub(super) fn forget(&mut self, place: &H2) {
-        if let Some(last) = self.links.iter().position(|(_, link)| link.has(place)) {
-            self.links.drain(..=last);
-        }
+        let Some(last) = self.links.iter().position(|(_, link)| link.has(place)) else { return };
+        let session = self.links[last].0;
+        let later = self.links.split_off(last + 1);
+        self.links.retain(|(serves, _)| *serves != session);
+        self.links.extend(later);
     }
 }
 
@@ -71,11 +74,14 @@ pub(super) async fn shared(client: &Client, answer: &mut Answer) -> Result<H2, P
     let _wanted = Counted::one_of(&on_their_way.wanted);
     let (clock, deadline) = (answer.clock(), Instant::now() + client.connect_limit());
     let began = clock.now();
+    let mut has_waited = false;
     loop {
         // Before looking, so that none is missed that is opened after.
         let opened = on_their_way.opened.notified();
         if let Some(place) = client.with_pool(|pool| pool.h2.place(None)) {
-            answer.connected(Connect { began, done: clock.now() });
+            if has_waited {
+                answer.connected(Connect { began, done: clock.now() });
+            }
             return Ok(place);
         }
         if Instant::now() >= deadline {
@@ -89,6 +95,7 @@ pub(super) async fn shared(client: &Client, answer: &mut Answer) -> Result<H2, P
             client.with_pool(|pool| pool.h2.put(None, link));
             return place.ok_or_else(|| client.took_too_long());
         }
+        has_waited = true;
         let _ = timeout_at(deadline, opened).await;
     }
 }
