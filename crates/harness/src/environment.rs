@@ -52,6 +52,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
             "streaming": asked.streaming,
             "force_osl": asked.force_osl,
             "http2": asked.transport.http2,
+            "flush_cache": lab.settings().flush_cache,
             "connection_reuse": asked.transport.reuse.to_string(),
             "tls_insecure": asked.transport.insecure,
             "extra_body": asked.extra_body,

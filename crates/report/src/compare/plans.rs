@@ -97,8 +97,15 @@ impl Differences {
         self.add("API", api_a, api_b, Unlike);
         let [fields_a, fields_b] = of(&["extra_body", "extra_inputs"]);
         self.add("request fields", fields_a, fields_b, Listed);
-        let [forced_a, forced_b] = of(&["force_osl"]);
-        self.add("forced output length", forced_a, forced_b, Listed);
+        for (name, what) in [
+            ("force_osl", "forced output length"),
+            ("http2", "HTTP/2"),
+            ("connection_reuse", "connection reuse"),
+            ("flush_cache", "caches flushed"),
+        ] {
+            let [of_a, of_b] = of(&[name]);
+            self.add(what, of_a, of_b, Listed);
+        }
         let source = |group: usize| {
             let mut points = groups[group].cells.iter().flat_map(Cell::measured);
             points.find_map(|point| point.facts.output_token_source.clone())
@@ -123,6 +130,18 @@ impl Differences {
                 let [of_a, of_b] = [of_a, of_b].map(|tokens| Some(format!("{tokens:.1}")));
                 let weight = if is_asked { Listed } else { Unlike };
                 self.add(&format!("{what} as measured"), of_a, of_b, weight);
+            }
+        }
+        // Records of earlier versions lack these.
+        for (name, what, weight) in [
+            ("texts", "texts a request", Unlike),
+            ("query", "query tokens", Unlike),
+            ("token_ids", "prompts as token ids", Listed),
+        ] {
+            let [of_a, of_b] =
+                [0, 1].map(|side| records[side].and_then(|record| record.tokens(name)));
+            if of_a.is_some() && of_b.is_some() {
+                self.add(what, of_a, of_b, weight);
             }
         }
         if records.iter().all(Option::is_none) {
@@ -166,9 +185,13 @@ impl Differences {
             return;
         }
         let both = |of: fn(&bench_store::RunFile) -> String| [Some(of(run_a)), Some(of(run_b))];
-        let rows: [(&str, [Option<String>; 2]); 4] = [
+        let retries = |run: &bench_store::RunFile| {
+            run.points.iter().map(|point| point.retries).max().unwrap_or(0).to_string()
+        };
+        let rows: [(&str, [Option<String>; 2]); 5] = [
             ("seed", both(|run| run.seed.to_string())),
             ("inferbench", both(|run| run.inferbench.clone())),
+            ("retries", both(retries)),
             ("load threads", both(|run| run.threads.to_string())),
             ("goals", both(|run| list(&run.goals))),
         ];
@@ -198,9 +221,10 @@ impl Differences {
 }
 
 /// What of a target is often the point of a comparison: its name in files, and on screen.
-const LISTED: [(&str, &str); 12] = [
+const LISTED: [(&str, &str); 13] = [
     ("engine", "engine"),
     ("version", "engine version"),
+    ("profile", "profile"),
     ("context_length", "context length"),
     ("gpu_memory_utilization", "GPU memory utilization"),
     ("image", "image"),

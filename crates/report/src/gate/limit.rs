@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use bench_core::{Better, InvalidQuantity, Quantity};
-use bench_store::SummaryFile;
+use bench_store::{PointSummary, SummaryFile};
 
 /// The change of a metric that is too much.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,12 +99,18 @@ impl Limit {
     }
 
     /// The same for runs like `baseline`: where answers have no tokens, rps -5 %, p95(e2e_ms) +10 %,
-    /// error_ratio +1 point.
+    /// error_ratio +1 point; where some have and some have not, all of these.
     pub fn defaults_for(baseline: &SummaryFile) -> Vec<Self> {
-        let has = |metric| baseline.points.iter().any(|point| point.metrics.contains_key(metric));
-        match has("rps") && !has("output_tps") {
-            false => Self::defaults(),
-            true => read(&["rps:-5%", "p95(e2e_ms):+10%", "error_ratio:+1%"]),
+        let has = |point: &PointSummary, metric| point.metrics.contains_key(metric);
+        let has_tokens = |point: &PointSummary| has(point, "output_tps");
+        let is_of_results = |point: &PointSummary| has(point, "rps") && !has_tokens(point);
+        if !baseline.points.iter().any(is_of_results) {
+            return Self::defaults();
+        }
+        let of_results = read(&["rps:-5%", "p95(e2e_ms):+10%", "error_ratio:+1%"]);
+        match baseline.points.iter().any(has_tokens) {
+            false => of_results,
+            true => [Self::defaults(), of_results[..2].to_vec()].concat(),
         }
     }
 

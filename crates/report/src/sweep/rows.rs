@@ -57,8 +57,13 @@ impl Sweep<'_> {
             columns.push((Kind::Number { metric, statistic }, Column::new(group, name)));
         };
         // Results have no tokens: their throughput is in requests, and their latency that of the whole.
-        let has_tokens = has("output_tps") || !has("e2e_ms");
-        if !has_tokens {
+        let is_of_results = |cell: &Cell<'_>| {
+            let has = |metric| cell.measured().any(|p| p.metrics.contains_key(metric));
+            has("e2e_ms") && !has("output_tps")
+        };
+        let has_results = any(&is_of_results);
+        let has_tokens = has("output_tps") || !has_results;
+        if has_results {
             add("", "req/s", "rps", None);
             if has("input_tps") {
                 add("input", "tok/s", "input_tps", None);

@@ -39,6 +39,11 @@ fn results_are_judged_by_requests_and_by_the_whole_of_each() {
     let words: Vec<String> = limits.iter().map(ToString::to_string).collect();
     assert_eq!(words, ["rps -5 %", "p95(e2e_ms) +10 %", "error_ratio +1 pt"]);
     assert_eq!(Limit::defaults_for(&side("6ZM2", 1.0).summary), Limit::defaults());
+    let mut mixed = side("6ZM2", 1.0);
+    mixed.summary.points.extend(baseline.summary.points.clone());
+    let words =
+        Limit::defaults_for(&mixed.summary).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(words[4..], ["rps -5 %", "p95(e2e_ms) +10 %"], "neither kind goes unjudged");
     let report = of(baseline.clone(), of_results("7Q4K", 1.3), &limits);
     assert_eq!(report.verdict, GateVerdict::Regressed, "{report:#?}");
     let report = of(baseline.clone(), baseline, &limits);
