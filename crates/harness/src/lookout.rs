@@ -57,6 +57,8 @@ struct Breaker {
     failures: u64,
     /// Refusals of the key among them, in a row.
     denials: u64,
+    /// Times among them that nobody was there, in a row.
+    absences: u64,
     /// When the last success ended.
     succeeded: Option<Moment>,
     /// What the slowest success took.
@@ -85,17 +87,20 @@ impl Breaker {
             Outcome::Http(401 | 403) => self.denials += 1,
             _ => self.denials = 0,
         }
+        self.absences = if sample.outcome.is_unreachable() { self.absences + 1 } else { 0 };
         self.failures += 1;
         match self.succeeded {
             None if sample.phase == Phase::WarmUp => None,
             None => (self.failures >= ENOUGH).then_some(EarlyEnd::NothingWorks),
+            Some(_) if self.denials >= MOST_DENIALS => Some(EarlyEnd::KeyRefused),
             Some(last) => self.is_lost_since(last, at).then_some(EarlyEnd::TargetLost),
         }
     }
 
     fn has_answered(&mut self, at: Moment) -> Option<EarlyEnd> {
         let succeeded = Some(at).max(self.succeeded);
-        (self.failures, self.denials, self.succeeded) = (0, 0, succeeded);
+        (self.failures, self.denials, self.absences) = (0, 0, 0);
+        self.succeeded = succeeded;
         None
     }
 
@@ -104,7 +109,7 @@ impl Breaker {
     fn is_lost_since(&self, last: Moment, now: Moment) -> bool {
         let is_long = now.since(last) >= LOST_AFTER.max(2 * self.longest);
         let all_fail = self.failures >= ENOUGH.max(2 * self.in_flight);
-        self.denials >= MOST_DENIALS || (is_long && all_fail)
+        is_long && all_fail
     }
 }
 
@@ -115,6 +120,10 @@ impl Watch for Breaker {
             RunEvent::Progress(progress) => {
                 self.in_flight = progress.in_flight();
                 None
+            }
+            // The time was over before the loss was sure: it is sure enough for what was measured.
+            RunEvent::PhaseEnded { .. } if self.succeeded.is_some() && self.absences >= ENOUGH => {
+                Some(EarlyEnd::TargetLost)
             }
             _ => None,
         }
@@ -317,11 +326,22 @@ mod tests {
         assert_eq!(lost(&now_and_then, 900, 0).0, None, "some succeed");
         assert_eq!(lost(&[Outcome::RateLimited; 200], 500, 0).0, None, "it is there");
         assert_eq!(lost(&[Outcome::Cancelled; 200], 500, 0).0, None);
-        assert_eq!(
-            lost(&[Outcome::Http(401); 200], 1, 64),
-            (is_lost, 20),
-            "no storm of a wrong key"
-        );
+        let refused = (Some(EarlyEnd::KeyRefused), 20);
+        assert_eq!(lost(&[Outcome::Http(401); 200], 1, 64), refused, "no storm of a wrong key");
+    }
+
+    #[test]
+    fn a_server_that_is_gone_at_the_end_is_lost() {
+        let end = RunEvent::PhaseEnded { point: 0, phase: Phase::Measure };
+        let after = |outcome: Outcome, failures: usize| {
+            let mut lookout = Lookout::new(&closed(), &Goals::default());
+            let failures = (0..failures).map(|_| ended(Phase::Measure, outcome));
+            let events = [answered(0, 0)].into_iter().chain(failures).chain([end.clone()]);
+            seen(&mut lookout, events)
+        };
+        assert_eq!(after(Outcome::Refused, 10), Some(EarlyEnd::TargetLost));
+        assert_eq!(after(Outcome::Refused, 9), None);
+        assert_eq!(after(Outcome::Http(503), 50), None, "it is there");
     }
 
     /// A server with two places, whose answers take 13 s, turns others away meanwhile.

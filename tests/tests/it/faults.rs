@@ -201,6 +201,21 @@ fn a_server_that_dies_leaves_what_was_measured() {
     assert_eq!(statistic(&point, "ttft_ms", "count").to_string(), ok.to_string());
 }
 
+/// The time was over before the loss was sure.
+#[test]
+fn a_server_that_dies_near_the_end_is_lost_too() {
+    let config =
+        Config { ttft: Duration::from_millis(1), itl: Duration::ZERO, ..Config::default() };
+    let server = bench_sim::Server::start(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let place = Place::new();
+    let run = place.run(&format!("-u {} -n 1m -c 8 -d 4s", server.url())).start();
+    until("a hundred requests have come", || server.requests_served() > 100);
+    drop(server);
+    let ended = run.exits(9);
+    assert!(ended.stdout.contains("the server was lost: nothing succeeded"), "{}", ended.stdout);
+    assert_eq!(place.point().facts.early_end.as_deref(), Some("target_lost"));
+}
+
 /// A key that is refused on the way ends the point before it is locked out.
 #[test]
 fn a_key_that_is_refused_on_the_way() {
@@ -212,5 +227,6 @@ fn a_key_that_is_refused_on_the_way() {
     let run = format!("-u {} -n 5000 -c 4 --warmup-request-count 0", server.url);
     let ended = place.run(&run).exits(9);
     assert!(ended.stdout.contains("x http_401: expired"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the server refused the key: "), "{}", ended.stdout);
     assert!((60..1_000).contains(&server.completions().len()), "{}", server.completions().len());
 }

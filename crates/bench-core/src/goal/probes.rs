@@ -31,7 +31,7 @@ impl PointOutcome {
     /// nobody was any more. That says nothing about a load.
     pub fn is_lost(&self) -> bool {
         self.failure.is_some()
-            || self.summary.facts.early_end == Some(EarlyEnd::TargetLost)
+            || self.summary.facts.early_end.is_some_and(EarlyEnd::is_loss)
             || Outcome::nobody_answered(self.summary.outcomes.keys().copied())
     }
 }

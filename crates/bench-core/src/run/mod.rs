@@ -266,7 +266,9 @@ impl Run<'_> {
         let anchor = Clock::start().anchor();
         crew.threads.begin(&order);
         let mut aggregate = Aggregate::of(phase.point);
-        let collected = self.collect(&order, &messages, crew, &mut aggregate);
+        let mut collected = self.collect(&order, &messages, crew, &mut aggregate);
+        let ended = RunEvent::PhaseEnded { point: phase.number, phase: phase.phase };
+        collected.watch(&mut crew.watch, &ended, &order);
         let facts = Facts {
             open_loop: matches!(phase.load, Load::Open { .. }),
             delayed_samples: order.delayed_samples(),

@@ -7,8 +7,8 @@ use crate::RunEvent;
 /// Looks on while a point is measured, and may end it early: when its goals are out of reach, or nothing
 /// works at all.
 ///
-/// Called for each sample and each progress of the point, of warm-up and measured phase alike, on the
-/// thread that also calls the sinks.
+/// Called for each sample, each progress and the end of each phase of the point, of warm-up and measured phase
+/// alike, on the thread that also calls the sinks.
 pub trait Watch: Send {
     /// Something happened. `Some` ends the point as if its time were over: nothing more is sent, and what
     /// is in flight may end within the grace period.
@@ -27,15 +27,23 @@ pub enum EarlyEnd {
     Saturated,
     /// Requests had succeeded, and then none did any more.
     TargetLost,
+    /// The server had taken the key, and then refused it again and again.
+    KeyRefused,
 }
 
 impl EarlyEnd {
+    /// Whether the server answers no more, so that the rest is to be measured another time.
+    pub const fn is_loss(self) -> bool {
+        matches!(self, Self::TargetLost | Self::KeyRefused)
+    }
+
     /// Every one, and its name in files.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 5] = [
         (Self::NothingWorks, "nothing_works"),
         (Self::GoalMissed, "goal_missed"),
         (Self::Saturated, "saturated"),
         (Self::TargetLost, "target_lost"),
+        (Self::KeyRefused, "key_refused"),
     ];
 }
 
@@ -47,6 +55,7 @@ impl fmt::Display for EarlyEnd {
             Self::GoalMissed => "a goal was missed",
             Self::Saturated => "requests came in faster than they were answered",
             Self::TargetLost => "the server was lost",
+            Self::KeyRefused => "the key was refused",
         })
     }
 }

@@ -82,8 +82,8 @@ pub const REASONS: [(&str, &str); 28] = [
     ),
     (
         "target_lost",
-        "Requests had succeeded, and then none did for ten seconds, or the key was refused twenty times in a row. The \
-         point was ended then; the numbers are those of the time before.",
+        "Requests had succeeded, and then none did for ten seconds, or nobody was there at the end, or the key was \
+         refused twenty times in a row. The point was ended then; the numbers are those of the time before.",
     ),
     (
         "not_measured",

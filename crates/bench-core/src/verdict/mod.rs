@@ -69,9 +69,10 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     let facts = &summary.facts;
     let have = summary.succeeded();
     let (lost, early_end) = match facts.early_end {
-        Some(EarlyEnd::TargetLost) => {
+        Some(because) if because.is_loss() => {
             let after_s = facts.ended.since(facts.began).as_secs_f64();
-            (Some(Reason::TargetLost { after_s }), None)
+            let refuses_key = because == EarlyEnd::KeyRefused;
+            (Some(Reason::TargetLost { after_s, refuses_key }), None)
         }
         because => (None, because.map(|because| Reason::EndedEarly { because })),
     };

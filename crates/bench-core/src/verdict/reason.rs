@@ -121,6 +121,8 @@ pub enum Reason {
     TargetLost {
         /// Seconds from the first request to the last token of a success.
         after_s: f64,
+        /// Whether it is there, and refuses the key.
+        refuses_key: bool,
     },
     /// The point could not even be begun.
     NotMeasured,
@@ -240,8 +242,14 @@ impl Reason {
             Self::DelayedSamples { .. } => "write the results to a faster disk",
             Self::Starved { .. } => "prepare more prompts ahead",
             Self::Interrupted => "run it to its end: inferbench resume",
+            Self::EndedEarly { because: EarlyEnd::NothingWorks } => {
+                "look at the errors: inferbench probe --raw shows what the server answers"
+            }
             Self::EndedEarly { .. } => "ask for less load, or let it run to its end",
-            Self::TargetLost { .. } => {
+            Self::TargetLost { refuses_key: true, .. } => {
+                "give a key that lasts, and measure the rest: inferbench resume"
+            }
+            Self::TargetLost { refuses_key: false, .. } => {
                 "see the server's log, and measure the rest: inferbench resume"
             }
             Self::NotMeasured => "see why it could not be measured, and resume the run",
@@ -348,10 +356,13 @@ impl fmt::Display for Reason {
             }
             Self::Interrupted => f.write_str("stopped before its end: partial"),
             Self::EndedEarly { because } => write!(f, "ended early: {because}"),
-            Self::TargetLost { after_s } => write!(
-                f,
-                "the server was lost: nothing succeeded any more after {after_s:.1} s: partial"
-            ),
+            Self::TargetLost { after_s, refuses_key } => {
+                let what = if refuses_key { "refused the key" } else { "was lost" };
+                write!(
+                    f,
+                    "the server {what}: nothing succeeded any more after {after_s:.1} s: partial"
+                )
+            }
             Self::NotMeasured => f.write_str("it could not be measured"),
             Self::LocalLimits { requests, ratio } => write!(
                 f,

@@ -48,7 +48,7 @@ fn nothing_against_it_is_trusted() {
 #[test]
 fn each_reason_can_be_provoked() {
     type Spoil = fn(&mut Summary);
-    let cases: [(&str, Trust, Spoil); 31] = [
+    let cases: [(&str, Trust, Spoil); 32] = [
         ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
         ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
         ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -104,6 +104,7 @@ fn each_reason_can_be_provoked() {
         ("gpu_shared", Trust::Doubtful, |s| s.facts.gpu_other_processes = Some(1)),
         ("ended_early", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::Saturated)),
         ("target_lost", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::TargetLost)),
+        ("target_lost", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::KeyRefused)),
     ];
     for (code, trust, spoil) in cases {
         let mut summary = good();

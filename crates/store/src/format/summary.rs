@@ -175,7 +175,7 @@ impl PointSummary {
     pub fn is_lost(&self) -> bool {
         let outcomes = self.outcomes.keys().filter_map(|outcome| outcome.parse().ok());
         self.failure.is_some()
-            || self.facts.early_end() == Some(EarlyEnd::TargetLost)
+            || self.facts.early_end().is_some_and(EarlyEnd::is_loss)
             || Outcome::nobody_answered(outcomes)
     }
 
@@ -338,8 +338,8 @@ pub struct FactsLine {
     /// Milliseconds by which somebody set this machine's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_step_ms: Option<f64>,
-    /// Why the point was ended early: `nothing_works`, `goal_missed`, `saturated` or
-    /// `target_lost`.
+    /// Why the point was ended early: `nothing_works`, `goal_missed`, `saturated`,
+    /// `target_lost` or `key_refused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_end: Option<String>,
     /// Share of the readings at which a GPU was throttled.
