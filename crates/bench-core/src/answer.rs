@@ -92,6 +92,7 @@ impl Answer {
     /// The first byte of the request is about to be written. A provider that sends again on another
     /// connection, because the first one turned out to be closed, says so again.
     pub fn sent(&mut self, at: Moment) {
+        self.sample.resent |= self.sample.sent.is_some();
         self.sample.sent = Some(at);
     }
 

@@ -223,6 +223,8 @@ pub struct Sample {
     pub connect: Option<Connect>,
     /// When its first byte was about to be written, on an open connection.
     pub sent: Option<Moment>,
+    /// Whether it was sent again, over another connection, because the server had closed the kept one.
+    pub resent: bool,
     /// When the response head came.
     pub headers: Option<Moment>,
     /// Whether the answer was to come as a stream. One that was not has no time to first token.
@@ -267,6 +269,7 @@ impl Sample {
             due,
             connect: None,
             sent: None,
+            resent: false,
             headers: None,
             streamed: true,
             arrivals: Vec::new(),

@@ -288,6 +288,21 @@ fn answers_that_are_right_in_other_words() {
     });
 }
 
+/// A request that meets the end of its kept connection is the one that is sent twice, and is counted.
+#[test]
+fn a_request_that_is_sent_twice_is_counted() {
+    let server = Server::completing(|request, to| match request.number {
+        1 => close(),
+        _ => write!(to, "{}", whole(request)),
+    });
+    let place = Place::new();
+    let call = format!("-u {} -n 3 --osl {TOKENS} --warmup-request-count 0", server.url);
+    let stdout = place.run(&call).measures().stdout;
+    assert!(stdout.contains("1 sent twice: kept connections were closed"), "{stdout}");
+    assert_eq!(server.completions().len(), 4);
+    assert_eq!(place.measured().iter().map(|s| s.resent).collect::<Vec<_>>(), [false, true, false]);
+}
+
 /// A request may meet the end of its kept connection, and is then the one that is sent twice.
 #[test]
 fn kept_connections_that_servers_close_are_replaced() {
@@ -297,7 +312,10 @@ fn kept_connections_that_servers_close_are_replaced() {
     });
     let place = Place::new();
     place.run(&format!("-u {} -n 50 --osl {TOKENS}", server.url)).measures();
-    assert_eq!(place.point().outcomes, [("ok".to_owned(), 50)].into());
+    let point = place.point();
+    assert_eq!(point.outcomes, [("ok".to_owned(), 50)].into());
+    let resent = place.measured().iter().filter(|sample| sample.resent).count();
+    assert_eq!(point.facts.resent, resent as u64);
 }
 
 #[test]

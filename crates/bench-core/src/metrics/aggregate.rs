@@ -56,6 +56,7 @@ pub struct Aggregate {
     cached: u64,
     steady: Option<SteadyWindow>,
     retried: u64,
+    resent: u64,
 }
 
 /// Ten milliseconds: a second's window then moves in steps of 1 %.
@@ -100,6 +101,7 @@ impl Default for Aggregate {
             cached: 0,
             steady: None,
             retried: 0,
+            resent: 0,
         }
     }
 }
@@ -119,6 +121,7 @@ impl Aggregate {
     pub fn add(&mut self, sample: &Sample) {
         *self.outcomes.entry(sample.outcome).or_default() += 1;
         self.retried += u64::from(sample.attempt > 0);
+        self.resent += u64::from(sample.resent);
         if let Some(sent) = sample.sent {
             self.began = Some(self.began.map_or(sent, |began| began.min(sent)));
             self.lateness_ms.extend(formulas::lateness_ms(sample));
@@ -241,6 +244,7 @@ impl Aggregate {
             late_ms_p99: lateness.and_then(|d| d.percentile(99.0)),
             cached_ratio: ratio(self.cached, self.cacheable),
             retried: self.retried,
+            resent: self.resent,
             drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
             cold_start: self.timeline.cold_start(self.shape),
             ..run

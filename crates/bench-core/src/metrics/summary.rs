@@ -48,6 +48,8 @@ pub struct Facts {
     pub unsent: u64,
     /// Attempts at requests that had failed before.
     pub retried: u64,
+    /// Requests that were sent again because their kept connection was found closed.
+    pub resent: u64,
     /// Processor cores that this process used.
     pub client_cpu_cores: Option<f64>,
     /// Processor cores there are.

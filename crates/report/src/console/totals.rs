@@ -116,10 +116,13 @@ fn values(summary: &Summary, page: &Page, words: &[(&str, &str)]) -> Vec<String>
 fn outcomes(summary: &Summary, page: &Page) -> Vec<String> {
     let (ok, failed) = (summary.succeeded(), summary.failed());
     let cancelled = summary.requests() - ok - failed;
-    let retried = summary.facts.retried;
+    let (retried, resent) = (summary.facts.retried, summary.facts.resent);
     let mut items =
         vec![format!("{} ok", page.count(ok)), format!("{} failed", page.count(failed))];
     items.extend((retried > 0).then(|| format!("{} of them tried again", page.count(retried))));
+    let resent = (resent > 0)
+        .then(|| format!("{} sent twice: kept connections were closed", page.count(resent)));
+    items.extend(resent);
     items.extend((cancelled > 0).then(|| format!("{} cancelled", page.count(cancelled))));
     items
 }

@@ -47,6 +47,9 @@ pub struct SampleLine {
     /// When its first byte was about to be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_ns: Option<u64>,
+    /// Whether it was sent again, over another connection.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resent: bool,
     /// When the response head came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers_ns: Option<u64>,
@@ -255,6 +258,7 @@ impl From<&Sample> for SampleLine {
                 done_ns: connect.done.as_nanos(),
             }),
             sent_ns: sample.sent.map(Moment::as_nanos),
+            resent: sample.resent,
             headers_ns: sample.headers.map(Moment::as_nanos),
             streamed: sample.streamed,
             arrivals: sample.arrivals.as_slice().into(),
@@ -325,6 +329,7 @@ impl TryFrom<SampleLine> for Sample {
                 done: Moment::from_nanos(connect.done_ns),
             }),
             sent: line.sent_ns.map(Moment::from_nanos),
+            resent: line.resent,
             headers: line.headers_ns.map(Moment::from_nanos),
             streamed: line.streamed,
             arrivals: line.arrivals.try_into()?,

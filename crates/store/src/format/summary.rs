@@ -320,6 +320,9 @@ pub struct FactsLine {
     /// Attempts at requests that had failed before.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retried: u64,
+    /// Requests that were sent again over another connection.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resent: u64,
     /// Processor cores that inferbench used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_cpu_cores: Option<f64>,
@@ -412,6 +415,7 @@ impl From<&Facts> for FactsLine {
             cut_off: facts.cut_off,
             unsent: facts.unsent,
             retried: facts.retried,
+            resent: facts.resent,
             client_cpu_cores: facts.client_cpu_cores,
             cores: facts.cores,
             cached_ratio: facts.cached_ratio,

@@ -62,7 +62,15 @@ fn text() -> impl Strategy<Value = Option<String>> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    let place = (any::<u32>(), any::<bool>(), any::<u64>(), any::<u64>(), any::<u32>(), 0..3_u32);
+    let place = (
+        any::<u32>(),
+        any::<bool>(),
+        any::<u64>(),
+        any::<u64>(),
+        any::<u32>(),
+        0..3_u32,
+        any::<bool>(),
+    );
     let connect = option::of((moment(), moment()));
     let moments =
         (moment(), connect, option::of(moment()), option::of(moment()), option::of(moment()));
@@ -72,7 +80,7 @@ fn sample() -> impl Strategy<Value = Sample> {
     let said = (any::<String>(), option::of(any::<bool>()), text(), any::<bool>());
     (place, moments, counts, end, arrivals, said).prop_map(
         |(place, moments, counts, end, arrivals, said)| {
-            let (point, warm_up, number, session, turn, attempt) = place;
+            let (point, warm_up, number, session, turn, attempt, resent) = place;
             let (due, connect, sent, headers, done) = moments;
             let (input_tokens, asked_tokens, counted_tokens) = counts;
             let (outcome, error, usage, server, finish) = end;
@@ -88,6 +96,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 due,
                 connect: connect.map(|(began, done)| Connect { began, done }),
                 sent,
+                resent,
                 headers,
                 streamed,
                 arrivals,
