@@ -159,6 +159,12 @@ fn from_flags(args: &FromFlagsArgs) -> Result<(), Failure> {
         let what = error.lines().next().unwrap_or_default();
         Failure::new(Code::Setting, what.trim_start_matches("error: "))
     })?;
+    if let Some(file) = run.plan_file.or(run.config) {
+        let what = format!("`{}` is a plan already, or no flag", file.display());
+        return Err(
+            Failure::new(Code::Setting, what).fix("the flags each as a word: -c 8 --isl 512")
+        );
+    }
     let document = to_be_kept(&run.measure.plan)?;
     let text = match form(args.form) {
         Some(format) => text_of(&document, format)?,

@@ -341,7 +341,10 @@ impl Lab {
             return Ok(());
         }
         let what = format!("{name} cannot be told to forget its prompts");
-        let fix = "leave --flush-cache out; vLLM heeds it where VLLM_SERVER_DEV_MODE=1 is set";
+        let fix = match provider.name() {
+            "vllm" => "start it with VLLM_SERVER_DEV_MODE=1, or leave --flush-cache out",
+            _ => "leave --flush-cache out",
+        };
         Err(Failure::new(Code::Setting, what).fix(fix))
     }
 

@@ -191,6 +191,11 @@ impl Repeated {
         new
     }
 
+    /// Whether `text` repeats what came before, but for the characters that were not whole.
+    pub(crate) fn is_repeated_in(&self, text: &str) -> bool {
+        text.starts_with(self.0.trim_end_matches('\u{fffd}')) || self.0.starts_with(text)
+    }
+
     /// An event had only what is new, `text`.
     pub(crate) fn add<'t>(&mut self, text: &'t str) -> &'t str {
         self.0.push_str(text);

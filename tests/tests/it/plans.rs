@@ -187,6 +187,8 @@ fn flags_become_a_plan_and_a_plan_becomes_flags() {
     fs::write(place.path().join("plan.yaml"), plan.stdout).unwrap();
     let flags = place.inferbench("plan flags plan.yaml").exits(0).stdout;
     assert_eq!(flags, format!("{line}\n"));
+    let word = place.inferbench("plan from-flags nonsense").exits(2).stderr;
+    assert!(word.contains("`nonsense` is a plan already, or no flag"), "{word}");
     let secret =
         place.inferbench("plan from-flags").arg("-H").arg("Authorization: s3cret").exits(2);
     assert!(

@@ -147,6 +147,10 @@ fn flags_that_mean_nothing_are_refused() {
         ("--endpoint-type embeddings --osl 8", "--osl: means nothing for embeddings and rerank"),
         ("--endpoint-type rerank --streaming", "--streaming: means nothing for embeddings"),
         ("--endpoint-type rerank -b 8", "without a target that is asked for embeddings"),
+        (
+            "--endpoint-type embeddings --slo p95(ttft)<500ms",
+            "--slo: p95(ttft_ms) does not exist for embeddings and rerank",
+        ),
         ("--documents 8", "without a target that is asked to rerank"),
     ] {
         let ended = Place::new().run(&format!("--simulate {words}")).exits(2);

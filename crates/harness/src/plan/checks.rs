@@ -2,13 +2,31 @@
 
 use std::{collections::HashSet, fmt::Display};
 
-use bench_core::Quantity;
+use bench_core::{Goal, Quantity};
 use bench_providers::Api;
 
 use super::{
     ArrivalPattern, EngineName, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, Tokens,
     VERSION, substitute::names_variable,
 };
+
+/// The metrics of answers that are results, and have no tokens.
+const OF_RESULTS: [&str; 14] = [
+    "e2e_ms",
+    "e2e_due_ms",
+    "queue_ms",
+    "connect_ms",
+    "isl",
+    "input_tps",
+    "rps",
+    "steady_rps",
+    "goodput_rps",
+    "good_ratio",
+    "concurrency",
+    "error_ratio",
+    "window_s",
+    "requests_ok",
+];
 
 /// More attempts than these would never end.
 const MOST_RETRIES: u64 = 100;
@@ -229,6 +247,9 @@ impl Check<'_> {
         ] {
             self.unless(generates || !is_there, &format!("workload.{key}"), what);
         }
+        if !generates {
+            self.goals_of_results(plan);
+        }
         let is_there = workload.batch_size.is_some();
         let what = "means nothing without a target that is asked for embeddings";
         let holds = is_asked(|api| api == Api::Embeddings);
@@ -241,6 +262,20 @@ impl Check<'_> {
             let streams = target.api().generates() || target.streaming != Some(true);
             let what = "means nothing for embeddings and rerank, which come whole";
             self.unless(streams, &format!("targets[{index}].streaming"), what);
+        }
+    }
+
+    /// What has no tokens has no goals about them.
+    fn goals_of_results(&mut self, plan: &PlanFile) {
+        let is_of_tokens = |quantity: &Quantity| !OF_RESULTS.contains(&quantity.metric().id);
+        let goals = plan.goals.slo.iter().filter_map(|goal| goal.0.parse::<Goal>().ok());
+        let slo = goals.map(|goal| ("goals.slo", goal.quantity()));
+        let on = plan.load.converge_on.iter().filter_map(|text| text.parse().ok());
+        let on = on.map(|quantity| ("load.converge_on", quantity));
+        for (key, quantity) in slo.chain(on).collect::<Vec<(&str, Quantity)>>() {
+            let what =
+                format!("{quantity} does not exist for embeddings and rerank; rps and p95(e2e) do");
+            self.unless(!is_of_tokens(&quantity), key, what);
         }
     }
 

@@ -68,6 +68,10 @@ impl TemplateEvents {
         self.count(answer, &found);
         let (mut text, mut reasoning) = (&*found.text, &*found.reasoning);
         if template.file().answer.cumulative {
+            if !(self.text.is_repeated_in(text) && self.reasoning.is_repeated_in(reasoning)) {
+                let said = "an event does not begin with the text so far: the template's `cumulative` is wrong";
+                return Err(ProviderError::new(Outcome::Malformed, said));
+            }
             text = self.text.new_in(text);
             reasoning = self.reasoning.new_in(reasoning);
         }

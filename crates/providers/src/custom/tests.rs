@@ -259,6 +259,19 @@ fn running_counts_tell_the_tokens_of_each_event() {
     assert_eq!(sample.usage.map(|usage| (usage.prompt, usage.completion)), Some((9, 6)));
 }
 
+/// `cumulative`, said of a server that sends what is new alone.
+#[test]
+fn a_text_that_is_not_repeated_is_told() {
+    let engine = answering(&json!({
+        "framing": "ndjson", "text": "/t", "cumulative": true, "finish": "/f",
+    }));
+    let lines = ["{\"t\":\"w0\"}\n", "{\"t\":\" w1\"}\n", "{\"f\":\"stop\"}\n"];
+    let Played { result, sample, .. } =
+        played(&engine, Api::Generate, lines.iter().map(|line| line.as_bytes()));
+    assert_eq!(sample.outcome, Outcome::Malformed);
+    assert!(result.unwrap_err().said.contains("`cumulative` is wrong"));
+}
+
 fn example(file: &str) -> Engine {
     let file: TemplateFile = toml::from_str(file).unwrap();
     Engine::Custom(Template::new(file).unwrap())
