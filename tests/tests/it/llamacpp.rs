@@ -168,15 +168,13 @@ fn its_embeddings_and_rankings_are_measured_and_count_what_it_counts() {
 fn what_was_measured_before_it_died_is_kept() {
     let Some(mut server) = LlamaServer::start() else { return };
     let place = Place::new();
-    let run = place.run(&format!("-u {} -n 2000 -c 4 --osl 40", server.url)).start();
+    let run = place.run(&format!("-u {} -n 1m -c 4 --osl 40", server.url)).start();
     let counted = || server.counts::<u32>("tokens_predicted_total");
     until("some were answered", || counted() > 4_000);
     let counted = counted();
     server.process.kill();
-    let ended = run.exits(6);
-    assert!(ended.stdout.contains("failed (limit 1 %)"), "{}", ended.stdout);
-    let point = place.point();
-    assert_eq!(point.outcomes.values().sum::<u64>(), 2_000, "{:?}", point.outcomes);
+    let ended = run.exits(9);
+    assert!(ended.stdout.contains("the server was lost: nothing succeeded"), "{}", ended.stdout);
     let usages = samples(&place.run_directory()).into_iter().filter_map(|sample| sample.usage);
     let answered: u32 = usages.map(|usage| usage.completion).sum();
     // It may have counted what it could no longer say.
