@@ -11,8 +11,9 @@
 //! Dialect's events ◄─ framing ◄─ Reader ◄─ (bytes, moment)            no copy, no allocation per event
 //! ```
 //!
-//! What no dialect is known of, a [`Template`] describes. A dialect is a folder: `mod.rs` says what is asked and what the server says of itself, `events.rs` what the
-//! events of an answer mean. What a dialect leaves out is as OpenAI's servers have it.
+//! A dialect is a folder: `mod.rs` says what is asked and what the server says of itself, `events.rs` what the
+//! events of an answer mean. What a dialect leaves out is as OpenAI's servers have it. A server of which no dialect
+//! is known a [`Template`] describes.
 //!
 //! It does not retry (a failure is data), follow redirects, decompress, or use a proxy: each would change
 //! what is measured. The one thing sent twice is a request that found its reused connection closed before
