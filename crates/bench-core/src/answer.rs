@@ -27,6 +27,8 @@ pub struct Answer {
     text: String,
     reasoning: String,
     tool_calls: Vec<ToolCall>,
+    /// How it ended, and the output tokens it had, once it has.
+    ended: Option<(Outcome, Option<u32>)>,
 }
 
 impl Answer {
@@ -38,13 +40,16 @@ impl Answer {
             text: String::new(),
             reasoning: String::new(),
             tool_calls: Vec::new(),
+            ended: None,
         }
     }
 
     /// Forgets everything and begins the record of `request`, which goes by `sample`'s id and numbers.
     pub fn begin(&mut self, sample: Sample, request: &Request) {
         self.sample = sample;
+        self.sample.id.clone_from(&request.id);
         self.sample.input_tokens = request.input_tokens;
+        self.sample.history_tokens = request.history_tokens;
         self.sample.asked_tokens = request.output_tokens;
         // Role, usage and finish events come on top of the tokens asked for.
         let events = request.output_tokens.map_or(0, |n| n.min(MAX_RESERVED) as usize + 4);
@@ -52,6 +57,7 @@ impl Answer {
         self.text.clear();
         self.reasoning.clear();
         self.tool_calls.clear();
+        self.ended = None;
     }
 
     /// The run's clock.
@@ -79,7 +85,17 @@ impl Answer {
         &self.tool_calls
     }
 
-    /// All that is known of the request so far.
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.ended.map(|(outcome, _)| outcome)
+    }
+
+    /// The output tokens that it had, if it has ended: as the server counts them, else its generated events.
+    pub fn output_tokens(&self) -> Option<u32> {
+        self.ended.and_then(|(_, tokens)| tokens)
+    }
+
+    /// All that is known of the request while it is in flight.
     pub fn sample(&self) -> &Sample {
         &self.sample
     }
@@ -186,7 +202,7 @@ impl Answer {
         });
     }
 
-    /// The finished sample, with `outcome`; the record is empty afterwards.
+    /// The finished sample, with `outcome`; what was generated stays here until the next request begins.
     ///
     /// An answer that is complete but holds nothing generated is [`Outcome::Empty`], whatever the
     /// provider thought of it.
@@ -199,6 +215,7 @@ impl Answer {
             other => (other, error),
         };
         sample.done.get_or_insert_with(|| self.clock.now());
+        self.ended = Some((sample.outcome, sample.output_tokens().map(|(tokens, _)| tokens)));
         sample
     }
 }

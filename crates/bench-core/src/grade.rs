@@ -1,13 +1,29 @@
 //! Judging what an answer says, rather than when it came.
 
-use crate::Answer;
+use std::sync::Arc;
+
+use crate::{Answer, ToolCall};
 
 /// What an answer should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {
-    /// This text; how closely is the grader's business.
-    Text(String),
+    /// This text.
+    Text {
+        /// The text.
+        text: String,
+        /// How closely, by a name that the grader knows; as it sees fit without one.
+        rule: Option<Arc<str>>,
+    },
+    /// These calls of tools.
+    ToolCalls(Vec<ToolCall>),
+}
+
+impl Expected {
+    /// A text that the grader compares as it sees fit.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into(), rule: None }
+    }
 }
 
 /// A judgement on one answer.

@@ -116,7 +116,7 @@ pub use metrics::{
 pub use outcome::{Outcome, UnknownOutcome};
 pub use plan::{Counts, Limits, Load, Plan, Point, Resumed, Until, WarmUp};
 pub use provider::{Model, Provider, ProviderError, Readiness, ServerInfo, TokenCounter};
-pub use request::{Message, Prompt, Request, Role};
+pub use request::{Message, Prompt, Request, Role, Tool, ToolChoice, call_id};
 #[cfg(any(test, feature = "testing"))]
 pub use run::run_on_paused_time;
 pub use run::{

@@ -1,6 +1,6 @@
 //! What is known of one request: raw moments, counts and the outcome. Every metric derives from it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{Moment, Outcome, grade::Grade};
 
@@ -205,6 +205,8 @@ impl TokenSource {
 pub struct Sample {
     /// The id sent as `X-Request-Id`, so that a server's log can be matched request by request.
     pub request_id: String,
+    /// What the workload calls the conversation, or the line of a dataset, that it is of.
+    pub id: Option<Arc<str>>,
     /// Which point of the plan, from 0.
     pub point: u32,
     /// Which phase of the point.
@@ -239,6 +241,8 @@ pub struct Sample {
     pub error: Option<String>,
     /// Input tokens as counted when the prompt was made.
     pub input_tokens: Option<u32>,
+    /// Of these, tokens of the conversation before what is newly said.
+    pub history_tokens: Option<u32>,
     /// Output tokens asked for.
     pub asked_tokens: Option<u32>,
     /// Output tokens as counted by a tokenizer in the text of the answer.
@@ -260,6 +264,7 @@ impl Sample {
     pub fn due(due: Moment) -> Self {
         Self {
             request_id: String::new(),
+            id: None,
             point: 0,
             phase: Phase::Measure,
             number: 0,
@@ -277,6 +282,7 @@ impl Sample {
             outcome: Outcome::Cancelled,
             error: None,
             input_tokens: None,
+            history_tokens: None,
             asked_tokens: None,
             counted_tokens: None,
             usage: None,

@@ -27,8 +27,14 @@ pub trait Session: Send {
     /// session.
     ///
     /// Called on a load thread between two requests. A failed previous turn is passed as far as it came;
-    /// its [`sample`](Answer::sample) says how it ended.
+    /// its [`outcome`](Answer::outcome) says how it ended.
     fn next_turn(&mut self, previous: Option<&Answer>) -> Option<Turn>;
+
+    /// Which turn of its conversation the first one is, from 0: another one where the turns before were sent
+    /// as a session of their own.
+    fn first_turn(&self) -> u32 {
+        0
+    }
 }
 
 /// What to send: yields sessions.

@@ -41,15 +41,18 @@
 //! and nothing here knows of dialects or sends anything.
 
 mod approximate;
+mod conversation;
 mod corpus;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 mod length;
+mod parallel;
 mod synthetic;
 mod tokenizer;
 mod tokenizer_file;
 
 pub use approximate::Approximate;
+pub use conversation::{Ask, Conversation, Conversations, Course, Encode, History, Sampling};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};

@@ -1,8 +1,8 @@
 //! Prompts made up to measure.
 
-use std::{collections::HashSet, iter, num::NonZeroUsize, panic, sync::Arc, thread};
+use std::{collections::HashSet, iter, num::NonZeroUsize, sync::Arc, thread};
 
-use bench_core::{Message, Prompt, ProviderError, Request, Role, Session, Single, Workload};
+use bench_core::{Message, Prompt, ProviderError, Request, Session, Single, Workload};
 use rand::{
     SeedableRng,
     rngs::ChaCha8Rng,
@@ -13,6 +13,7 @@ use crate::{
     Length, Tokenizer,
     corpus::{Corpus, Opening},
     cut,
+    parallel::in_parallel,
 };
 
 /// Prompts of given lengths, made of a built-in text.
@@ -50,6 +51,9 @@ pub enum PrepareError {
         /// What it goes by.
         tokenizer: String,
     },
+    /// There is nothing to send.
+    #[error("there is no conversation")]
+    Empty,
     /// The provider cannot express a prompt: ask for something else.
     #[error("cannot encode prompt {index}")]
     Encode {
@@ -228,7 +232,7 @@ impl<'w> Writer<'w> {
         for part in parts {
             prompt.output_tokens = prompt.output_tokens.or(part.output_tokens);
             prompt.input_tokens = prompt.input_tokens.and_then(|sum| sum.checked_add(part.tokens));
-            prompt.messages.push(Message { role: Role::User, content: part.text });
+            prompt.messages.push(Message::user(part.text));
             is_exact &= part.is_exact;
         }
         (prompt, is_exact)
@@ -288,31 +292,6 @@ fn random(seed: u64, stream: u64) -> ChaCha8Rng {
     random
 }
 
-/// What `make` makes of 0 to `count`, in order; or its first failure.
-fn in_parallel<T: Send, E: Send>(
-    count: NonZeroUsize,
-    threads: NonZeroUsize,
-    make: impl Fn(usize) -> Result<T, E> + Sync,
-) -> Result<Vec<T>, E> {
-    let count = count.get();
-    let share = count.div_ceil(threads.get());
-    let make = &make;
-    thread::scope(|scope| {
-        let shares: Vec<_> = (0..count)
-            .step_by(share)
-            .map(|from| {
-                let numbers = from..count.min(from + share);
-                scope.spawn(move || numbers.map(make).collect::<Result<Vec<T>, E>>())
-            })
-            .collect();
-        let mut made = Vec::with_capacity(count);
-        for share in shares {
-            made.extend(share.join().unwrap_or_else(|cause| panic::resume_unwind(cause))?);
-        }
-        Ok(made)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,15 +320,6 @@ mod tests {
         assert_eq!(one.len(), 97);
         for threads in [2, 3, 8, 97, 200] {
             assert_eq!(on(threads), one, "{threads} threads");
-        }
-    }
-
-    #[test]
-    fn the_first_failure_is_reported_whoever_comes_first() {
-        let make = |n| if n < 5 { Ok(n) } else { Err(n) };
-        for threads in 1..12 {
-            let threads = NonZeroUsize::new(threads).unwrap();
-            assert_eq!(in_parallel(NonZeroUsize::new(10).unwrap(), threads, make), Err(5));
         }
     }
 }

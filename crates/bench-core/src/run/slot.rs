@@ -33,7 +33,8 @@ impl Talk {
     fn begin(fed: Fed, due: Moment) -> Option<Self> {
         let Fed { number, mut session } = fed;
         let next = session.next_turn(None)?.request;
-        Some(Self { number, due, session, turn: 0, next })
+        let turn = session.first_turn();
+        Some(Self { number, due, session, turn, next })
     }
 }
 

@@ -60,7 +60,7 @@ fn what_the_system_says_stands_apart() {
     let config = Config::new(Endpoint::parse(":8000").unwrap(), "tiny");
     let config = Config { engine: Engine::Anthropic, api: Api::Messages, ..config };
     let mut prompt = Prompt::user("hi");
-    prompt.messages.insert(0, Message { role: Role::System, content: "Be brief.".to_owned() });
+    prompt.messages.insert(0, Message::new(Role::System, "Be brief."));
     let request = HttpProvider::new(config).unwrap().encode(&prompt).unwrap();
     assert_eq!(
         serde_json::from_slice::<Value>(&request.body).unwrap(),

@@ -85,8 +85,7 @@ fn what_there_is_none_of_is_left_out() {
 
 #[test]
 fn a_conversation_is_a_list_or_joined() {
-    let message = |role, content: &str| Message { role, content: content.to_owned() };
-    let messages = vec![message(Role::System, "be brief"), message(Role::User, "hi")];
+    let messages = vec![Message::new(Role::System, "be brief"), Message::user("hi")];
     let prompt = Prompt { messages, ..Prompt::default() };
     let request = json!({"input": {"text": "{{prompt}}"}, "chat": "{{messages}}"});
     let chat =

@@ -26,6 +26,9 @@ use super::{PhaseLine, is_default};
 pub struct SampleLine {
     /// The id sent as `X-Request-Id`.
     pub request_id: String,
+    /// What the workload calls the conversation, or the line of a dataset, that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Which point of the plan, from 0.
     pub point: u32,
     /// Which phase of the point.
@@ -70,6 +73,9 @@ pub struct SampleLine {
     /// Input tokens as counted when the prompt was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u32>,
+    /// Of these, tokens of the conversation before what is newly said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_tokens: Option<u32>,
     /// Output tokens asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_tokens: Option<u32>,
@@ -246,6 +252,7 @@ impl From<&Sample> for SampleLine {
     fn from(sample: &Sample) -> Self {
         Self {
             request_id: sample.request_id.clone(),
+            id: sample.id.as_deref().map(str::to_owned),
             point: sample.point,
             phase: sample.phase.into(),
             number: sample.number,
@@ -266,6 +273,7 @@ impl From<&Sample> for SampleLine {
             outcome: sample.outcome.to_string(),
             error: sample.error.clone(),
             input_tokens: sample.input_tokens,
+            history_tokens: sample.history_tokens,
             asked_tokens: sample.asked_tokens,
             counted_tokens: sample.counted_tokens,
             usage: sample.usage.map(|usage| UsageLine {
@@ -317,6 +325,7 @@ impl TryFrom<SampleLine> for Sample {
     fn try_from(line: SampleLine) -> Result<Self, MalformedSample> {
         Ok(Self {
             request_id: line.request_id,
+            id: line.id.map(Into::into),
             point: line.point,
             phase: line.phase.into(),
             number: line.number,
@@ -337,6 +346,7 @@ impl TryFrom<SampleLine> for Sample {
             outcome: line.outcome.parse()?,
             error: line.error,
             input_tokens: line.input_tokens,
+            history_tokens: line.history_tokens,
             asked_tokens: line.asked_tokens,
             counted_tokens: line.counted_tokens,
             usage: line.usage.map(|usage| Usage {

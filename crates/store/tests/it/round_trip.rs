@@ -74,19 +74,25 @@ fn sample() -> impl Strategy<Value = Sample> {
     let connect = option::of((moment(), moment()));
     let moments =
         (moment(), connect, option::of(moment()), option::of(moment()), option::of(moment()));
-    let counts = (option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<u32>()));
+    let counts = (
+        option::of(any::<u32>()),
+        option::of(any::<u32>()),
+        option::of(any::<u32>()),
+        option::of(any::<u32>()),
+    );
     let end = (outcome(), text(), option::of(usage()), server_times(), option::of(finish()));
     let arrivals = prop::collection::vec(arrival(), 0..6);
-    let said = (any::<String>(), option::of(any::<bool>()), text(), any::<bool>());
+    let said = (any::<String>(), option::of(any::<bool>()), text(), any::<bool>(), text());
     (place, moments, counts, end, arrivals, said).prop_map(
         |(place, moments, counts, end, arrivals, said)| {
             let (point, warm_up, number, session, turn, attempt, resent) = place;
             let (due, connect, sent, headers, done) = moments;
-            let (input_tokens, asked_tokens, counted_tokens) = counts;
+            let (input_tokens, history_tokens, asked_tokens, counted_tokens) = counts;
             let (outcome, error, usage, server, finish) = end;
-            let (request_id, correct, text, streamed) = said;
+            let (request_id, correct, text, streamed, id) = said;
             Sample {
                 request_id,
+                id: id.map(Into::into),
                 point,
                 phase: if warm_up { Phase::WarmUp } else { Phase::Measure },
                 number,
@@ -104,6 +110,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 outcome,
                 error,
                 input_tokens,
+                history_tokens,
                 asked_tokens,
                 counted_tokens,
                 usage,

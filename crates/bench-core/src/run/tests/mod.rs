@@ -400,7 +400,7 @@ struct SaysWord;
 
 impl Grader for SaysWord {
     fn grade(&self, expected: &Expected, answer: &Answer) -> Grade {
-        let Expected::Text(text) = expected;
+        let Expected::Text { text, .. } = expected else { panic!("{expected:?}") };
         Grade { correct: answer.text() == text }
     }
 }
@@ -408,7 +408,7 @@ impl Grader for SaysWord {
 #[test]
 fn answers_are_graded_where_something_is_expected() {
     let expecting = [" word", "another"].map(|text| {
-        let expected = Some(Expected::Text(text.to_owned()));
+        let expected = Some(Expected::text(text));
         Box::new(Single::new(Request { expected, ..Request::default() })) as Box<dyn Session>
     });
     let server = Arc::new(Scripted::always(Script::tokens(1)));
