@@ -114,7 +114,7 @@ pub use metrics::{
     Aggregate, Better, Facts, Figure, LoadShape, Metric, Source, Summary, metric, registry,
 };
 pub use outcome::{Outcome, UnknownOutcome};
-pub use plan::{Counts, Limits, Load, Plan, Point, Resumed, Until, WarmUp};
+pub use plan::{Counts, Limits, Load, Pick, Plan, Point, Resumed, Until, WarmUp};
 pub use provider::{Model, Provider, ProviderError, Readiness, ServerInfo, TokenCounter};
 pub use request::{Message, Prompt, Request, Role, Tool, ToolChoice, call_id};
 #[cfg(any(test, feature = "testing"))]

@@ -159,6 +159,24 @@ pub enum Counts {
     Requests,
     /// Sessions: one that waits between two turns keeps its place.
     Sessions,
+    /// Requests, which more open sessions share: after each turn a session stands back for the others, and a new
+    /// one begins when one has ended.
+    Turns {
+        /// Sessions that are open at a time; at least as many as there are requests in flight.
+        open: NonZeroUsize,
+        /// Whose turn is next.
+        pick: Pick,
+    },
+}
+
+/// Which of the open sessions is next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Pick {
+    /// The one that has waited longest.
+    #[default]
+    RoundRobin,
+    /// Any.
+    Random,
 }
 
 /// When a phase ends: at the first bound reached, or when the workload has nothing left.

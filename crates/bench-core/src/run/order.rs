@@ -4,7 +4,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,8 +22,8 @@ use super::{
     stop::{Level, Stop},
 };
 use crate::{
-    Answer, Cancellation, Clock, Counts, Grader, Load, Moment, Phase, Progress, Provider, Sample,
-    TokenCounter, Until,
+    Answer, Cancellation, Clock, Counts, Grader, Load, Moment, Phase, Pick, Progress, Provider,
+    Sample, TokenCounter, Until,
 };
 
 /// When a sample takes the generated text along.
@@ -100,6 +100,8 @@ struct PerThread {
     ended: AtomicU64,
     outbox: Outbox,
     parking: Parking,
+    /// Sessions that have begun and not ended.
+    open: AtomicUsize,
 }
 
 /// Between an order and its start: time for every load thread to wake up.
@@ -109,11 +111,12 @@ impl Order {
     pub(super) fn new(parts: Parts) -> (Self, Receiver<Message>) {
         let (sender, messages) = bounded(CAPACITY);
         let threads = (0..parts.threads)
-            .map(|_| PerThread {
+            .map(|thread| PerThread {
                 sent: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
                 outbox: Outbox::new(sender.clone()),
-                parking: Parking::default(),
+                parking: Parking::new(parts.seed.wrapping_add(thread as u64)),
+                open: AtomicUsize::new(0),
             })
             .collect();
         let places = match parts.load {
@@ -156,9 +159,48 @@ impl Order {
         &self.threads[thread].parking
     }
 
-    /// Whether a session that waits between two turns leaves its place.
-    pub(super) fn parks(&self) -> bool {
-        matches!(self.parts.load, Load::Closed { counts: Counts::Requests, .. })
+    /// Whether a session leaves its place between two turns, of which the second one waits for so long.
+    pub(super) fn parks(&self, delay: Duration) -> bool {
+        match self.parts.load {
+            Load::Closed { counts: Counts::Requests, .. } => !delay.is_zero(),
+            Load::Closed { counts: Counts::Turns { .. }, .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Which of the sessions that wait on a thread is next.
+    pub(super) fn pick(&self) -> Pick {
+        match self.parts.load {
+            Load::Closed { counts: Counts::Turns { pick, .. }, .. } => pick,
+            _ => Pick::RoundRobin,
+        }
+    }
+
+    /// Whether sessions share the places of a closed loop.
+    pub(super) fn shares_places(&self) -> bool {
+        matches!(self.parts.load, Load::Closed { counts: Counts::Turns { .. }, .. })
+    }
+
+    /// Whether one more session may begin on `thread`: the threads that have a place for a request share those
+    /// that may be open.
+    pub(super) fn may_begin(&self, thread: usize) -> bool {
+        let Load::Closed { concurrency, counts: Counts::Turns { open, .. }, .. } = self.parts.load
+        else {
+            return true;
+        };
+        let sharing = self.parts.threads.min(concurrency.get());
+        let most = (thread..open.get()).step_by(sharing).len();
+        self.threads[thread].open.load(Ordering::Relaxed) < most
+    }
+
+    /// A session begins on `thread`.
+    pub(super) fn session_begins(&self, thread: usize) {
+        self.threads[thread].open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session is over on `thread`.
+    pub(super) fn session_ends(&self, thread: usize) {
+        self.threads[thread].open.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// After how long the request of `sample` is given up on purpose, if it is. Told by its session and

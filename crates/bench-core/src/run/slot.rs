@@ -80,27 +80,37 @@ impl Slot {
             let _permit = permit;
             unbegun.begin();
             if let Some(talk) = Talk::begin(fed, due) {
+                self.order.session_begins(self.thread);
                 self.session(talk).await;
             }
         }
     }
 
-    /// The session to go on with: one whose wait is over, else a new one, else the next whose wait ends.
+    /// The session to go on with: one whose wait is over, else a new one, else the next whose wait ends. Where
+    /// sessions share the places, as many begin as may be open before any goes on.
     async fn next_talk(&self) -> Option<Talk> {
         let order = &*self.order;
         let (parking, feed) =
             (order.parking(self.thread), order.parts().feeds.of_thread(self.thread));
         let now = || order.parts().clock.now();
         while !order.is_over() {
-            if let Some(talk) = parking.take_due(now()) {
+            let may_begin = order.may_begin(self.thread);
+            let new_first = may_begin && order.shares_places();
+            if !new_first && let Some(talk) = self.parked_talk() {
                 return Some(talk);
             }
-            let is_due = || parking.earliest().is_some_and(|due| due <= now());
-            if let Some(fed) = feed.next(|| order.is_over() || is_due()).await {
-                match Talk::begin(fed, now()) {
-                    Some(talk) => return Some(talk),
-                    None => continue,
-                }
+            let goes_on = || !new_first && parking.earliest().is_some_and(|due| due <= now());
+            let fed = match may_begin {
+                true => feed.next(|| order.is_over() || goes_on()).await,
+                false => None,
+            };
+            if let Some(fed) = fed {
+                let Some(talk) = Talk::begin(fed, now()) else { continue };
+                order.session_begins(self.thread);
+                return Some(talk);
+            }
+            if let Some(talk) = self.parked_talk() {
+                return Some(talk);
             }
             if !order.is_open_at(parking.earliest()?).await {
                 return None;
@@ -109,29 +119,39 @@ impl Slot {
         None
     }
 
+    /// A session whose wait is over.
+    fn parked_talk(&self) -> Option<Talk> {
+        let (order, now) = (&*self.order, self.order.parts().clock.now());
+        let mut talk = order.parking(self.thread).take_due(now, order.pick())?;
+        if order.shares_places() {
+            // It stood back for the others on purpose.
+            talk.due = now;
+        }
+        Some(talk)
+    }
+
     /// Sends the turns of a session, each later one when its delay is over; until then the session keeps
     /// this place, or is parked.
     async fn session(&mut self, mut talk: Talk) {
         while self.turn(&mut talk).await {
-            let Some(turn) = talk.session.next_turn(Some(&self.answer)) else { return };
+            let Some(turn) = talk.session.next_turn(Some(&self.answer)) else { break };
             talk.turn += 1;
             talk.next = turn.request;
             talk.due = self.order.parts().clock.now() + turn.delay;
-            if turn.delay.is_zero() {
-                // No timer: the finest that tokio has would cost up to a millisecond.
-                if self.order.is_over() {
-                    return;
-                }
-                continue;
-            }
-            if self.order.parks() {
+            if self.order.parks(turn.delay) {
                 self.order.parking(self.thread).park(talk);
                 return;
             }
-            if !self.order.is_open_at(talk.due).await {
-                return;
+            let goes_on = match turn.delay.is_zero() {
+                // No timer: the finest that tokio has would cost up to a millisecond.
+                true => !self.order.is_over(),
+                false => self.order.is_open_at(talk.due).await,
+            };
+            if !goes_on {
+                break;
             }
         }
+        self.order.session_ends(self.thread);
     }
 
     /// Sends the next turn of a session; false if no more may be sent.

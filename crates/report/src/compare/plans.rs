@@ -260,12 +260,15 @@ fn measured(groups: &Groups<'_, '_>, metric: &str) -> Option<[f64; 2]> {
 /// What of a load is not its size; `None` where it is not known.
 fn shape(load: &LoadLine) -> Option<String> {
     match load {
-        LoadLine::Closed { counts, ramp, .. } => {
-            let of = match counts {
-                CountsLine::Requests => "closed loop of requests",
-                CountsLine::Sessions => "closed loop of sessions",
+        LoadLine::Closed { counts, open_sessions, ramp, .. } => {
+            let of = match (counts, open_sessions) {
+                (CountsLine::Requests, _) => "closed loop of requests".to_owned(),
+                (CountsLine::Sessions, _) => "closed loop of sessions".to_owned(),
+                (CountsLine::Turns, open) => {
+                    format!("closed loop of {} open sessions", open.unwrap_or_default())
+                }
             };
-            Some(ramp.as_ref().map_or_else(|| of.to_owned(), |ramp| format!("{of}, {ramp}")))
+            Some(ramp.as_ref().map_or(of.clone(), |ramp| format!("{of}, {ramp}")))
         }
         LoadLine::Open { schedule, .. } => Some(format!("open loop, {}", arrivals(schedule)?)),
     }

@@ -84,6 +84,9 @@ pub enum LoadLine {
         /// Of what; requests if absent.
         #[serde(default, skip_serializing_if = "CountsLine::is_requests")]
         counts: CountsLine,
+        /// Sessions that are open at a time, where they take turns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        open_sessions: Option<usize>,
         /// How the number is come to, in words; at once if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ramp: Option<String>,
@@ -110,6 +113,8 @@ pub enum CountsLine {
     Requests,
     /// Sessions, also while they wait between two turns.
     Sessions,
+    /// Requests, which more open sessions share.
+    Turns,
 }
 
 impl CountsLine {
@@ -121,7 +126,8 @@ impl CountsLine {
 impl LoadLine {
     /// So many requests in flight, always.
     pub fn closed(concurrency: usize) -> Self {
-        Self::Closed { concurrency, counts: CountsLine::Requests, ramp: None }
+        let (counts, open_sessions, ramp) = (CountsLine::Requests, None, None);
+        Self::Closed { concurrency, counts, open_sessions, ramp }
     }
 
     /// What it is a number of, and that number: what a sweep over loads is laid out by. 0 where a
@@ -151,6 +157,11 @@ impl From<&Load> for LoadLine {
                 counts: match counts {
                     Counts::Requests => CountsLine::Requests,
                     Counts::Sessions => CountsLine::Sessions,
+                    Counts::Turns { .. } => CountsLine::Turns,
+                },
+                open_sessions: match counts {
+                    Counts::Turns { open, .. } => Some(open.get()),
+                    Counts::Requests | Counts::Sessions => None,
                 },
                 ramp: ramp.map(|ramp| format!("{} over {} s", ramp.shape, ramp.over.as_secs_f64())),
             },
@@ -168,9 +179,12 @@ impl From<&Load> for LoadLine {
 impl fmt::Display for LoadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { concurrency, ramp, .. } => {
+            Self::Closed { concurrency, open_sessions, ramp, .. } => {
                 let users = if *concurrency == 1 { "user" } else { "users" };
                 write!(f, "closed loop, {concurrency} {users}")?;
+                if let Some(open) = open_sessions {
+                    write!(f, " in {open} conversations")?;
+                }
                 ramp.iter().try_for_each(|ramp| write!(f, ", ramp {ramp}"))
             }
             Self::Open { requests_per_s: Some(rate), .. } => {

@@ -5,7 +5,7 @@ use std::{
 
 use super::*;
 use crate::{
-    Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced,
+    Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced, Pick,
     Progress, RampShape, Rate, Reading, Reason, Request, Resumed, Session, Single, TokenSource,
     Trust, Turn, WarmUp, Workload,
     testing::{Collected, Script, Scripted, ScriptedRead, ScriptedSource, endless},

@@ -125,3 +125,115 @@ fn a_phase_takes_no_session_that_it_will_not_send() {
     let numbers: Vec<_> = samples.samples().map(|s| s.input_tokens.unwrap()).collect();
     assert_eq!(numbers, [0, 0, 0, 1, 2]);
 }
+
+/// A closed loop of requests that more open sessions share.
+fn shared(concurrency: usize, open: usize, pick: Pick) -> Load {
+    let [concurrency, open] = [concurrency, open].map(|n| NonZeroUsize::new(n).unwrap());
+    Load::Closed { concurrency, counts: Counts::Turns { open, pick }, ramp: None }
+}
+
+#[test]
+fn open_sessions_take_turns_and_a_new_one_begins_when_one_has_ended() {
+    let server = Scripted::always(Script::tokens(1).after(MS * 100));
+    let sessions = chains(2).take(4);
+    let plan = plan(shared(1, 3, Pick::RoundRobin), Until::default());
+    let (_, samples) = go_with(&plan, server, &Stop::new(), Box::new(sessions));
+    let turns: Vec<_> = samples.samples().map(|s| (s.session, s.turn)).collect();
+    assert_eq!(turns, [(0, 0), (1, 0), (2, 0), (0, 1), (3, 0), (1, 1), (2, 1), (3, 1)]);
+    assert_eq!(in_flight(&samples).0, 1);
+    assert!(
+        samples.samples().all(|s| s.sent.unwrap().since(s.due) < MS),
+        "standing back is no lateness"
+    );
+}
+
+#[test]
+fn no_more_sessions_are_open_than_may_be_on_all_threads_together() {
+    for (threads, concurrency, open) in [(1, 3, 5), (2, 3, 5), (3, 2, 7), (4, 4, 4)] {
+        let server = Scripted::always(Script::tokens(1).after(MS * 50));
+        let mut plan = plan(shared(concurrency, open, Pick::Random), Until::default());
+        plan.threads = NonZeroUsize::new(threads).unwrap();
+        let sessions = chains(4).take(20);
+        let (_, samples) = go_with(&plan, server, &Stop::new(), Box::new(sessions));
+        let mut samples: Vec<_> = samples.samples().cloned().collect();
+        assert_eq!(samples.len(), 80, "every session comes to its end");
+        samples.sort_by_key(|s| s.sent);
+        let mut turns: std::collections::BTreeMap<u64, u32> = std::collections::BTreeMap::new();
+        let mut most = 0;
+        for sample in &samples {
+            let before = turns.insert(sample.session, sample.turn);
+            assert_eq!(before.map_or(0, |turn| turn + 1), sample.turn, "turns keep their order");
+            most = most.max(turns.values().filter(|turn| **turn < 3).count());
+        }
+        assert!(most <= open, "{most} of {open}");
+        assert!(most + threads > open, "{most} of {open}: as many as there may be");
+    }
+}
+
+#[test]
+fn whose_turn_it_is_follows_from_the_seed_where_it_is_drawn() {
+    let order = |seed| {
+        let server = Scripted::always(Script::tokens(1).after(MS * 100));
+        let plan = Plan { seed, ..plan(shared(1, 8, Pick::Random), Until::requests(60)) };
+        let (_, samples) = go_with(&plan, server, &Stop::new(), Box::new(chains(1_000)));
+        samples.samples().map(|s| s.session).collect::<Vec<_>>()
+    };
+    let first = order(1);
+    assert_eq!(first, order(1));
+    assert_ne!(first, order(2));
+    assert!(first.windows(2).any(|two| two[0] == two[1]), "the same one may be next: {first:?}");
+    assert_eq!(first.iter().max(), Some(&7));
+}
+
+/// A conversation that goes on from its second turn.
+struct Later(Chain);
+
+impl Session for Later {
+    fn next_turn(&mut self, previous: Option<&Answer>) -> Option<Turn> {
+        self.0.next_turn(previous)
+    }
+
+    fn first_turn(&self) -> u32 {
+        1
+    }
+}
+
+#[test]
+fn a_session_may_go_on_from_a_later_turn() {
+    let sessions = chain_of_later();
+    let server = Scripted::always(Script::tokens(1));
+    let (_, samples) = go_with(&plan(closed(1), Until::default()), server, &Stop::new(), sessions);
+    assert_eq!(samples.samples().map(|s| s.turn).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+fn chain_of_later() -> Box<dyn Workload> {
+    let session = Box::new(Later(Chain { left: 3, number: 0 })) as Box<dyn Session>;
+    Box::new(std::iter::once(session))
+}
+
+/// Asks until an answer fails, and notes what it was told of each.
+struct Told(Arc<std::sync::Mutex<Vec<(Outcome, Option<u32>)>>>);
+
+impl Session for Told {
+    fn next_turn(&mut self, previous: Option<&Answer>) -> Option<Turn> {
+        if let Some(answer) = previous {
+            let outcome = answer.outcome().unwrap();
+            self.0.lock().unwrap().push((outcome, answer.output_tokens()));
+            outcome.is_ok().then_some(())?;
+        }
+        Some(Request::default().into())
+    }
+}
+
+#[test]
+fn a_session_is_told_how_the_answer_before_ended() {
+    let told = Arc::default();
+    let session = Box::new(Told(Arc::clone(&told))) as Box<dyn Session>;
+    let server = Scripted::by(|id| match id.ends_with("-0.1") {
+        false => Script::tokens(3),
+        true => Script::tokens(2).ending(Outcome::Reset),
+    });
+    let plan = plan(closed(1), Until::default());
+    go_with(&plan, server, &Stop::new(), Box::new(std::iter::once(session)));
+    assert_eq!(*told.lock().unwrap(), [(Outcome::Ok, Some(3)), (Outcome::Reset, Some(2))]);
+}
