@@ -49,7 +49,7 @@ impl Answer {
         self.sample = sample;
         self.sample.id.clone_from(&request.id);
         self.sample.input_tokens = request.input_tokens;
-        self.sample.history_tokens = request.history_tokens;
+        self.sample.repeated_tokens = request.repeated_tokens;
         self.sample.asked_tokens = request.output_tokens;
         // Role, usage and finish events come on top of the tokens asked for.
         let events = request.output_tokens.map_or(0, |n| n.min(MAX_RESERVED) as usize + 4);

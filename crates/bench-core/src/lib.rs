@@ -111,7 +111,8 @@ pub use goal::{
 };
 pub use grade::{Expected, Grade, Grader};
 pub use metrics::{
-    Aggregate, Better, Facts, Figure, LoadShape, Metric, Source, Summary, metric, registry,
+    Aggregate, Better, Facts, Figure, LoadShape, Metric, Source, Summary, TurnSummary, metric,
+    registry,
 };
 pub use outcome::{Outcome, UnknownOutcome};
 pub use plan::{Counts, Limits, Load, Pick, Plan, Point, Resumed, Until, WarmUp};

@@ -115,8 +115,9 @@ pub struct Prompt {
     pub token_ids: Option<Vec<u32>>,
     /// Tokens of the prompt, where counted.
     pub input_tokens: Option<u32>,
-    /// Of these, tokens of the conversation before what is newly said: a server may have them cached.
-    pub history_tokens: Option<u32>,
+    /// Of these, tokens at its beginning that the server was sent before, which it may have cached: the
+    /// conversation so far, or a prefix that prompts share.
+    pub repeated_tokens: Option<u32>,
     /// Tokens to generate; exactly so many where the dialect can force it. Absent: the server decides.
     pub output_tokens: Option<u32>,
     /// More fields of the request's body, with their values as JSON text.
@@ -147,8 +148,8 @@ pub struct Request {
     pub id: Option<Arc<str>>,
     /// Input tokens, where counted.
     pub input_tokens: Option<u32>,
-    /// Of these, tokens of the conversation before what is newly said.
-    pub history_tokens: Option<u32>,
+    /// Of these, tokens at its beginning that the server was sent before.
+    pub repeated_tokens: Option<u32>,
     /// Output tokens asked for.
     pub output_tokens: Option<u32>,
     /// What the answer should be, for a grader.
@@ -162,7 +163,7 @@ impl Request {
             body: body.into(),
             id: prompt.id.clone(),
             input_tokens: prompt.input_tokens,
-            history_tokens: prompt.history_tokens,
+            repeated_tokens: prompt.repeated_tokens,
             output_tokens: prompt.output_tokens,
             expected: prompt.expected.clone(),
         }

@@ -241,8 +241,8 @@ pub struct Sample {
     pub error: Option<String>,
     /// Input tokens as counted when the prompt was made.
     pub input_tokens: Option<u32>,
-    /// Of these, tokens of the conversation before what is newly said.
-    pub history_tokens: Option<u32>,
+    /// Of these, tokens at its beginning that the server was sent before.
+    pub repeated_tokens: Option<u32>,
     /// Output tokens asked for.
     pub asked_tokens: Option<u32>,
     /// Output tokens as counted by a tokenizer in the text of the answer.
@@ -282,7 +282,7 @@ impl Sample {
             outcome: Outcome::Cancelled,
             error: None,
             input_tokens: None,
-            history_tokens: None,
+            repeated_tokens: None,
             asked_tokens: None,
             counted_tokens: None,
             usage: None,

@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::{Comparison, Goal, GoalResult, Quantity, statistic::Statistic};
 use crate::{
-    Facts, Figure, Source, Summary, metric, registry,
+    Figure, Source, Summary, metric, registry,
     stats::{Distribution, PERCENTILES},
 };
 
@@ -92,7 +92,7 @@ fn summary() -> Summary {
         (metric("error_ratio").unwrap(), Figure::Value(0.01)),
     ];
     let (outcomes, errors) = (BTreeMap::new(), BTreeMap::new());
-    Summary { outcomes, errors, facts: Facts::default(), figures }
+    Summary { outcomes, errors, figures, ..Summary::default() }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::{
     registry::{Metric, Source, registry},
     summary::{Facts, Figure, Summary},
     timeline::{LoadShape, Timeline},
+    turns::Turns,
 };
 use crate::{
     Goodput, Moment, Outcome, Point, Sample, TokenSource,
@@ -57,6 +58,12 @@ pub struct Aggregate {
     steady: Option<SteadyWindow>,
     retried: u64,
     resent: u64,
+    turns: Turns,
+    /// Prompt tokens of requests of which it is known how many repeat what was sent before, and these.
+    repeatable: u64,
+    repeated: u64,
+    /// Of the tokens that the server had cached, those that no request had repeated.
+    cached_by_chance: u64,
 }
 
 /// Ten milliseconds: a second's window then moves in steps of 1 %.
@@ -102,6 +109,10 @@ impl Default for Aggregate {
             steady: None,
             retried: 0,
             resent: 0,
+            turns: Turns::default(),
+            repeatable: 0,
+            repeated: 0,
+            cached_by_chance: 0,
         }
     }
 }
@@ -127,6 +138,7 @@ impl Aggregate {
             self.lateness_ms.extend(formulas::lateness_ms(sample));
         }
         self.timeline.add(sample);
+        self.turns.add(sample);
         self.add_lag(sample);
         match sample.outcome {
             Outcome::Ok => self.add_success(sample),
@@ -165,6 +177,8 @@ impl Aggregate {
         if let Some((usage, cached)) = sample.usage.and_then(|usage| Some((usage, usage.cached?))) {
             self.cacheable += u64::from(usage.prompt);
             self.cached += u64::from(cached);
+            let by_chance = cached.saturating_sub(sample.repeated_tokens.unwrap_or(0));
+            self.cached_by_chance += u64::from(by_chance);
         }
         let (gaps, coalesced) = formulas::gaps(sample);
         self.gaps += gaps.len() as u64 + coalesced;
@@ -184,6 +198,10 @@ impl Aggregate {
             }
         }
         self.input_tokens += u64::from(sample.prompt_tokens().unwrap_or(0));
+        if let (Some(repeated), Some(all)) = (sample.repeated_tokens, sample.input_tokens) {
+            self.repeatable += u64::from(all);
+            self.repeated += u64::from(repeated);
+        }
         if let Some((tokens, source)) = sample.output_tokens() {
             *self.sources.entry(source).or_default() += 1;
             self.output_tokens += u64::from(tokens);
@@ -242,14 +260,15 @@ impl Aggregate {
             delivered_output_ratio: ratio(self.delivered_of_asked, self.asked),
             disagreeing_ratio: ratio(self.disagreeing, self.compared),
             late_ms_p99: lateness.and_then(|d| d.percentile(99.0)),
-            cached_ratio: ratio(self.cached, self.cacheable),
+            cached_ratio: ratio(self.cached_by_chance, self.cacheable),
             retried: self.retried,
             resent: self.resent,
             drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
             cold_start: self.timeline.cold_start(self.shape),
             ..run
         };
-        Summary { outcomes: self.outcomes, errors: self.errors, facts, figures }
+        let turns = self.turns.summarize();
+        Summary { outcomes: self.outcomes, errors: self.errors, facts, figures, turns }
     }
 
     /// Inter token latency, unless some gaps would be missing from it: half a picture misleads.
@@ -288,6 +307,16 @@ impl Aggregate {
 
     pub(super) fn requests_ok(&self) -> Option<f64> {
         Some(self.count(Outcome::is_ok) as f64)
+    }
+
+    /// Absent where no prompt repeats anything.
+    pub(super) fn repeated_ratio(&self) -> Option<f64> {
+        ratio(self.repeated, self.repeatable).filter(|ratio| *ratio > 0.0)
+    }
+
+    /// Absent where the server does not say.
+    pub(super) fn prefix_hit_ratio(&self) -> Option<f64> {
+        ratio(self.cached, self.cacheable)
     }
 
     pub(super) fn error_ratio(&self) -> Option<f64> {

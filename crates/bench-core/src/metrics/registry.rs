@@ -79,7 +79,7 @@ pub fn metric(id: &str) -> Option<&'static Metric> {
     REGISTRY.iter().find(|m| m.id == id)
 }
 
-static REGISTRY: [Metric; 41] = [
+static REGISTRY: [Metric; 43] = [
     Metric {
         id: "ttft_ms",
         title: "Time to first token",
@@ -446,6 +446,25 @@ static REGISTRY: [Metric; 41] = [
         definition: "time from the first to the last generated event, summed / measured window",
         elsewhere: &[],
         source: Source::Phase(Aggregate::decode_concurrency),
+    },
+    Metric {
+        id: "repeated_ratio",
+        title: "Repeated prompt tokens",
+        unit: "ratio",
+        better: Better::Neither,
+        definition: "share of the prompt tokens that repeat, from the beginning on, what was sent before: the \
+                     conversation so far, or a prefix that prompts share. What a prefix cache can serve",
+        elsewhere: &[("vLLM multi-turn", "approx_cached_percent")],
+        source: Source::Phase(Aggregate::repeated_ratio),
+    },
+    Metric {
+        id: "prefix_hit_ratio",
+        title: "Cached prompt tokens",
+        unit: "ratio",
+        better: Better::Neither,
+        definition: "share of the prompt tokens that the server says it had cached",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::prefix_hit_ratio),
     },
     Metric {
         id: "error_ratio",

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::registry::{Metric, registry};
+use super::{
+    registry::{Metric, registry},
+    turns::TurnSummary,
+};
 use crate::{
     EarlyEnd, Moment, Outcome, TokenSource,
     stats::{Distribution, Drift},
@@ -54,7 +57,8 @@ pub struct Facts {
     pub client_cpu_cores: Option<f64>,
     /// Processor cores there are.
     pub cores: Option<f64>,
-    /// Share of prompt tokens that the server had cached, where it says so.
+    /// Share of prompt tokens that the server had cached although no request repeats them on purpose, where it
+    /// says so.
     pub cached_ratio: Option<f64>,
     /// How the second half went otherwise than the first, if it notably did.
     pub drift: Option<Drift>,
@@ -74,7 +78,7 @@ pub struct Facts {
 }
 
 /// The metrics of the measured phase of a point.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// How many requests ended how.
     pub outcomes: BTreeMap<Outcome, u64>,
@@ -84,6 +88,8 @@ pub struct Summary {
     pub facts: Facts,
     /// Each metric that exists for these requests, in the registry's order.
     pub figures: Vec<(&'static Metric, Figure)>,
+    /// The same turn by turn, where requests are turns of conversations.
+    pub turns: Vec<TurnSummary>,
 }
 
 impl Facts {

@@ -229,19 +229,31 @@ impl Run<'_> {
         let threads =
             LoadThreads::start(threads, self.clock, self.pace).map_err(RunError::Threads)?;
         let keep_text = KeepText::new(prepared.keep_text, prepared.counter.as_deref());
-        let Prepared { provider, workload, counter, grader, watch, sources, .. } = prepared;
+        let Prepared { provider, workload, warm_up, counter, grader, watch, sources, .. } =
+            prepared;
         let polling = match self.pace {
             Pace::Real => Polling::start(sources, self.clock).map_err(RunError::Threads)?,
             #[cfg(any(test, feature = "testing"))]
             Pace::Paused => None,
         };
-        let feeder = Feeder::new(workload);
-        Ok(Crew { threads, feeder, provider, counter, grader, keep_text, watch, polling })
+        let (feeder, of_warm_up) = (Feeder::new(workload), warm_up.map(Feeder::new));
+        Ok(Crew {
+            threads,
+            feeder,
+            of_warm_up,
+            provider,
+            counter,
+            grader,
+            keep_text,
+            watch,
+            polling,
+        })
     }
 
     fn phase(&mut self, crew: &mut Crew, phase: PhaseSpec<'_>) -> Result<Measured, RunError> {
         let threads = crew.threads.count();
-        let feeding = crew.feeder.feed(phase.load, phase.until, threads);
+        let feeder = crew.feeder_of(phase.phase);
+        let feeding = feeder.feed(phase.load, phase.until, threads);
         let measures = phase.phase == Phase::Measure;
         let (order, messages) = Order::new(order::Parts {
             run: self.plan.id.clone(),
@@ -285,7 +297,7 @@ impl Run<'_> {
             dropped_readings: crew.polling.as_ref().map(Polling::take_dropped),
             ..Facts::default()
         };
-        crew.feeder
+        crew.feeder_of(phase.phase)
             .take_back(feeding)
             .map_err(|message| RunError::Panicked { role: "workload", message })?;
         match collected.panicked {
@@ -367,6 +379,8 @@ impl Run<'_> {
 struct Crew {
     threads: LoadThreads,
     feeder: Feeder,
+    /// That of the warm-up, where it has its own.
+    of_warm_up: Option<Feeder>,
     provider: Arc<dyn Provider>,
     counter: Option<Arc<dyn TokenCounter>>,
     grader: Option<Arc<dyn Grader>>,
@@ -374,6 +388,15 @@ struct Crew {
     watch: Option<Box<dyn Watch>>,
     /// Absent without sources.
     polling: Option<Polling>,
+}
+
+impl Crew {
+    fn feeder_of(&mut self, phase: Phase) -> &mut Feeder {
+        match (phase, &mut self.of_warm_up) {
+            (Phase::WarmUp, Some(own)) => own,
+            _ => &mut self.feeder,
+        }
+    }
 }
 
 /// What a phase is to do.

@@ -10,8 +10,10 @@ use crate::{Grader, Point, Provider, SinkError, TelemetrySource, TokenCounter, W
 pub struct Prepared {
     /// The server.
     pub provider: Arc<dyn Provider>,
-    /// What to send. Warm-up takes the first sessions, the measured phase the next ones.
+    /// What to send. Warm-up takes the first sessions, unless it has its own, the measured phase the next ones.
     pub workload: Box<dyn Workload>,
+    /// What the warm-up sends, where it is not to take from the same.
+    pub warm_up: Option<Box<dyn Workload>>,
     /// Counts output tokens: of every answer if it is exact, else where the server does not.
     pub counter: Option<Arc<dyn TokenCounter>>,
     /// Judges answers of requests that expect something.
@@ -30,6 +32,7 @@ impl Prepared {
         Self {
             provider,
             workload,
+            warm_up: None,
             counter: None,
             grader: None,
             keep_text: false,

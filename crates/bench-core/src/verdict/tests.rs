@@ -23,6 +23,7 @@ fn good() -> Summary {
             (metric("client_lag_ms").unwrap(), of(&[0.01])),
             (metric("error_ratio").unwrap(), Figure::Value(0.0)),
         ],
+        turns: Vec::new(),
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn point(spec: &Spec<'_>) -> PointSummary {
         errors: BTreeMap::new(),
         facts,
         figures,
+        turns: Vec::new(),
     };
     let point = Point {
         target: spec.target.into(),

@@ -305,7 +305,14 @@ mod tests {
         let rate = |r| Rate::per_second(r).unwrap();
         let closed = |n| LoadLine::closed(n).to_string();
         let ramp = Some("linear over 5 s".to_owned());
-        let ramped = LoadLine::Closed { concurrency: 32, counts: CountsLine::Requests, ramp };
+        let LoadLine::Closed { concurrency, counts, open_sessions, .. } = LoadLine::closed(32)
+        else {
+            unreachable!("it is closed")
+        };
+        let ramped = LoadLine::Closed { concurrency, counts, open_sessions, ramp };
+        let (counts, open_sessions) = (CountsLine::Turns, Some(64));
+        let shared = LoadLine::Closed { concurrency, counts, open_sessions, ramp: None };
+        assert_eq!(shared.to_string(), "closed loop, 32 users in 64 conversations");
         assert_eq!(ramped.change().as_deref(), Some("ramp linear over 5 s"));
         assert_eq!(LoadLine::closed(32).change(), None);
         for (words, expected) in [

@@ -73,9 +73,9 @@ pub struct SampleLine {
     /// Input tokens as counted when the prompt was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u32>,
-    /// Of these, tokens of the conversation before what is newly said.
+    /// Of these, tokens at its beginning that the server was sent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub history_tokens: Option<u32>,
+    pub repeated_tokens: Option<u32>,
     /// Output tokens asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_tokens: Option<u32>,
@@ -273,7 +273,7 @@ impl From<&Sample> for SampleLine {
             outcome: sample.outcome.to_string(),
             error: sample.error.clone(),
             input_tokens: sample.input_tokens,
-            history_tokens: sample.history_tokens,
+            repeated_tokens: sample.repeated_tokens,
             asked_tokens: sample.asked_tokens,
             counted_tokens: sample.counted_tokens,
             usage: sample.usage.map(|usage| UsageLine {
@@ -346,7 +346,7 @@ impl TryFrom<SampleLine> for Sample {
             outcome: line.outcome.parse()?,
             error: line.error,
             input_tokens: line.input_tokens,
-            history_tokens: line.history_tokens,
+            repeated_tokens: line.repeated_tokens,
             asked_tokens: line.asked_tokens,
             counted_tokens: line.counted_tokens,
             usage: line.usage.map(|usage| Usage {

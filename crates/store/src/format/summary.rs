@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bench_core::{
     EarlyEnd, Facts, Figure, Goal, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary,
-    TokenSource, Verdict, meets_all,
+    TokenSource, TurnSummary, Verdict, meets_all,
     stats::{Distribution, Drift, PERCENTILES, sample_floor},
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
@@ -123,6 +123,38 @@ pub struct PointSummary {
     pub facts: FactsLine,
     /// The metrics by id; those that do not exist for these requests are absent.
     pub metrics: BTreeMap<String, MetricLine>,
+    /// The same turn by turn, where requests are turns of conversations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<TurnLine>,
+}
+
+/// The requests of one turn of all conversations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TurnLine {
+    /// Which turn, from 0.
+    pub turn: u32,
+    /// Requests that succeeded.
+    pub succeeded: u64,
+    /// Requests that failed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub failed: u64,
+    /// The metrics that are taken per request, by id.
+    pub metrics: BTreeMap<String, MetricLine>,
+}
+
+impl From<&TurnSummary> for TurnLine {
+    fn from(of: &TurnSummary) -> Self {
+        let line = |metric, figure: &Distribution| {
+            MetricLine::new(metric, &Figure::Distribution(figure.clone()))
+        };
+        let figures = of.figures.iter();
+        Self {
+            turn: of.turn,
+            succeeded: of.succeeded,
+            failed: of.failed,
+            metrics: figures.map(|(m, figure)| (m.id.to_owned(), line(m, figure))).collect(),
+        }
+    }
 }
 
 impl PointSummary {
@@ -153,6 +185,7 @@ impl PointSummary {
             errors: errors(summary),
             facts: (&summary.facts).into(),
             metrics: metrics(summary),
+            turns: summary.turns.iter().map(TurnLine::from).collect(),
         }
     }
 
@@ -579,8 +612,7 @@ mod tests {
                 ((Outcome::Http(500), long("a")), 2),
                 ((Outcome::Http(500), long("b")), 3),
             ]),
-            facts: Facts::default(),
-            figures: vec![],
+            ..Summary::default()
         };
         let found = errors(&summary);
         let counts: Vec<_> = found.iter().map(|e| (e.outcome.as_str(), e.count)).collect();

@@ -105,6 +105,7 @@ mod tests {
             errors: vec![],
             facts: FactsLine::default(),
             metrics: BTreeMap::from([("output_tps".to_owned(), line)]),
+            turns: Vec::new(),
         }
     }
 

@@ -120,6 +120,7 @@ impl Draft {
             errors: errors(self.errors),
             facts,
             metrics: self.metrics.into_iter().map(|(id, line)| (id.to_owned(), line)).collect(),
+            turns: Vec::new(),
         }
     }
 

@@ -87,7 +87,7 @@ fn sample() -> impl Strategy<Value = Sample> {
         |(place, moments, counts, end, arrivals, said)| {
             let (point, warm_up, number, session, turn, attempt, resent) = place;
             let (due, connect, sent, headers, done) = moments;
-            let (input_tokens, history_tokens, asked_tokens, counted_tokens) = counts;
+            let (input_tokens, repeated_tokens, asked_tokens, counted_tokens) = counts;
             let (outcome, error, usage, server, finish) = end;
             let (request_id, correct, text, streamed, id) = said;
             Sample {
@@ -110,7 +110,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 outcome,
                 error,
                 input_tokens,
-                history_tokens,
+                repeated_tokens,
                 asked_tokens,
                 counted_tokens,
                 usage,

@@ -37,9 +37,6 @@ pub struct Course {
     pub sampling: Sampling,
     /// Whether they begin again when all have been held.
     pub loops: bool,
-    /// Whether the first turn of each comes first, as a session of its own, so that a warm-up of as many
-    /// requests leaves the measured phase the turns that go on from there.
-    pub first_turns_apart: bool,
     /// What the order is drawn from.
     pub seed: u64,
 }
@@ -48,7 +45,7 @@ impl Default for Course {
     /// The server's answers, in the order that they stand in, once.
     fn default() -> Self {
         let (history, sampling) = (History::default(), Sampling::default());
-        Self { history, sampling, loops: false, first_turns_apart: false, seed: 42 }
+        Self { history, sampling, loops: false, seed: 42 }
     }
 }
 
@@ -60,8 +57,16 @@ pub struct Conversations {
     /// Places in the list that are still to come in this pass, the next one last.
     left: Vec<usize>,
     random: ChaCha8Rng,
-    /// First turns that are still to come apart from the others, the next one last.
-    apart: Vec<usize>,
+    part: Part,
+}
+
+/// What of conversations is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    All,
+    FirstTurns,
+    /// What follows them.
+    LaterTurns,
 }
 
 /// A conversation, and its first request.
@@ -82,14 +87,12 @@ impl Conversations {
     ///
     /// If there are none, or if one cannot be encoded: with the first of them.
     pub fn new(
-        conversations: Vec<Conversation>,
+        conversations: &[Arc<Conversation>],
         encode: Encode,
         course: Course,
     ) -> Result<Self, PrepareError> {
         let count = NonZeroUsize::new(conversations.len()).ok_or(PrepareError::Empty)?;
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let conversations: Vec<Arc<Conversation>> =
-            conversations.into_iter().map(Arc::new).collect();
         let list = in_parallel(count, threads, |index| {
             let conversation = Arc::clone(&conversations[index]);
             let first = Talk::new(Arc::clone(&conversation), Arc::clone(&encode), course.history)
@@ -97,11 +100,27 @@ impl Conversations {
                 .map_err(|source| PrepareError::Encode { index, source })?;
             Ok(Opened { conversation, first, answered: Answered::default() })
         })?;
-        let apart = if course.first_turns_apart { (0..list.len()).rev().collect() } else { vec![] };
         let random = ChaCha8Rng::seed_from_u64(course.seed);
-        let mut this = Self { list: list.into(), encode, course, left: Vec::new(), random, apart };
+        let mut this =
+            Self { list: list.into(), encode, course, left: Vec::new(), random, part: Part::All };
         this.begin_pass();
         Ok(this)
+    }
+
+    /// The first turns of all, once and in order, and what follows them: for a warm-up that reads the prompts
+    /// which the measured conversations go on from.
+    pub fn split(self) -> (Self, Self) {
+        let course = Course { sampling: Sampling::Sequential, loops: false, ..self.course };
+        let mut first = Self {
+            list: Arc::clone(&self.list),
+            encode: Arc::clone(&self.encode),
+            course,
+            left: Vec::new(),
+            random: ChaCha8Rng::seed_from_u64(course.seed),
+            part: Part::FirstTurns,
+        };
+        first.begin_pass();
+        (first, Self { part: Part::LaterTurns, ..self })
     }
 
     /// How many there are.
@@ -136,28 +155,23 @@ impl Conversations {
 
 impl Workload for Conversations {
     fn next_session(&mut self) -> Option<Box<dyn Session>> {
-        let (encode, history) = (Arc::clone(&self.encode), self.course.history);
-        let talk = |opened: &Opened| {
-            Talk::new(Arc::clone(&opened.conversation), Arc::clone(&encode), history)
-        };
-        if let Some(place) = self.apart.pop() {
-            let opened = &self.list[place];
-            let first = opened.first.clone();
-            return Some(Box::new(talk(opened).only_first(first, Arc::clone(&opened.answered))));
+        // Of a single turn, nothing is left after it.
+        let has_more = |opened: &Opened| opened.conversation.turns.len() > 1;
+        if self.part == Part::LaterTurns && !self.list.iter().any(has_more) {
+            return None;
         }
         loop {
             let place = self.next()?;
             let opened = &self.list[place];
-            if !self.course.first_turns_apart {
-                return Some(Box::new(talk(opened).beginning_with(opened.first.clone())));
-            }
-            // Of a single turn, nothing is left after it.
-            if opened.conversation.turns.len() > 1 {
-                return Some(Box::new(talk(opened).after_first(Arc::clone(&opened.answered))));
-            }
-            if self.list.iter().all(|opened| opened.conversation.turns.len() == 1) {
-                return None;
-            }
+            let (conversation, encode) = (&opened.conversation, &self.encode);
+            let talk = Talk::new(Arc::clone(conversation), Arc::clone(encode), self.course.history);
+            let (first, answered) = (opened.first.clone(), Arc::clone(&opened.answered));
+            return Some(Box::new(match self.part {
+                Part::All => talk.beginning_with(first),
+                Part::FirstTurns => talk.only_first(first, answered),
+                Part::LaterTurns if !has_more(opened) => continue,
+                Part::LaterTurns => talk.after_first(answered),
+            }));
         }
     }
 }

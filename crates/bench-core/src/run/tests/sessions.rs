@@ -212,7 +212,9 @@ fn chain_of_later() -> Box<dyn Workload> {
 }
 
 /// Asks until an answer fails, and notes what it was told of each.
-struct Told(Arc<std::sync::Mutex<Vec<(Outcome, Option<u32>)>>>);
+struct Told(Arc<std::sync::Mutex<Vec<End>>>);
+
+type End = (Outcome, Option<u32>);
 
 impl Session for Told {
     fn next_turn(&mut self, previous: Option<&Answer>) -> Option<Turn> {
