@@ -217,6 +217,8 @@ pub struct Sample {
     pub session: u64,
     /// Which turn of the session, from 0.
     pub turn: u32,
+    /// Which place of a closed loop sent it, from 0: what other tools call a client.
+    pub place: Option<u32>,
     /// Which attempt at the request, from 0: the later ones follow failures, in samples of their own.
     pub attempt: u32,
     /// When the request was to be sent: its time in the schedule, or when its slot became free.
@@ -270,6 +272,7 @@ impl Sample {
             number: 0,
             session: 0,
             turn: 0,
+            place: None,
             attempt: 0,
             due,
             connect: None,

@@ -5,7 +5,8 @@
 //! - [`markdown`] makes a card of a run, for a pull request or a forum.
 //! - [`compare`] says what changed from one run to another, [`gate`] whether that may pass.
 //! - [`json`] and [`csv`] are inferbench's own formats, for programs and for tables.
-//! - [`genai_perf`] writes the files of NVIDIA's GenAI-Perf, for scripts that read those.
+//! - [`genai_perf`] writes the files of NVIDIA's GenAI-Perf, [`multi_turn`] those of vLLM's multi-turn benchmark,
+//!   for scripts that read those.
 //!
 //! The page of one point is made from what was measured; all else is made from what is stored, from
 //! [`RunFile`](bench_store::RunFile) and [`SummaryFile`](bench_store::SummaryFile), so that a run can be shown
@@ -27,6 +28,7 @@ mod grid;
 pub mod json;
 pub mod markdown;
 mod matrix;
+pub mod multi_turn;
 mod sweep;
 pub mod text;
 

@@ -103,7 +103,8 @@ impl LoadThread {
                 for place in (self.number..concurrency.get()).step_by(self.count) {
                     let (place, of) = (place as u64, concurrency.get() as u64);
                     let begins = ramp.map_or(Duration::ZERO, |ramp| ramp.begins(place, of));
-                    let slot = Slot::new(Arc::clone(order), self.number);
+                    let number = u32::try_from(place).ok();
+                    let slot = Slot::new(Arc::clone(order), self.number, number);
                     tasks.running.spawn(slot.keep_busy(begins));
                 }
             }
@@ -156,7 +157,9 @@ impl LoadThread {
                 },
                 None => None,
             };
-            tasks.running.spawn(Slot::new(Arc::clone(order), self.number).once(fed, due, permit));
+            tasks
+                .running
+                .spawn(Slot::new(Arc::clone(order), self.number, None).once(fed, due, permit));
             // Reaped as they end, so that memory follows the requests in flight, not those sent.
             while let Some(ended) = tasks.running.try_join_next() {
                 tasks.ended(ended);

@@ -11,6 +11,8 @@ use crate::{Answer, Moment, Outcome, Phase, ProviderError, Request, Sample, Sess
 pub(super) struct Slot {
     order: Arc<Order>,
     thread: usize,
+    /// Which of a closed loop's places it is.
+    place: Option<u32>,
     answer: Answer,
     /// Requests in a row that could not be sent.
     unsent: u32,
@@ -39,9 +41,9 @@ impl Talk {
 }
 
 impl Slot {
-    pub(super) fn new(order: Arc<Order>, thread: usize) -> Self {
+    pub(super) fn new(order: Arc<Order>, thread: usize, place: Option<u32>) -> Self {
         let answer = Answer::new(order.parts().clock);
-        Self { order, thread, answer, unsent: 0 }
+        Self { order, thread, place, answer, unsent: 0 }
     }
 
     /// Closed loop: takes sessions one after the other, from `begins` on, until the phase is over.
@@ -159,6 +161,7 @@ impl Slot {
         let Some(claimed) = self.order.claim() else { return false };
         let mut sample = Sample::due(talk.due);
         (sample.session, sample.turn, sample.number) = (talk.number, talk.turn, claimed);
+        sample.place = self.place;
         self.request(sample, &talk.next).await;
         true
     }
@@ -262,7 +265,7 @@ impl Exchange<'_> {
 
     fn record(&mut self, outcome: Outcome, error: Option<String>) -> Ended {
         self.ended = true;
-        let Slot { order, thread, answer, unsent } = self.slot;
+        let Slot { order, thread, answer, unsent, .. } = self.slot;
         let mut sample = answer.take_sample(outcome, error);
         let is_unsent = sample.sent.is_none() && outcome.is_failure();
         *unsent = if is_unsent { unsent.saturating_add(1) } else { 0 };

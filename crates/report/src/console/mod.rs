@@ -17,6 +17,7 @@ pub mod sweep;
 mod table;
 mod totals;
 mod trust;
+mod turns;
 
 use bench_core::{Plan, Point, PointOutcome, Reason, ServerInfo, Trust};
 use bench_store::LoadLine;
@@ -91,6 +92,7 @@ pub fn render(report: &Report<'_>, width: usize, style: Style) -> String {
     sentence::render(report, &mut page);
     page.blank();
     table::render(report, &mut page);
+    turns::render(report, style, &mut page);
     totals::render(report, &mut page);
     skipped(report.skipped, &mut page);
     let gaps = if report.outcome.summary.distribution("itl_ms").is_some() {

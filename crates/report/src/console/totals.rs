@@ -33,6 +33,10 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
     if !in_flight.is_empty() {
         page.items("In flight", &in_flight);
     }
+    let prompts = prompts(summary, page);
+    if !prompts.is_empty() {
+        page.items("Prompts", &prompts);
+    }
     if let Some(window) = summary.value("window_s") {
         let last = if summary.value("output_tps").is_some() { "token" } else { "answer" };
         let window = format!("{} s from first request to last {last}", page.number(window));
@@ -57,6 +61,18 @@ fn throughput(summary: &Summary, page: &Page) -> Vec<String> {
     let of_results = [("rps", "requests/s"), ("input_tps", "input tokens/s")];
     let has_tokens = summary.value("output_tps").is_some();
     values(summary, page, if has_tokens { &words } else { &of_results })
+}
+
+/// How much of the prompts repeats what was sent before, and how much of them the server had kept.
+fn prompts(summary: &Summary, page: &Page) -> Vec<String> {
+    let share = |id, words| {
+        let ratio = summary.value(id)?;
+        Some(format!("{} % {words}", page.number(ratio * 100.0)))
+    };
+    let repeated = share("repeated_ratio", "repeated");
+    let is_cached = repeated.is_some() || summary.value("prefix_hit_ratio") > Some(0.0);
+    let cached = share("prefix_hit_ratio", "cached by the server").filter(|_| is_cached);
+    repeated.into_iter().chain(cached).collect()
 }
 
 /// Throughput without what a changing load does to it.

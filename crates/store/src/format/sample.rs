@@ -39,6 +39,9 @@ pub struct SampleLine {
     pub session: u64,
     /// Which turn of the session, from 0.
     pub turn: u32,
+    /// Which place of a closed loop sent it, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// Which attempt at the request, from 0.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attempt: u32,
@@ -258,6 +261,7 @@ impl From<&Sample> for SampleLine {
             number: sample.number,
             session: sample.session,
             turn: sample.turn,
+            place: sample.place,
             attempt: sample.attempt,
             due_ns: sample.due.as_nanos(),
             connect: sample.connect.map(|connect| ConnectLine {
@@ -331,6 +335,7 @@ impl TryFrom<SampleLine> for Sample {
             number: line.number,
             session: line.session,
             turn: line.turn,
+            place: line.place,
             attempt: line.attempt,
             due: Moment::from_nanos(line.due_ns),
             connect: line.connect.map(|connect| Connect {

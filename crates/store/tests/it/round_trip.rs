@@ -70,6 +70,7 @@ fn sample() -> impl Strategy<Value = Sample> {
         any::<u32>(),
         0..3_u32,
         any::<bool>(),
+        option::of(any::<u32>()),
     );
     let connect = option::of((moment(), moment()));
     let moments =
@@ -85,7 +86,7 @@ fn sample() -> impl Strategy<Value = Sample> {
     let said = (any::<String>(), option::of(any::<bool>()), text(), any::<bool>(), text());
     (place, moments, counts, end, arrivals, said).prop_map(
         |(place, moments, counts, end, arrivals, said)| {
-            let (point, warm_up, number, session, turn, attempt, resent) = place;
+            let (point, warm_up, number, session, turn, attempt, resent, place) = place;
             let (due, connect, sent, headers, done) = moments;
             let (input_tokens, repeated_tokens, asked_tokens, counted_tokens) = counts;
             let (outcome, error, usage, server, finish) = end;
@@ -98,6 +99,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 number,
                 session,
                 turn,
+                place,
                 attempt,
                 due,
                 connect: connect.map(|(began, done)| Connect { began, done }),
