@@ -76,7 +76,9 @@ fn workloads(lab: &Lab) -> Vec<Value> {
 
 fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
     let workload = &lab.settings().workloads[cell.workload];
-    let shape = points::shape(lab.settings(), cell);
+    let Some(shape) = points::shape(lab.settings(), cell) else {
+        return from_file(lab, name);
+    };
     json!({
         "name": name,
         "label": workload.label,
@@ -86,6 +88,22 @@ fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
         "texts": shape.texts,
         "query": shape.query.map(|query| query.mean()),
         "token_ids": lab.settings().token_ids,
+        "tokens": lab.tokens_by(),
+    })
+}
+
+/// A workload that is read from a file.
+fn from_file(lab: &Lab, name: &str) -> Value {
+    let (settings, input) = (lab.settings(), lab.input());
+    let file = settings.input.as_ref().map(|input| input.file.path.display().to_string());
+    let (isl, osl) = input.map(|input| input.mean_tokens()).unzip();
+    json!({
+        "name": name,
+        "file": file,
+        "conversations": input.map(|input| input.len()),
+        "turns": input.map(|input| input.turns()),
+        "isl": isl,
+        "osl": osl.filter(|osl| *osl > 0.0),
         "tokens": lab.tokens_by(),
     })
 }

@@ -59,7 +59,7 @@ impl Estimate {
         };
         let beyond = |cell: &Cell| {
             let why = points::beyond_known_context(settings, *cell)?;
-            let workload = points::shape(settings, *cell);
+            let workload = workload_words(settings, *cell);
             let target = target_words(&settings.targets[cell.target]);
             Some(format!("{workload} of {target}: {why}"))
         };
@@ -102,21 +102,25 @@ fn times(duration: Duration, factor: f64) -> Duration {
 /// A point, and whether its duration is a guess.
 fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) {
     let (load, shape) = (&settings.loads[cell.load], points::shape(settings, cell));
+    let workload = workload_words(settings, cell);
     let until = loads::until(settings, load);
     let warm_up = loads::warm_up(settings, load).map(|warm_up| warm_up.until);
     let measured = loads::requests(settings, load);
     let warming = warm_up.map_or(Some(0), |until| until.requests);
     let requests = sum([measured, warming].into_iter());
-    let (isl, osl) = (shape.input_tokens(), shape.output_tokens());
-    let tokens = |each: f64| requests.map(|n| loads::ceil(n as f64 * each));
-    let lasts = PACE.0.saturating_add(times(PACE.1, osl));
+    // A file is read only when it is needed.
+    let isl = shape.map(|shape| shape.input_tokens());
+    let osl = shape.map(|shape| shape.output_tokens());
+    let tokens =
+        |each: Option<f64>| Some(loads::ceil(requests? as f64 * each?));
+    let lasts = PACE.0.saturating_add(times(PACE.1, osl.unwrap_or(0.0)));
     let (main, guessed) = phase(load, until, measured, lasts);
     let concurrency = LoadSettings::concurrency(loads::width(load));
     let (warm, _) = warm_up
         .map_or((Duration::ZERO, false), |until| phase(&concurrency, until, until.requests, lasts));
     let estimate = PointEstimate {
         target: target_words(&settings.targets[cell.target]),
-        workload: shape.to_string(),
+        workload,
         load: loads::describe(load),
         repeat,
         requests,
@@ -125,6 +129,13 @@ fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) 
         duration: main.saturating_add(warm),
     };
     (estimate, guessed)
+}
+
+/// What is sent, in a few words.
+fn workload_words(settings: &Settings, cell: Cell) -> String {
+    let file = || settings.input.as_ref().map(|input| input.file.path.display().to_string());
+    let shape = points::shape(settings, cell).map(|shape| shape.to_string());
+    shape.or_else(file).unwrap_or_default()
 }
 
 /// A target as the plan calls it.
@@ -161,13 +172,17 @@ fn phase(
                 times(last.saturating_sub(*first), 1.0 / speed_up)
             })
         }
+        // Known once the file is read.
+        LoadSettings::Recorded { .. } => Duration::ZERO,
     };
     let counted = requests.map(by_count);
-    let is_closed = matches!(load, LoadSettings::Closed { .. });
+    let is_closed = matches!(load, LoadSettings::Closed { .. } | LoadSettings::Recorded { .. });
     match (counted, until.duration) {
         (Some(counted), Some(most)) => (counted.min(most), is_closed && counted < most),
         (Some(counted), None) => (counted, is_closed),
-        (None, most) => (most.unwrap_or(Duration::ZERO), false),
+        (None, Some(most)) => (most, false),
+        // A file's end is not known before.
+        (None, None) => (Duration::ZERO, true),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     Code, Exit, Export, Failure, Found, Settings, Target,
     find::{self, Map, Search},
     lab::{Lab, nothing_left},
+    multi_turn,
     points::{self, Cell},
     resume::{Before, resumed},
     sweep::{Sweep, is_failed},
@@ -362,6 +363,12 @@ fn export(lab: &Lab, directory: &RunDirectory) -> Result<Vec<String>, Failure> {
     let summary = directory.read_summary().map_err(|e| failed(&e))?;
     // A run that was stopped before a point ended has nothing to export.
     let Some(summary) = summary else { return Ok(Vec::new()) };
+    let measured = summary.points.iter().filter(|point| point.failure.is_none());
+    let measured: Vec<&PointSummary> = measured.collect();
+    let into = |point: &PointSummary| match measured.len() {
+        1 => Ok(directory.path().to_owned()),
+        _ => point_directory(directory, point),
+    };
     let mut written = Vec::new();
     for export in &settings.exports {
         match export {
@@ -369,15 +376,16 @@ fn export(lab: &Lab, directory: &RunDirectory) -> Result<Vec<String>, Failure> {
                 let file = csv::write(directory.path(), &summary);
                 written.push(file.map_err(|e| failed(&e))?);
             }
+            Export::MultiTurn => {
+                for point in &measured {
+                    let into = into(point).map_err(|e| failed(&e))?;
+                    written.extend(multi_turn::write(lab, directory, point, &into)?);
+                }
+            }
             Export::GenaiPerf => {
-                let measured = summary.points.iter().filter(|point| point.failure.is_none());
-                let measured: Vec<&PointSummary> = measured.collect();
                 for point in &measured {
                     let Some(input) = genai_perf_input(lab, point) else { continue };
-                    let into = match measured.len() {
-                        1 => directory.path().to_owned(),
-                        _ => point_directory(directory, point).map_err(|e| failed(&e))?,
-                    };
+                    let into = into(point).map_err(|e| failed(&e))?;
                     let files = genai_perf::write(&into, point, &input.as_input());
                     written.extend(files.map_err(|e| failed(&e))?);
                 }

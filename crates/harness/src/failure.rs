@@ -86,6 +86,8 @@ pub enum Code {
     Tokenizer,
     /// The prompts cannot be made.
     Prompts,
+    /// A file of what to send cannot be used.
+    Input,
     /// Files, ports or memory do not suffice.
     Resource,
     /// The results cannot be written.
@@ -98,7 +100,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Setting,
         Self::Plan,
         Self::Address,
@@ -111,6 +113,7 @@ impl Code {
         Self::ModelChoice,
         Self::Tokenizer,
         Self::Prompts,
+        Self::Input,
         Self::Resource,
         Self::Artifacts,
         Self::Simulator,
@@ -180,6 +183,12 @@ impl Code {
                  ever downloaded. Without --tokenizer an approximate one is used, and the report says so.",
             ),
             Self::Prompts => ("IB302", Exit::Usage, "The prompts could not be made as asked for."),
+            Self::Input => (
+                "IB303",
+                Exit::Usage,
+                "The file of what to send is missing, or is not what it should be. The message names the line and \
+                 what is wrong there; `inferbench dataset check FILE` reads a file without sending anything.",
+            ),
             Self::Resource => (
                 "IB401",
                 Exit::Resource,

@@ -2,20 +2,24 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use bench_core::{Plan, Point, Prepared, Prompt, Provider, TokenCounter};
+use bench_core::{
+    Load, Plan, Point, Prepared, Prompt, Provider, TokenCounter, Until, WarmUp, Workload,
+};
 use bench_providers::HttpProvider;
-use bench_workloads::{Approximate, Synthetic, Tokenizer, load_tokenizer};
+use bench_workloads::{Approximate, Length, Synthetic, Tokenizer, load_tokenizer};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    Code, Failure, Settings, Target, TargetSettings,
+    Code, Export, Failure, LoadSettings, Settings, Target, TargetSettings,
+    input::Input,
     loads::{self, ceil},
     lookout::Lookout,
     machine,
     memory::Memory,
     points::{self, Cell},
     resume::Before,
+    shape::Shape,
     target,
 };
 
@@ -26,11 +30,16 @@ const MOST_PROMPT_TOKENS: f64 = 5e7;
 /// Prompts prepared for a point that ends at a time.
 const PROMPTS_FOR_A_DURATION: u64 = 2_000;
 
+/// Prompts prepared for a warm-up that ends at a time.
+const PROMPTS_FOR_A_WARM_UP: u64 = 100;
+
 /// What the points of an experiment are measured with.
 #[derive(Debug)]
 pub(crate) struct Lab {
     settings: Settings,
     tokenizer: Arc<dyn Tokenizer>,
+    /// What is sent instead of synthetic prompts.
+    input: Option<Input>,
     /// For talking to servers between points.
     runtime: Runtime,
     /// One for each of the settings' targets.
@@ -66,8 +75,8 @@ pub fn check(settings: &Settings) -> Result<(), Failure> {
     checked(settings).map(|_| ())
 }
 
-/// The tokenizer of settings that are right.
-fn checked(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {
+/// The tokenizer, and what the input file holds, of settings that are right.
+fn checked(settings: &Settings) -> Result<(Arc<dyn Tokenizer>, Option<Input>), Failure> {
     if settings.find.is_some() && settings.goals.slo.is_empty() {
         let what = "nothing says what the highest load is to meet";
         return Err(Failure::new(Code::Plan, what).fix("inferbench find 'p95(ttft)<500ms'"));
@@ -80,7 +89,25 @@ fn checked(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {
         let why = cells.first().and_then(beyond).unwrap_or_default();
         return Err(nothing_left(&why));
     }
-    tokenizer(settings)
+    let tokenizer = tokenizer(settings)?;
+    let input = settings.input.as_ref().map(|input| Input::read(input, &*tokenizer)).transpose()?;
+    Ok((tokenizer, input))
+}
+
+/// `settings`, with what only the input tells: when requests are sent, and how many.
+fn completed(mut settings: Settings, input: Option<&Input>) -> Result<Settings, Failure> {
+    let Some((asked, input)) = settings.input.as_ref().zip(input) else { return Ok(settings) };
+    if settings.requests.is_none() && settings.duration.is_none() {
+        settings.requests = input.requests(asked);
+    }
+    for load in &mut settings.loads {
+        if let LoadSettings::Recorded { speed_up, max_in_flight } = *load {
+            let timestamps = input.moments()?;
+            *load = LoadSettings::Trace { timestamps, speed_up, max_in_flight };
+        }
+    }
+    loads::check(&settings)?;
+    Ok(settings)
 }
 
 /// Every cell is one that cannot be measured.
@@ -101,9 +128,10 @@ impl Lab {
             Failure::new(Code::Resource, "the system gives no runtime").said(error.to_string())
         })?;
         // What is wrong here is the user's to mend, and quicker to find than a server.
-        let tokenizer = checked(&settings)?;
+        let (tokenizer, input) = checked(&settings)?;
+        let settings = completed(settings, input.as_ref())?;
         let (targets, names, before) = (Vec::new(), Vec::new(), Before::default());
-        let mut lab = Self { settings, tokenizer, runtime, targets, names, before };
+        let mut lab = Self { settings, tokenizer, input, runtime, targets, names, before };
         for index in 0..lab.settings.targets.len() {
             let found = match lab.look_for(index) {
                 Ok(known) => Found::Yes(Box::new(known)),
@@ -194,9 +222,32 @@ impl Lab {
             }
         }
         notes.extend(self.same_servers());
+        notes.extend(self.notes_of_input());
         let moved = |(index, known)| self.before.moved(index, self.name(index), known);
         notes.extend(self.known().filter_map(moved));
         notes
+    }
+
+    /// What was noticed in the input, and with it.
+    fn notes_of_input(&self) -> Vec<String> {
+        let Some(input) = &self.input else { return Vec::new() };
+        let mut notes = input.notes.clone();
+        for (index, _) in self.known() {
+            let beyond =
+                self.context_length(index).and_then(|context| input.beyond_context(context));
+            notes.extend(beyond.map(|beyond| format!("{}: {beyond}", self.name(index))));
+        }
+        let has_rate = self.settings.loads.iter().any(|load| matches!(load, LoadSettings::Open { .. }));
+        if has_rate && input.turns() > input.len() as u64 {
+            let turns = input.turns() as f64 / input.len() as f64;
+            notes.push(format!("the rate is that of conversations; each has {turns:.1} turns"));
+        }
+        notes
+    }
+
+    /// What is sent instead of synthetic prompts.
+    pub(crate) fn input(&self) -> Option<&Input> {
+        self.input.as_ref()
     }
 
     /// Targets that are one server and one model: measured as asked for, but perhaps not as meant.
@@ -255,7 +306,10 @@ impl Lab {
 
     /// What is sent, in a few words.
     pub(crate) fn workload_name(&self, cell: Cell) -> String {
-        format!("synthetic {}", points::shape(&self.settings, cell))
+        match (points::shape(&self.settings, cell), &self.input) {
+            (None, Some(input)) => input.name().to_owned(),
+            (shape, _) => format!("synthetic {}", shape.map_or_else(String::new, |s| s.to_string())),
+        }
     }
 
     /// Who counts the tokens of prompts, in a few words.
@@ -276,7 +330,7 @@ impl Lab {
     /// Why a cell cannot be measured: its prompts and answers are longer than the model's context.
     pub(crate) fn beyond_context(&self, cell: Cell) -> Option<String> {
         let context = self.context_length(cell.target)?;
-        points::shape(&self.settings, cell).beyond_context(context)
+        points::shape(&self.settings, cell)?.beyond_context(context)
     }
 
     /// A cell as a point.
@@ -289,7 +343,7 @@ impl Lab {
             workload: self.workload_name(cell),
             cell: u32::try_from(number).unwrap_or(u32::MAX),
             repeat,
-            warm_up: loads::warm_up(settings, load),
+            warm_up: self.warm_up(load),
             grace: settings.grace,
             limits: settings.limits,
             retries: settings.retries,
@@ -297,6 +351,18 @@ impl Lab {
             goodput: settings.goals.goodput.clone(),
             ..Point::new(when, loads::until(settings, load))
         })
+    }
+
+    /// The phase before the measured one: the first turns of all conversations, where that is asked for.
+    fn warm_up(&self, load: &LoadSettings) -> Option<WarmUp> {
+        let usual = || loads::warm_up(&self.settings, load);
+        match &self.input {
+            Some(input) if self.settings.warm_up_step => Some(WarmUp {
+                load: Load::closed(loads::width(load)),
+                until: Until::requests(input.len() as u64),
+            }),
+            _ => usual(),
+        }
     }
 
     /// The seed of a point: that of the plan for the first one. It is the same for all targets, which are
@@ -315,9 +381,11 @@ impl Lab {
         }
         let seed = self.seed(cell, point.repeat);
         let provider = Arc::clone(&self.target(cell.target)?.provider);
-        let workload = self.prompts(point, cell, seed, &provider)?;
+        let (workload, warm_up) = self.workload(point, cell, seed, &provider)?;
         self.flush_cache(&point.target, &provider)?;
-        let mut prepared = Prepared::new(provider as Arc<dyn Provider>, Box::new(workload));
+        let mut prepared = Prepared::new(provider as Arc<dyn Provider>, workload);
+        prepared.warm_up = warm_up;
+        prepared.keep_text = self.settings.exports.contains(&Export::MultiTurn);
         prepared.counter = Some(Arc::clone(&self.tokenizer) as Arc<dyn TokenCounter>);
         prepared.watch = Some(Box::new(Lookout::new(point, &self.settings.goals)));
         Ok(prepared)
@@ -348,18 +416,43 @@ impl Lab {
         Err(Failure::new(Code::Setting, what).fix(fix))
     }
 
-    fn prompts(
+    /// What is sent in a point, and in its warm-up where that is something else.
+    fn workload(
         &self,
         point: &Point,
         cell: Cell,
         seed: u64,
+        provider: &Arc<HttpProvider>,
+    ) -> Result<(Box<dyn Workload>, Option<Box<dyn Workload>>), Failure> {
+        let settings = &self.settings;
+        let (Some(input), Some(asked)) = (&self.input, &settings.input) else {
+            let shape = points::shape(settings, cell)
+                .ok_or_else(|| Failure::new(Code::Bug, "a file that was not read"))?;
+            let prompts = self.prompts(point, cell, shape, seed, provider)?;
+            return Ok((Box::new(prompts), None));
+        };
+        let (workload, first_turns) = input.workload(settings, asked, seed, provider)?;
+        let warm_up = match first_turns {
+            Some(first_turns) => first_turns,
+            // Of other texts, so that the file's are as new to the server as they are to be.
+            None => Box::new(self.prompts(point, cell, warming(input), seed, provider)?),
+        };
+        Ok((workload, Some(warm_up)))
+    }
+
+    fn prompts(
+        &self,
+        point: &Point,
+        cell: Cell,
+        shape: Shape,
+        seed: u64,
         provider: &HttpProvider,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
         let settings = &self.settings;
-        let shape = points::shape(settings, cell);
         let warm_up = point.warm_up.as_ref().and_then(|warm_up| warm_up.until.requests);
         let measured = loads::requests(settings, &settings.loads[cell.load]);
         let wanted = match measured {
+            _ if settings.input.is_some() => warm_up.unwrap_or(PROMPTS_FOR_A_WARM_UP),
             Some(requests) => requests.saturating_add(warm_up.unwrap_or(0)),
             None => PROMPTS_FOR_A_DURATION,
         };
@@ -397,6 +490,18 @@ impl Lab {
     pub(crate) fn environment(&self, skipped: &[Value]) -> Value {
         crate::environment::environment(self, skipped)
     }
+}
+
+/// Prompts that are as long as those of `input`.
+fn warming(input: &Input) -> Shape {
+    let (isl, osl) = input.mean_tokens();
+    let length = |tokens: f64| {
+        let tokens = u32::try_from(ceil(tokens).clamp(1, u64::from(Length::MOST)));
+        Length::fixed(tokens.unwrap_or(1)).ok()
+    };
+    let isl = length(isl).unwrap_or(Length::fixed(1).expect("1 is a length"));
+    let osl = length(osl).filter(|_| osl > 0.0);
+    Shape { isl, texts: NonZeroUsize::MIN, query: None, osl }
 }
 
 fn tokenizer(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {

@@ -16,11 +16,13 @@ mod estimate;
 mod experiment;
 mod failure;
 mod find;
+mod input;
 mod lab;
 mod loads;
 mod lookout;
 mod machine;
 mod memory;
+mod multi_turn;
 pub mod plan;
 mod points;
 mod probe;
@@ -40,7 +42,7 @@ pub use machine::raise_file_limit;
 pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
-    Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
-    Settings, TargetSettings, WorkloadSettings,
+    Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
+    OutputLimits, Repeats, Server, Settings, TargetSettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};

@@ -18,7 +18,8 @@ const WARM_UP_AT_A_RATE: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0"
 /// When the measured phase ends. At a rate, a number of requests beyond those of the duration is none.
 pub(crate) fn until(settings: &Settings, load: &LoadSettings) -> Until {
     let given = Until { requests: settings.requests, duration: settings.duration };
-    if given != Until::default() {
+    // A file has an end of its own.
+    if given != Until::default() || settings.input.is_some() {
         return given;
     }
     match load {
@@ -33,7 +34,7 @@ pub(crate) fn until(settings: &Settings, load: &LoadSettings) -> Until {
             Until::duration(curve.settles_at().saturating_add(DURATION_AT_A_RATE))
         }
         // A trace has an end of its own.
-        LoadSettings::Trace { .. } => Until::default(),
+        LoadSettings::Trace { .. } | LoadSettings::Recorded { .. } => Until::default(),
     }
 }
 
@@ -53,7 +54,9 @@ pub(crate) fn warm_up(settings: &Settings, load: &LoadSettings) -> Option<WarmUp
 pub(crate) fn width(load: &LoadSettings) -> NonZeroUsize {
     match load {
         LoadSettings::Closed { concurrency, .. } => *concurrency,
-        LoadSettings::Open { .. } | LoadSettings::Trace { .. } => WARM_UP_AT_A_RATE,
+        LoadSettings::Open { .. } | LoadSettings::Trace { .. } | LoadSettings::Recorded { .. } => {
+            WARM_UP_AT_A_RATE
+        }
     }
 }
 
@@ -62,7 +65,7 @@ pub(crate) fn size(load: &LoadSettings) -> f64 {
     match load {
         LoadSettings::Closed { concurrency, .. } => concurrency.get() as f64,
         LoadSettings::Open { curve, .. } => curve.peak().as_f64(),
-        LoadSettings::Trace { speed_up, .. } => *speed_up,
+        LoadSettings::Trace { speed_up, .. } | LoadSettings::Recorded { speed_up, .. } => *speed_up,
     }
 }
 
@@ -72,6 +75,7 @@ pub(crate) fn describe(load: &LoadSettings) -> String {
         LoadSettings::Closed { concurrency, .. } => format!("concurrency {concurrency}"),
         LoadSettings::Open { curve, arrivals, .. } => format!("{curve}, {arrivals}"),
         LoadSettings::Trace { timestamps, .. } => format!("trace of {}", timestamps.len()),
+        LoadSettings::Recorded { .. } => "as recorded".to_owned(),
     }
 }
 
@@ -85,6 +89,11 @@ pub(crate) fn load(settings: &Settings, load: &LoadSettings, seed: u64) -> Resul
         LoadSettings::Open { curve, arrivals, max_in_flight } => {
             let count = arrivals_in(settings, load, curve, *arrivals)?;
             (Arc::new(Paced::new(curve.clone(), *arrivals, seed, count)), max_in_flight)
+        }
+        // Known once the file is read.
+        LoadSettings::Recorded { max_in_flight, .. } => {
+            let nothing = Trace::new(&[], 1.0);
+            (Arc::new(nothing.map_err(|error| Failure::new(Code::Bug, error.to_string()))?), max_in_flight)
         }
         LoadSettings::Trace { timestamps, speed_up, max_in_flight } => {
             let trace = Trace::new(timestamps, *speed_up).map_err(|error| {
@@ -125,6 +134,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
             LoadSettings::Closed { .. } | LoadSettings::Trace { .. } => {
                 self::load(settings, load, 0)?;
             }
+            LoadSettings::Recorded { .. } => {}
         }
     }
     Ok(())
@@ -135,7 +145,8 @@ pub(crate) fn in_flight(load: &LoadSettings) -> u64 {
     match load {
         LoadSettings::Closed { concurrency, .. } => concurrency.get() as u64,
         LoadSettings::Open { max_in_flight: Some(n), .. }
-        | LoadSettings::Trace { max_in_flight: Some(n), .. } => n.get() as u64,
+        | LoadSettings::Trace { max_in_flight: Some(n), .. }
+        | LoadSettings::Recorded { max_in_flight: Some(n), .. } => n.get() as u64,
         // As many as arrive in ten seconds: nobody knows how long answers take.
         LoadSettings::Open { curve, .. } => at_a_rate(curve.peak().as_f64()),
         LoadSettings::Trace { timestamps, speed_up, .. } => {
@@ -143,9 +154,11 @@ pub(crate) fn in_flight(load: &LoadSettings) -> u64 {
             let seconds = lasts.map_or(0.0, |(last, first)| (*last - *first).as_secs_f64());
             at_a_rate(timestamps.len() as f64 / seconds.max(1.0) * speed_up)
         }
+        LoadSettings::Recorded { .. } => at_a_rate(0.0),
     }
 }
 
+/// Requests in flight at this rate, as far as one can say.
 fn at_a_rate(per_second: f64) -> u64 {
     ceil(per_second * 10.0).clamp(64, 4_096)
 }

@@ -23,9 +23,12 @@ pub(crate) fn cells(settings: &Settings) -> Vec<Cell> {
     cells
 }
 
-/// What a request of a cell holds.
-pub(crate) fn shape(settings: &Settings, cell: Cell) -> Shape {
-    Shape::of(&settings.workloads[cell.workload], settings.targets[cell.target].api)
+/// What a request of a cell holds; `None` where a file says it.
+pub(crate) fn shape(settings: &Settings, cell: Cell) -> Option<Shape> {
+    let is_synthetic = settings.input.is_none();
+    let shape =
+        || Shape::of(&settings.workloads[cell.workload], settings.targets[cell.target].api);
+    is_synthetic.then(shape)
 }
 
 /// Why a cell cannot be measured, as far as settings tell how long the context of its model is.
@@ -36,7 +39,7 @@ pub(crate) fn beyond_known_context(settings: &Settings, cell: Cell) -> Option<St
         Server::Find | Server::At(_) => None,
     };
     let context = target.context_length.or(simulated)?;
-    shape(settings, cell).beyond_context(context)
+    shape(settings, cell)?.beyond_context(context)
 }
 
 /// The places of `cells` in the order in which they are measured, each with its repeat.

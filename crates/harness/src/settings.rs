@@ -12,7 +12,7 @@ use bench_core::{
 };
 use bench_providers::{Api, Endpoint, Engine, Secret, Stamping, Transport};
 use bench_report::gate::Limit;
-use bench_workloads::Length;
+use bench_workloads::{DatasetFile, History, Length, Sampling};
 use serde_json::{Map, Value};
 
 /// What a user may set. Units are in the types; what is `None` is chosen by [`prepare`](crate::prepare).
@@ -52,6 +52,10 @@ pub struct Settings {
     pub flush_cache: bool,
     /// How often a failed request is tried again.
     pub retries: u32,
+    /// What to send instead of synthetic prompts; there is one workload then.
+    pub input: Option<InputSettings>,
+    /// Whether the warm-up is the first turn of each conversation.
+    pub warm_up_step: bool,
     /// Requests that are given up on purpose.
     pub cancel: Option<Cancellation>,
     /// Whether prompts are sent as token ids.
@@ -73,6 +77,8 @@ pub struct Settings {
     pub artifacts: PathBuf,
     /// What to write beside the results.
     pub exports: Vec<Export>,
+    /// Shares of the first requests that the files of [`Export::MultiTurn`] leave out, each in a table of its own.
+    pub left_out_shares: Vec<f64>,
     /// The command line, free of secrets, for the record.
     pub command: Vec<String>,
     /// The plan as it was asked for, secrets by their names, for the record, from which a run goes on.
@@ -99,6 +105,8 @@ impl Settings {
             warm_up_duration: None,
             flush_cache: false,
             retries: 0,
+            input: None,
+            warm_up_step: false,
             cancel: None,
             token_ids: false,
             tokenizer: None,
@@ -109,6 +117,7 @@ impl Settings {
             gate: GateSettings::default(),
             artifacts: PathBuf::from("artifacts"),
             exports: Vec::new(),
+            left_out_shares: Vec::new(),
             command: Vec::new(),
             plan: Value::Null,
         }
@@ -235,6 +244,38 @@ impl Default for WorkloadSettings {
     }
 }
 
+/// A file of what to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputSettings {
+    /// The file, and how to read it.
+    pub file: DatasetFile,
+    /// In which order its entries are taken.
+    pub sampling: Sampling,
+    /// Whether they begin again; if `None`, where requests or a time are given and nothing has several turns.
+    pub loops: Option<bool>,
+    /// Whose answers conversations go on with.
+    pub history: History,
+    /// Messages of a conversation at most.
+    pub max_messages: Option<usize>,
+    /// Time between an answer and the next turn, instead of what was recorded, and whether it scatters
+    /// exponentially.
+    pub think_time: Option<(Duration, bool)>,
+    /// Tokens to ask for, instead of what was recorded.
+    pub output: OutputLimits,
+}
+
+/// Tokens to ask for in each request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputLimits {
+    /// What the file says.
+    #[default]
+    Recorded,
+    /// As many as the server likes.
+    Unlimited,
+    /// Between so many and so many.
+    Between(u32, u32),
+}
+
 /// When requests are sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LoadSettings {
@@ -253,6 +294,13 @@ pub enum LoadSettings {
         curve: RateCurve,
         /// How they scatter.
         arrivals: Arrivals,
+        /// At most so many in flight.
+        max_in_flight: Option<NonZeroUsize>,
+    },
+    /// At the moments that stand in the input.
+    Recorded {
+        /// How much faster.
+        speed_up: f64,
         /// At most so many in flight.
         max_in_flight: Option<NonZeroUsize>,
     },
@@ -341,4 +389,6 @@ pub enum Export {
     GenaiPerf,
     /// A row for each number.
     Csv,
+    /// The files of vLLM's multi-turn benchmark, and the conversations with their answers.
+    MultiTurn,
 }

@@ -43,6 +43,8 @@
 mod approximate;
 mod conversation;
 mod corpus;
+mod dataset;
+mod fitted;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 mod length;
@@ -52,7 +54,15 @@ mod tokenizer;
 mod tokenizer_file;
 
 pub use approximate::Approximate;
-pub use conversation::{Ask, Conversation, Conversations, Course, Encode, History, Sampling};
+pub use conversation::{
+    Ask, Conversation, ConversationStatistics, Conversations, Course, Distribution, Encode,
+    Generate, Generated, History, InvalidDistribution, Sampling, Spread, count_tokens,
+    limit_output_tokens, limit_turns,
+};
+pub use dataset::{
+    Columns, Convert, Converted, Dataset, DatasetError, DatasetFile, Format, UnknownFormat,
+    WriteError, write_conversations,
+};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};

@@ -6,8 +6,8 @@ use bench_core::{Goal, Quantity};
 use bench_providers::Api;
 
 use super::{
-    ArrivalPattern, EngineName, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, Tokens,
-    VERSION, substitute::names_variable,
+    ArrivalPattern, EngineName, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, TokenLimit,
+    Tokens, VERSION, substitute::names_variable,
 };
 
 /// The metrics of answers that are results, and have no tokens.
@@ -37,6 +37,7 @@ pub(super) fn check(plan: &PlanFile, written: &Node, problems: &mut Vec<Problem>
     check.version(plan.version);
     check.targets(&plan.targets);
     check.workload(plan);
+    check.input(plan);
     check.results(plan);
     check.load(&plan.load);
     check.repeats(&plan.load);
@@ -232,6 +233,60 @@ impl Check<'_> {
         }
     }
 
+    /// A file says by itself what is sent.
+    fn input(&mut self, plan: &PlanFile) {
+        let (workload, load) = (&plan.workload, &plan.load);
+        let input = &workload.input;
+        self.named("workload.input.file", input.file.as_ref());
+        let has_file = input.file.is_some();
+        let own = [
+            ("isl", workload.isl.is_some()),
+            ("osl", workload.osl.is_some()),
+            ("pairs", !workload.pairs.is_empty()),
+            ("matrix", workload.matrix.is_some()),
+            ("token_ids", workload.token_ids == Some(true)),
+        ];
+        self.alone("workload", ("input", has_file), &own);
+        let needs_file = "means nothing without a file: workload.input.file, --input-file";
+        let is_bare = *input == super::InputFile::default();
+        self.unless(has_file || is_bare, "workload.input", needs_file);
+        for (key, is_there) in [
+            ("active_conversations", load.active_conversations.is_some()),
+            ("conversation_sampling", load.conversation_sampling.is_some()),
+            ("warmup_step", load.warmup_step.is_some()),
+            ("fixed_schedule", load.fixed_schedule.is_some()),
+        ] {
+            self.unless(has_file || !is_there, &format!("load.{key}"), needs_file);
+        }
+        let both = input.min_tokens.is_some() == input.max_tokens.is_some();
+        let what = "goes with the other limit: min_tokens and max_tokens, --limit-min-tokens and --limit-max-tokens";
+        let missing = if input.min_tokens.is_some() { "min_tokens" } else { "max_tokens" };
+        self.unless(both, &format!("workload.input.{missing}"), what);
+        if let (Some(TokenLimit::Tokens(least)), Some(TokenLimit::Tokens(most))) =
+            (input.min_tokens, input.max_tokens)
+        {
+            self.unless(least <= most, "workload.input.min_tokens", "is more than max_tokens");
+        }
+        let scatters = input.think_time_pattern.is_some();
+        let what = "means nothing without think_time";
+        self.unless(
+            input.think_time.is_some() || !scatters,
+            "workload.input.think_time_pattern",
+            what,
+        );
+        let no_first = load.warmup.is_none() && load.warmup_duration.is_none();
+        let what = "says how long the warm-up is; it cannot be beside warmup or warmup_duration";
+        self.unless(load.warmup_step != Some(true) || no_first, "load.warmup_step", what);
+        let is_several = plan.targets.iter().all(|target| target.api().generates());
+        let what = "is for targets that generate: embeddings and rerank have no conversations";
+        self.unless(is_several || !has_file, "workload.input.file", what);
+        for (place, share) in plan.output.warmup_percentages.iter().enumerate() {
+            let holds = (0.0..100.0).contains(&share.0);
+            let path = format!("output.warmup_percentages[{place}]");
+            self.unless(holds, &path, "must lie in 0% to 100%, and leave something");
+        }
+    }
+
     /// Results are not streamed, and no tokens are asked for; only they are of several texts.
     fn results(&mut self, plan: &PlanFile) {
         let workload = &plan.workload;
@@ -285,8 +340,10 @@ impl Check<'_> {
         let trace = ("trace", load.trace.is_some());
         self.alone("load", series, &[rate]);
         self.alone("load", trace, &[rate, series]);
+        let schedule = ("fixed_schedule", load.fixed_schedule == Some(true));
+        self.alone("load", schedule, &[rate, series, trace]);
         let has_rate = rate.1 || series.1;
-        let is_open = has_rate || trace.1;
+        let is_open = has_rate || trace.1 || schedule.1;
         let no_rate = "means nothing without a rate: request_rate, --request-rate";
         self.unless(has_rate || load.arrival_pattern.is_none(), "load.arrival_pattern", no_rate);
         self.unless(has_rate || load.smoothness.is_none(), "load.smoothness", no_rate);
@@ -300,8 +357,8 @@ impl Check<'_> {
         self.in_flight(load, is_open);
         let not_a_speed = load.speed_up.is_some_and(|speed| !(speed > 0.0 && speed.is_finite()));
         self.unless(!not_a_speed, "load.speed_up", "must be more than 0");
-        let needs_trace = "means nothing without a trace: trace, --fixed-schedule";
-        self.unless(trace.1 || load.speed_up.is_none(), "load.speed_up", needs_trace);
+        let needs_trace = "means nothing without moments to send at: trace or fixed_schedule";
+        self.unless(trace.1 || schedule.1 || load.speed_up.is_none(), "load.speed_up", needs_trace);
         let retries = load.retry.map_or(0, |retries| retries.0);
         self.unless(retries <= MOST_RETRIES, "load.retry", "must be at most 100");
         let cancel = &load.cancel;
@@ -339,10 +396,22 @@ impl Check<'_> {
             let what = "means nothing at a rate or by a trace";
             self.unless(!has_ramp, "load.concurrency_ramp", what);
             self.unless(load.concurrency_counts.is_none(), "load.concurrency_counts", what);
+            let takes_turns = load.active_conversations.is_some();
+            self.unless(!takes_turns, "load.active_conversations", what);
         } else {
             let what =
                 "means nothing without a rate or a trace; there concurrency is all in flight";
             self.unless(!cap, "load.max_in_flight", what);
+            let takes_turns =
+                load.active_conversations.is_some() || load.conversation_sampling.is_some();
+            let what = "says already who shares the places: active_conversations cannot be beside it";
+            let counts = load.concurrency_counts.is_none() || !takes_turns;
+            self.unless(counts, "load.concurrency_counts", what);
+            let users = load.concurrency.as_ref().map(Sweep::values).unwrap_or_default();
+            let most = users.iter().map(|users| users.0).max();
+            let enough = load.active_conversations.is_none_or(|n| most.is_none_or(|m| n.0 >= m));
+            let what = "is less than the concurrency: some places would always be empty";
+            self.unless(enough, "load.active_conversations", what);
             let over = ramp.over.is_some() || !has_ramp;
             self.unless(over, "load.concurrency_ramp", "needs to know how long: over");
         }

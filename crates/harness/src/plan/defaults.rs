@@ -70,7 +70,7 @@ fn workload(whole: &PlanFile) -> WorkloadFile {
         query_tokens: Some(Tokens { mean: 32, deviation: None }).filter(|_| is_asked(Api::Rerank)),
         ..WorkloadFile::default()
     };
-    if plan.matrix.is_some() {
+    if plan.matrix.is_some() || plan.input.file.is_some() {
         return several;
     }
     let generates = whole.targets.iter().any(|target| target.api().generates());
@@ -94,7 +94,9 @@ fn load(plan: &PlanFile) -> LoadFile {
     let is_matrix = plan.workload.matrix.is_some();
     let has_rate = load.request_rate.is_some() || load.rate_series.is_some();
     let has_trace = load.trace.is_some();
-    let is_closed = !has_rate && !has_trace;
+    let has_schedule = load.fixed_schedule == Some(true);
+    let is_closed = !has_rate && !has_trace && !has_schedule;
+    let has_input = plan.workload.input.file.is_some();
     let pattern = match (load.smoothness, load.burst_size) {
         (Some(_), _) => ArrivalPattern::Gamma,
         (None, Some(_)) => ArrivalPattern::Burst,
@@ -105,7 +107,7 @@ fn load(plan: &PlanFile) -> LoadFile {
     let warmup = if is_matrix { Auto::Exactly(Count(2)) } else { Auto::Auto };
     LoadFile {
         concurrency: concurrency(plan).filter(|_| is_closed),
-        concurrency_counts: Some(ConcurrencyCounts::Requests).filter(|_| is_closed),
+        concurrency_counts: Some(ConcurrencyCounts::Requests).filter(|_| is_closed && !has_input),
         concurrency_ramp: ConcurrencyRampFile {
             over: None,
             shape: load.concurrency_ramp.over.map(|_| Shape::Linear),
@@ -118,7 +120,7 @@ fn load(plan: &PlanFile) -> LoadFile {
             over: None,
             shape: load.rate_ramp.over.map(|_| Shape::Linear),
         },
-        speed_up: has_trace.then_some(1.0),
+        speed_up: (has_trace || has_schedule).then_some(1.0),
         requests: requests.filter(|_| load.duration.is_none()),
         grace: Some(Time(Duration::from_secs(30))),
         warmup: Some(warmup).filter(|_| load.warmup_duration.is_none()),

@@ -12,12 +12,14 @@ use super::{
     values::{Change, Deviation, Pair, Percent, Period, Positive, Tokens},
 };
 
+mod input;
 mod load;
 mod target;
 
+pub use input::{ColumnsFile, HistoryName, InputFile, SamplingName, ThinkTimePattern};
 pub use load::{
     ArrivalPattern, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, LoadFile, OrderName,
-    RateRampFile, Shape,
+    PickName, RateRampFile, Shape,
 };
 pub use target::{EndpointType, EngineName, PassFile, ReuseName, TargetFile};
 
@@ -89,6 +91,9 @@ pub struct WorkloadFile {
     /// Named pairs, instead of one's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matrix: Option<MatrixName>,
+    /// A file of what to send, instead.
+    #[serde(skip_serializing_if = "is_default")]
+    pub input: InputFile,
     /// Texts in each request for embeddings. 1 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<Positive>,
@@ -195,6 +200,9 @@ pub struct OutputFile {
     /// Formats to write beside the results.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub export: Vec<ExportName>,
+    /// In the files of multi-turn, leave out these shares of the first requests, each for a table of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warmup_percentages: Vec<Percent>,
 }
 
 /// A format to write beside the results.
@@ -205,6 +213,8 @@ pub enum ExportName {
     GenaiPerf,
     /// metrics.csv, a row for each number.
     Csv,
+    /// The tables, sheets and JSON of vLLM's multi-turn benchmark, and the conversations with their answers.
+    MultiTurn,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -224,6 +234,8 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
     let sections = [
         ("targets[].", "TargetFile"),
         ("workload.", "WorkloadFile"),
+        ("workload.input.", "InputFile"),
+        ("workload.input.columns.", "ColumnsFile"),
         ("load.", "LoadFile"),
         ("goals.", "GoalsFile"),
         ("find.", "FindFile"),

@@ -15,6 +15,7 @@ mod checks;
 mod defaults;
 mod document;
 mod file;
+mod input;
 mod labels;
 mod layers;
 mod matrix;
@@ -34,10 +35,10 @@ mod values;
 
 pub use document::{Document, Format, read};
 pub use file::{
-    ArrivalPattern, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType, EngineName,
-    ExportName, FindFile, GateFile, GoalsFile, LimitsFile, LoadFile, MatrixName, OrderName,
-    OutputFile, PassFile, PlanFile, RateRampFile, ReuseName, Shape, TargetFile, VERSION,
-    WorkloadFile, schema,
+    ArrivalPattern, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType, EngineName,
+    ExportName, FindFile, GateFile, GoalsFile, HistoryName, InputFile, LimitsFile, LoadFile,
+    MatrixName, OrderName, OutputFile, PassFile, PickName, PlanFile, RateRampFile, ReuseName,
+    SamplingName, Shape, TargetFile, ThinkTimePattern, VERSION, WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};
@@ -49,5 +50,5 @@ pub use substitute::{Environment, names_variable};
 pub use sweep::Sweep;
 pub use values::{
     Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Time,
-    Tokens, Value,
+    TokenLimit, Tokens, Value,
 };

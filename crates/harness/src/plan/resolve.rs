@@ -7,7 +7,7 @@ use std::{
 };
 
 use bench_core::{
-    Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Ramp, RampShape, Rate,
+    Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Limits, Pick, Ramp, RampShape, Rate,
     RateCurve, RateSeries, Smoothness, Trace,
 };
 use bench_providers::{Engine, Reuse, Secret, Transport};
@@ -16,12 +16,12 @@ use bench_workloads::Length;
 
 use super::{
     ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, Layered, LoadFile,
-    OrderName, PassFile, PerSecond, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate,
-    Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, recordings,
+    OrderName, PassFile, PerSecond, PickName, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate,
+    Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, input, recordings,
     template,
 };
 use crate::{
-    Converge, Export, FindSettings, GateSettings, Goals, LoadSettings, Order, Repeats, Server,
+    Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order, Repeats, Server,
     Settings, TargetSettings, WorkloadSettings, loads, simulator_config,
 };
 
@@ -75,6 +75,8 @@ impl Resolver<'_> {
             flush_cache: load.flush_cache.unwrap_or(false),
             retries: load.retry.map_or(0, |n| u32::try_from(n.0).unwrap_or(u32::MAX)),
             cancel: self.cancel(load),
+            input: self.input(plan),
+            warm_up_step: load.warmup_step.unwrap_or(false),
             token_ids: plan.workload.token_ids.unwrap_or(false),
             tokenizer: plan.workload.tokenizer.as_ref().map(PathBuf::from),
             limits: limits(plan),
@@ -86,6 +88,7 @@ impl Resolver<'_> {
             },
             artifacts: plan.output.artifact_dir.as_ref().map_or(defaults.artifacts, PathBuf::from),
             exports: plan.output.export.iter().map(|export| export.of_settings()).collect(),
+            left_out_shares: plan.output.warmup_percentages.iter().map(|p| p.ratio()).collect(),
             plan: self.layered.to_json(),
             ..Settings::new()
         };
@@ -246,7 +249,17 @@ impl Resolver<'_> {
         Some((Secret::new(&key), source.clone())).filter(|(key, _)| !key.is_empty())
     }
 
+    fn input(&mut self, plan: &PlanFile) -> Option<InputSettings> {
+        let seed = plan.seed.unwrap_or(Settings::new().seed);
+        let layered = self.layered;
+        let problem = |path: &str, what: String| layered.problem(path, what);
+        input::settings(&plan.workload.input, seed, &mut self.problems, problem)
+    }
+
     fn workloads(&mut self, workload: &WorkloadFile) -> Vec<WorkloadSettings> {
+        if workload.input.file.is_some() {
+            return vec![WorkloadSettings::default()];
+        }
         if let Some(matrix) = workload.matrix {
             let cells = cells(matrix);
             return cells.iter().filter_map(|cell| self.cell(cell)).collect();
@@ -323,17 +336,29 @@ impl Resolver<'_> {
         if let Some(file) = &load.trace {
             return self.trace(load, file, cap).into_iter().collect();
         }
+        if load.fixed_schedule == Some(true) {
+            let (speed_up, max_in_flight) = (load.speed_up.unwrap_or(1.0), self.cap(cap));
+            return vec![LoadSettings::Recorded { speed_up, max_in_flight }];
+        }
         let concurrencies = load.concurrency.as_ref().map(Sweep::values).unwrap_or_default();
         concurrencies.iter().filter_map(|n| self.closed(load, *n)).collect()
     }
 
     fn closed(&mut self, load: &LoadFile, concurrency: Positive) -> Option<LoadSettings> {
         let ramp = &load.concurrency_ramp;
+        let concurrency = self.optional("load.concurrency", Some(concurrency))?;
+        let open = self.optional("load.active_conversations", load.active_conversations);
+        let pick = match load.conversation_sampling {
+            Some(PickName::Random) => Pick::Random,
+            Some(PickName::RoundRobin) | None => Pick::RoundRobin,
+        };
         Some(LoadSettings::Closed {
-            concurrency: self.optional("load.concurrency", Some(concurrency))?,
+            concurrency,
             counts: match load.concurrency_counts {
+                Some(ConcurrencyCounts::Requests) => Counts::Requests,
                 Some(ConcurrencyCounts::Sessions) => Counts::Sessions,
-                Some(ConcurrencyCounts::Requests) | None => Counts::Requests,
+                // Of conversations: their own.
+                None => Counts::Turns { open: open.unwrap_or(concurrency), pick },
             },
             ramp: ramp.over.map(|over| ConcurrencyRamp { over: over.0, shape: shape(ramp.shape) }),
         })
@@ -518,6 +543,7 @@ impl ExportName {
         match self {
             Self::GenaiPerf => Export::GenaiPerf,
             Self::Csv => Export::Csv,
+            Self::MultiTurn => Export::MultiTurn,
         }
     }
 }

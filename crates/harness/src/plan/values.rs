@@ -15,7 +15,7 @@ mod time;
 mod tokens;
 
 pub use time::{Period, Time};
-pub use tokens::{Deviation, Pair, Tokens};
+pub use tokens::{Deviation, Pair, TokenLimit, Tokens};
 
 /// A value that has one text, and is read from it.
 pub trait Value: Sized + fmt::Display {
@@ -66,7 +66,8 @@ macro_rules! as_text {
 }
 
 as_text!(
-    Count, Positive, Time, Period, Percent, Change, PerSecond, Tokens, Deviation, Pair, Address
+    Count, Positive, Time, Period, Percent, Change, PerSecond, Tokens, TokenLimit, Deviation, Pair,
+    Address
 );
 
 struct TextVisitor<T>(PhantomData<T>);

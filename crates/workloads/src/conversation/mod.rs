@@ -3,14 +3,23 @@
 //! Whatever a workload is read from or made of comes to [`Conversation`]s; a single question is one of one
 //! turn. [`Conversations`] holds them with a server.
 
+mod distribution;
+mod generate;
+mod limits;
 mod session;
+mod statistics;
 mod workload;
+mod written;
 
 use std::{sync::Arc, time::Duration};
 
 use bench_core::{Expected, Message, Tool, ToolChoice};
 
+pub use distribution::{Distribution, InvalidDistribution};
+pub use generate::{Generate, Generated};
+pub use limits::{count_tokens, limit_output_tokens, limit_turns};
 pub use session::History;
+pub use statistics::{ConversationStatistics, Spread};
 pub use workload::{Conversations, Course, Encode, Sampling};
 
 /// What is to be said in a conversation.

@@ -21,6 +21,12 @@ pub struct LoadFile {
     /// What concurrency counts. `requests` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_counts: Option<ConcurrencyCounts>,
+    /// Conversations that are open at a time and take turns at being asked. As many as concurrency by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_conversations: Option<Positive>,
+    /// Whose turn is next among them. `round_robin` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_sampling: Option<PickName>,
     /// Begin with fewer in flight.
     #[serde(skip_serializing_if = "is_default")]
     pub concurrency_ramp: ConcurrencyRampFile,
@@ -45,7 +51,10 @@ pub struct LoadFile {
     /// A file of moments to send at: seconds, one a line, or JSON lines with `timestamp` in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// Replay the trace so many times as fast. 1 by default.
+    /// Send at the moments that stand in the input file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed_schedule: Option<bool>,
+    /// Replay these moments so many times as fast. 1 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed_up: Option<f64>,
     /// At most so many in flight, at a rate or by a trace.
@@ -66,6 +75,9 @@ pub struct LoadFile {
     /// How long to warm up, instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup_duration: Option<Period>,
+    /// Warm up with the first turn of each conversation; what is measured goes on from there. No by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_step: Option<bool>,
     /// The pause between two measurements. 2s by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<Time>,
@@ -101,6 +113,16 @@ pub enum ConcurrencyCounts {
     Requests,
     /// Sessions, those that wait between turns, too.
     Sessions,
+}
+
+/// Whose turn is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PickName {
+    /// The conversation that has waited longest.
+    RoundRobin,
+    /// Any of those that wait.
+    Random,
 }
 
 /// How a ramp rises.

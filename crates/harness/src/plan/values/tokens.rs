@@ -59,6 +59,52 @@ impl Value for Tokens {
     }
 }
 
+/// A bound of the tokens of an answer: a number, 0 for what a file says, or less for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenLimit {
+    /// What the file says of each answer.
+    Recorded,
+    /// None.
+    Unlimited,
+    /// So many.
+    Tokens(u32),
+}
+
+impl fmt::Display for TokenLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recorded => f.write_str("0"),
+            Self::Unlimited => f.write_str("-1"),
+            Self::Tokens(tokens) => tokens.fmt(f),
+        }
+    }
+}
+
+impl Value for TokenLimit {
+    const NAME: &'static str = "TokenLimit";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let is_negative = text.trim().parse::<f64>().is_ok_and(|number| number < 0.0);
+        match text.trim() {
+            "0" => Ok(Self::Recorded),
+            _ if is_negative => Ok(Self::Unlimited),
+            _ => {
+                let tokens = Positive::parse(text)?.0.get();
+                let tokens = u32::try_from(tokens).map_err(|_| format!("{tokens} is too many"))?;
+                Length::fixed(tokens).map_err(|error| error.to_string())?;
+                Ok(Self::Tokens(tokens))
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        number_or(
+            &format!(r"^-?[0-9.]+[kKmM]?$|{OR_VARIABLE}"),
+            "Tokens of an answer; 0 is what the file says, less is no limit.",
+        )
+    }
+}
+
 /// A standard deviation in tokens, 0 or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Deviation(pub f64);

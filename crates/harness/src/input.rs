@@ -1,0 +1,242 @@
+//! What is sent from a file: read once, and held with servers point by point.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroUsize,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use bench_core::{Provider, Sample, Workload};
+use bench_providers::HttpProvider;
+use bench_workloads::{
+    Conversation, Conversations, Course, DatasetError, Format, Generate, Sampling, Tokenizer,
+    limit_output_tokens, limit_turns,
+};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use rand_distr::{Distribution, Exp1};
+use serde_json::{Value, json};
+
+use crate::{Code, Failure, InputSettings, OutputLimits, Settings};
+
+/// The conversations of a file.
+#[derive(Debug)]
+pub(crate) struct Input {
+    conversations: Vec<Arc<Conversation>>,
+    /// What was read, in a few words.
+    name: String,
+    /// What a user should know of it.
+    pub(crate) notes: Vec<String>,
+    /// How it was generated, where it was: names and values.
+    pub(crate) generation: Vec<(String, String)>,
+}
+
+impl Input {
+    /// Reads the file of `settings`, and puts its conversations within their limits.
+    ///
+    /// # Errors
+    ///
+    /// Says where it is wrong, and what to do.
+    pub(crate) fn read(
+        settings: &InputSettings,
+        tokenizer: &dyn Tokenizer,
+    ) -> Result<Self, Failure> {
+        let read = settings.file.read(tokenizer).map_err(|error| failure(&error))?;
+        let mut conversations = read.conversations;
+        if let Some(messages) = settings.max_messages.and_then(NonZeroUsize::new) {
+            limit_turns(&mut conversations, messages);
+        }
+        match settings.output {
+            OutputLimits::Recorded => {}
+            OutputLimits::Unlimited => {
+                let turns = conversations.iter_mut().flat_map(|talk| &mut talk.turns);
+                turns.for_each(|ask| ask.output_tokens = None);
+            }
+            OutputLimits::Between(least, most) => {
+                limit_output_tokens(&mut conversations, least..=most);
+            }
+        }
+        if let Some((mean, scatters)) = settings.think_time {
+            think(&mut conversations, mean, scatters, settings.file.seed);
+        }
+        let generation = match read.format {
+            Format::Generate => generation(&settings.file.path),
+            _ => Vec::new(),
+        };
+        let file = settings.file.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{file}, {}", size(&conversations));
+        let conversations = conversations.into_iter().map(Arc::new).collect();
+        Ok(Self { conversations, name, notes: read.notes, generation })
+    }
+
+    /// What is sent, in a few words.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many conversations there are.
+    pub(crate) fn len(&self) -> usize {
+        self.conversations.len()
+    }
+
+    /// Their turns, all together.
+    pub(crate) fn turns(&self) -> u64 {
+        self.conversations.iter().map(|talk| talk.turns.len() as u64).sum()
+    }
+
+    /// Whether a conversation has several turns.
+    fn has_several_turns(&self) -> bool {
+        self.conversations.iter().any(|talk| talk.turns.len() > 1)
+    }
+
+    /// The tokens of a turn on average: what is newly said, and what is asked for.
+    pub(crate) fn mean_tokens(&self) -> (f64, f64) {
+        let asks = || self.conversations.iter().flat_map(|talk| &talk.turns);
+        let mean = |of: &dyn Fn() -> (u64, u64)| {
+            let (sum, count) = of();
+            if count == 0 { 0.0 } else { sum as f64 / count as f64 }
+        };
+        let sum = |values: &mut dyn Iterator<Item = Option<u32>>| {
+            values.flatten().fold((0, 0), |(sum, count), n| (sum + u64::from(n), count + 1))
+        };
+        let input = || sum(&mut asks().map(|ask| ask.tokens));
+        let output = || sum(&mut asks().map(|ask| ask.output_tokens));
+        (mean(&input), mean(&output))
+    }
+
+    /// The moments at which they begin.
+    ///
+    /// # Errors
+    ///
+    /// Where the file does not say when.
+    pub(crate) fn moments(&self) -> Result<Vec<Duration>, Failure> {
+        let moments = self.conversations.iter().map(|talk| talk.begins);
+        moments.collect::<Option<Vec<_>>>().ok_or_else(|| {
+            let what = format!("{} does not say when its requests were sent", self.name);
+            Failure::new(Code::Setting, what)
+                .fix("a trace with timestamps, or leave --fixed-schedule out")
+        })
+    }
+
+    /// How many conversations do not fit into a context of so many tokens, in words.
+    pub(crate) fn beyond_context(&self, context: u32) -> Option<String> {
+        let longest = |talk: &&Arc<Conversation>| {
+            let tokens = talk.turns.iter().map(|ask| {
+                u64::from(ask.tokens.unwrap_or(0))
+                    + u64::from(ask.output_tokens.or(ask.answer_tokens).unwrap_or(0))
+            });
+            tokens.sum::<u64>() > u64::from(context)
+        };
+        let beyond = self.conversations.iter().filter(longest).count();
+        let all = self.len();
+        (beyond > 0).then(|| {
+            format!("{beyond} of {all} conversations come to more tokens than the context of {context}")
+        })
+    }
+
+    /// The workload of a point, and that of its warm-up where it is the first turns.
+    ///
+    /// # Errors
+    ///
+    /// Where the server's API cannot express a prompt.
+    pub(crate) fn workload(
+        &self,
+        settings: &Settings,
+        asked: &InputSettings,
+        seed: u64,
+        provider: &Arc<HttpProvider>,
+    ) -> Result<(Box<dyn Workload>, Option<Box<dyn Workload>>), Failure> {
+        let is_bounded = settings.requests.is_some() || settings.duration.is_some();
+        let loops = asked.loops.unwrap_or(is_bounded && !self.has_several_turns());
+        let course = Course { history: asked.history, sampling: asked.sampling, loops, seed };
+        let provider = Arc::clone(provider);
+        let encode = Arc::new(move |prompt: &_| provider.encode(prompt));
+        let workload = Conversations::new(&self.conversations, encode, course);
+        let workload = workload.map_err(|error| {
+            Failure::new(Code::Prompts, format!("{} cannot be sent", self.name)).caused_by(&error)
+        })?;
+        if !settings.warm_up_step {
+            return Ok((Box::new(workload), None));
+        }
+        let (first, later) = workload.split();
+        Ok((Box::new(later), Some(Box::new(first))))
+    }
+
+    /// When a point ends where nobody says: with the file, or after as many requests as it has turns where it is
+    /// drawn from without end.
+    pub(crate) fn requests(&self, asked: &InputSettings) -> Option<u64> {
+        (asked.sampling == Sampling::Random).then(|| self.turns())
+    }
+
+    /// The conversations with the answers that `samples` hold, as a JSON list of ids and messages. One that failed
+    /// ends with the last answer it had.
+    pub(crate) fn answered(&self, samples: &[Sample]) -> Value {
+        let mut answers: HashMap<&str, BTreeMap<u32, &str>> = HashMap::new();
+        for sample in samples.iter().filter(|sample| sample.outcome.is_ok()) {
+            if let (Some(id), Some(text)) = (&sample.id, &sample.text) {
+                answers.entry(id).or_default().insert(sample.turn, text);
+            }
+        }
+        let held = self.conversations.iter().filter_map(|talk| {
+            let answers = answers.get(&*talk.id)?;
+            let mut messages = Vec::new();
+            for (turn, ask) in (0..).zip(&talk.turns) {
+                let Some(answer) = answers.get(&turn) else { break };
+                messages.extend(ask.messages.iter().map(
+                    |message| json!({"role": message.role.as_str(), "content": message.content}),
+                ));
+                messages.push(json!({"role": "assistant", "content": answer}));
+            }
+            (!messages.is_empty()).then(|| json!({"id": &*talk.id, "messages": messages}))
+        });
+        held.collect()
+    }
+}
+
+/// What is wrong with a file, as the user is told.
+pub(crate) fn failure(error: &DatasetError) -> Failure {
+    Failure::new(Code::Input, "the input cannot be read")
+        .said(error.to_string())
+        .fix(error.remedy.clone())
+}
+
+fn size(conversations: &[Conversation]) -> String {
+    let count = conversations.len();
+    let turns: usize = conversations.iter().map(|talk| talk.turns.len()).sum();
+    match (count, turns) {
+        (1, 1) => "1 request".to_owned(),
+        (count, turns) if count == turns => format!("{count} requests"),
+        (1, turns) => format!("1 conversation of {turns} turns"),
+        (count, turns) => format!("{count} conversations, {turns} turns"),
+    }
+}
+
+/// Has users think before each turn but the first.
+fn think(conversations: &mut [Conversation], mean: Duration, scatters: bool, seed: u64) {
+    for (stream, talk) in (0..).zip(conversations) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(stream);
+        for ask in talk.turns.iter_mut().skip(1) {
+            let factor = if scatters { Exp1.sample(&mut random) } else { 1.0 };
+            ask.delay = mean.mul_f64(factor);
+        }
+    }
+}
+
+/// How the conversations of a configuration were generated, as the multi-turn tool tells it.
+fn generation(path: &Path) -> Vec<(String, String)> {
+    let Ok(config) = Generate::read(path) else { return Vec::new() };
+    let files: Vec<String> =
+        config.text_files.iter().map(|file| file.display().to_string()).collect();
+    [
+        ("text_files", files.join(", ")),
+        ("input_num_turns", config.turns.to_string()),
+        ("input_common_prefix_num_tokens", config.common_prefix_tokens.to_string()),
+        ("input_prefix_num_tokens", config.prefix_tokens.to_string()),
+        ("input_num_tokens", config.input_tokens.to_string()),
+        ("output_num_tokens", config.output_tokens.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
