@@ -111,8 +111,7 @@ fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) 
     // A file is read only when it is needed.
     let isl = shape.map(|shape| shape.input_tokens());
     let osl = shape.map(|shape| shape.output_tokens());
-    let tokens =
-        |each: Option<f64>| Some(loads::ceil(requests? as f64 * each?));
+    let tokens = |each: Option<f64>| Some(loads::ceil(requests? as f64 * each?));
     let lasts = PACE.0.saturating_add(times(PACE.1, osl.unwrap_or(0.0)));
     let (main, guessed) = phase(load, until, measured, lasts);
     let concurrency = LoadSettings::concurrency(loads::width(load));

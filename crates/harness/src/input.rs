@@ -131,7 +131,9 @@ impl Input {
         let beyond = self.conversations.iter().filter(longest).count();
         let all = self.len();
         (beyond > 0).then(|| {
-            format!("{beyond} of {all} conversations come to more tokens than the context of {context}")
+            format!(
+                "{beyond} of {all} conversations come to more tokens than the context of {context}"
+            )
         })
     }
 

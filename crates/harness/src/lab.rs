@@ -237,7 +237,8 @@ impl Lab {
                 self.context_length(index).and_then(|context| input.beyond_context(context));
             notes.extend(beyond.map(|beyond| format!("{}: {beyond}", self.name(index))));
         }
-        let has_rate = self.settings.loads.iter().any(|load| matches!(load, LoadSettings::Open { .. }));
+        let has_rate =
+            self.settings.loads.iter().any(|load| matches!(load, LoadSettings::Open { .. }));
         if has_rate && input.turns() > input.len() as u64 {
             let turns = input.turns() as f64 / input.len() as f64;
             notes.push(format!("the rate is that of conversations; each has {turns:.1} turns"));
@@ -308,7 +309,9 @@ impl Lab {
     pub(crate) fn workload_name(&self, cell: Cell) -> String {
         match (points::shape(&self.settings, cell), &self.input) {
             (None, Some(input)) => input.name().to_owned(),
-            (shape, _) => format!("synthetic {}", shape.map_or_else(String::new, |s| s.to_string())),
+            (shape, _) => {
+                format!("synthetic {}", shape.map_or_else(String::new, |s| s.to_string()))
+            }
         }
     }
 

@@ -93,7 +93,10 @@ pub(crate) fn load(settings: &Settings, load: &LoadSettings, seed: u64) -> Resul
         // Known once the file is read.
         LoadSettings::Recorded { max_in_flight, .. } => {
             let nothing = Trace::new(&[], 1.0);
-            (Arc::new(nothing.map_err(|error| Failure::new(Code::Bug, error.to_string()))?), max_in_flight)
+            (
+                Arc::new(nothing.map_err(|error| Failure::new(Code::Bug, error.to_string()))?),
+                max_in_flight,
+            )
         }
         LoadSettings::Trace { timestamps, speed_up, max_in_flight } => {
             let trace = Trace::new(timestamps, *speed_up).map_err(|error| {

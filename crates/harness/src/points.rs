@@ -26,8 +26,7 @@ pub(crate) fn cells(settings: &Settings) -> Vec<Cell> {
 /// What a request of a cell holds; `None` where a file says it.
 pub(crate) fn shape(settings: &Settings, cell: Cell) -> Option<Shape> {
     let is_synthetic = settings.input.is_none();
-    let shape =
-        || Shape::of(&settings.workloads[cell.workload], settings.targets[cell.target].api);
+    let shape = || Shape::of(&settings.workloads[cell.workload], settings.targets[cell.target].api);
     is_synthetic.then(shape)
 }
 

@@ -2,7 +2,7 @@
 
 use bench_harness::plan::{
     Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep,
-    Time, Tokens, Value, names_variable,
+    Time, TokenLimit, Tokens, Value, names_variable,
 };
 
 use crate::values;
@@ -116,6 +116,13 @@ fn bool(text: &str) -> Result<(), String> {
     if is_bool { Ok(()) } else { Err(format!("`{text}` is neither true nor false")) }
 }
 
+fn percents(text: &str) -> Result<(), String> {
+    text.split(',').try_for_each(|share| match share.trim().ends_with('%') {
+        true => value::<Percent>(share),
+        false => Err(format!("`{share}` is no share such as 50%")),
+    })
+}
+
 fn pairs(text: &str) -> Result<(), String> {
     text.split(',').try_for_each(value::<Pair>)
 }
@@ -217,6 +224,35 @@ const ORDERS: &[Choice] = &[
     Choice { name: "in_order", help: "One target after the other", aliases: &["in-order"] },
 ];
 
+const PICKS: &[Choice] = &[
+    Choice {
+        name: "round_robin",
+        help: "The conversation that has waited longest",
+        aliases: &["round-robin"],
+    },
+    Choice { name: "random", help: "Any of those that wait", aliases: &[] },
+];
+
+const SAMPLINGS: &[Choice] = &[
+    Choice { name: "sequential", help: "As they stand", aliases: &[] },
+    Choice { name: "shuffle", help: "In an order that is drawn anew for each pass", aliases: &[] },
+    Choice { name: "random", help: "Any, each time", aliases: &[] },
+];
+
+const HISTORIES: &[Choice] = &[
+    Choice { name: "live", help: "The server's", aliases: &[] },
+    Choice { name: "recorded", help: "Those in the file", aliases: &["dataset"] },
+];
+
+const THINKING: &[Choice] = &[
+    Choice { name: "constant", help: "Always the same", aliases: &[] },
+    Choice {
+        name: "exponential",
+        help: "As between requests of many users",
+        aliases: &["poisson"],
+    },
+];
+
 const MATRICES: &[Choice] = &[
     Choice { name: "core", help: "Five pairs, 128 to 1024 tokens", aliases: &[] },
     Choice { name: "extended", help: "Eleven pairs, up to 65536 tokens", aliases: &[] },
@@ -226,6 +262,11 @@ const MATRICES: &[Choice] = &[
 const EXPORTS: &[Choice] = &[
     Choice { name: "genai-perf", help: "profile_export_genai_perf.csv and .json", aliases: &[] },
     Choice { name: "csv", help: "metrics.csv, a row for each number", aliases: &[] },
+    Choice {
+        name: "multi-turn",
+        help: "The tables, workbook and JSON of vLLM's multi-turn benchmark, and the conversations with their answers",
+        aliases: &["multi_turn"],
+    },
 ];
 
 const fn flag(
@@ -359,7 +400,8 @@ pub(crate) const FLAGS: &[Flag] = &[
     server("target.labels", "label", "NAME=VALUE", Kind::Entry(label, split_label),
         "What else is known of the server, `gpu=H200`; repeatable"),
     server("limits.total", "request-timeout-seconds", "TIME", Kind::Text(value::<Period>),
-        "Limit for a whole request [default: none; 300 s to the first token, 120 s from token to token]"),
+        "Limit for a whole request [default: none; 300 s to the first token, 120 s from token to token]")
+        .also(&["request-timeout-sec"]),
     server("limits.connect", "connect-timeout", "TIME", Kind::Text(value::<Period>),
         "Limit for connecting [default: 10s]"),
     server("limits.headers", "headers-timeout", "TIME", Kind::Text(value::<Period>),
@@ -371,7 +413,7 @@ pub(crate) const FLAGS: &[Flag] = &[
 
     load("load.concurrency", "concurrency", "N", Kind::Text(value::<Sweep<Positive>>),
         "Requests in flight, always; several are measured one after the other: 1,8,32 or 1..64 [default: 1]")
-        .short('c').also(&["max-concurrency", "num-concurrency"]),
+        .short('c').also(&["max-concurrency", "num-concurrency", "num-clients"]),
     load("load.concurrency_counts", "concurrency-counts", "WHAT", Kind::Choice(COUNTS),
         "What concurrency counts [default: requests]"),
     load("load.concurrency_ramp.over", "concurrency-ramp-duration", "TIME", Kind::Text(value::<Period>),
@@ -396,18 +438,24 @@ pub(crate) const FLAGS: &[Flag] = &[
         "How it changes [default: linear]"),
     load("load.rate_series", "rate-series", "FILE", Kind::Text(any),
         "A file of rates over time: seconds,rate"),
-    load("load.trace", "fixed-schedule", "FILE", Kind::Text(any),
-        "A file of moments to send at: seconds, one a line, or JSON lines with `timestamp` in milliseconds")
-        .or(&["trace"]),
+    load("load.trace", "trace", "FILE", Kind::Text(any),
+        "A file of moments to send at: seconds, one a line, or JSON lines with `timestamp` in milliseconds"),
+    load("load.fixed_schedule", "fixed-schedule", "BOOL", Kind::Or("true", bool),
+        "Send at the moments that stand in the input file [default: false]").also(&["use-trace-timestamps"]),
+    load("load.active_conversations", "max-active-conversations", "N", Kind::Text(value::<Positive>),
+        "Conversations of the input file that are open at a time and take turns [default: as many as --concurrency]")
+        .or(&["active-conversations"]),
+    load("load.conversation_sampling", "conversation-sampling", "ORDER", Kind::Choice(PICKS),
+        "Whose turn is next among them [default: round-robin]"),
     load("load.speed_up", "speed-up", "FACTOR", Kind::Text(number),
         "Send by the schedule so many times as fast [default: 1]"),
     load("load.max_in_flight", "max-in-flight", "N", Kind::Text(value::<Positive>),
         "At most so many in flight at a rate or by a schedule"),
     load("load.requests", "request-count", "N", Kind::Text(value::<Auto<Positive>>),
         "Requests to measure [default: max(100, 20 x concurrency); at a rate, those of 20 s]")
-        .short('n').or(&["num-requests"]).also(&["num-prompts"]),
+        .short('n').or(&["num-requests"]).also(&["num-prompts", "max-num-requests"]),
     load("load.duration", "benchmark-duration", "TIME", Kind::Text(value::<Period>),
-        "How long to measure").short('d').or(&["duration"]),
+        "How long to measure").short('d').or(&["duration"]).also(&["max-time-sec"]),
     load("load.grace", "benchmark-grace-period", "TIME", Kind::Text(value::<Time>),
         "How long requests in flight may go on after that, or after Ctrl-C [default: 30s]"),
     load("load.warmup", "warmup-request-count", "N", Kind::Text(value::<Auto<Count>>),
@@ -415,6 +463,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         .also(&["num-warmup-requests", "num-warmups"]),
     load("load.warmup_duration", "warmup-duration", "TIME", Kind::Text(value::<Period>),
         "How long to warm up, instead"),
+    load("load.warmup_step", "warmup-step", "BOOL", Kind::Or("true", bool),
+        "Warm up with the first turn of each conversation; what is measured goes on from there [default: false]"),
     load("load.repeat", "repeat", "N", Kind::Text(value::<Positive>),
         "How often to measure each point; at most so often with --converge [default: 1; 10 with --converge]")
         .also(&["num-profile-runs"]),
@@ -449,6 +499,48 @@ pub(crate) const FLAGS: &[Flag] = &[
         .also(&["output-tokens-mean", "random-output-len"]),
     workload("workload.osl_stddev", "osl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
         "Standard deviation of the output tokens [default: 0]").also(&["output-tokens-stddev"]),
+    workload("workload.input.file", "input-file", "FILE", Kind::Text(any),
+        "What to send instead: conversations (ShareGPT, messages, or a configuration that generates them), prompts \
+         in JSON lines, JSON, CSV or Parquet, OpenAI batches, AIPerf's inputs.json, traces").short('i')
+        .also(&["dataset-path"]),
+    workload("workload.input.format", "custom-dataset-type", "FORMAT", Kind::Text(any),
+        "What the file holds [default: found out]").or(&["dataset-type", "input-format"]),
+    workload("workload.input.limit", "num-conversations", "N", Kind::Text(value::<Positive>),
+        "Conversations, lines or rows to read, the first ones [default: all]")
+        .or(&["num-dataset-entries"]),
+    workload("workload.input.sampling", "dataset-sampling-strategy", "ORDER", Kind::Choice(SAMPLINGS),
+        "In which order they are taken [default: sequential]").or(&["dataset-sampling"]),
+    workload("workload.input.loops", "dataset-loop", "BOOL", Kind::Or("true", bool),
+        "Begin again at the end [default: where a number or a time is given, and nothing has several turns]"),
+    workload("workload.input.history", "history", "WHOSE", Kind::Choice(HISTORIES),
+        "Whose answers conversations go on with [default: live]"),
+    workload("workload.input.max_turns", "max-turns", "N", Kind::Text(value::<Positive>),
+        "Messages of a conversation, those of the assistant included; longer ones are cut"),
+    workload("workload.input.think_time", "think-time", "TIME", Kind::Text(value::<Time>),
+        "Time between an answer and the next turn, instead of what was recorded")
+        .or(&["session-turn-delay-mean"]),
+    workload("workload.input.think_time_pattern", "think-time-pattern", "PATTERN", Kind::Choice(THINKING),
+        "How it scatters [default: constant]"),
+    workload("workload.input.min_tokens", "limit-min-tokens", "TOKENS", Kind::Text(value::<TokenLimit>),
+        "The least tokens of an answer, with --limit-max-tokens; 0: as the file says, less: no limit [default: 0]"),
+    workload("workload.input.max_tokens", "limit-max-tokens", "TOKENS", Kind::Text(value::<TokenLimit>),
+        "The most tokens of an answer, with --limit-min-tokens [default: 0]"),
+    workload("workload.input.columns.prompt", "prompt-column", "NAME", Kind::Text(any),
+        "Which column holds the prompt [default: guessed, and said]").also(&["dataset-prompt-column"]),
+    workload("workload.input.columns.context", "context-column", "NAME", Kind::Text(any),
+        "Which holds what it is about, to be put below the prompt"),
+    workload("workload.input.columns.system", "system-column", "NAME", Kind::Text(any),
+        "Which holds instructions"),
+    workload("workload.input.columns.answer", "answer-column", "NAME", Kind::Text(any),
+        "Which holds the recorded answer"),
+    workload("workload.input.columns.expected", "expected-column", "NAME", Kind::Text(any),
+        "Which holds what the answer should be"),
+    workload("workload.input.columns.output_tokens", "output-tokens-column", "NAME", Kind::Text(any),
+        "Which holds the number of tokens to ask for"),
+    workload("workload.input.columns.id", "id-column", "NAME", Kind::Text(any),
+        "Which holds the name of a row"),
+    workload("workload.input.block_tokens", "block-tokens", "TOKENS", Kind::Text(value::<Positive>),
+        "Tokens of a block that the hash ids of a trace name [default: 512]"),
     workload("workload.batch_size", "batch-size-text", "N", Kind::Text(value::<Positive>),
         "Texts of --isl tokens in each request for embeddings [default: 1]").or(&["batch-size"]).short('b'),
     workload("workload.documents", "documents", "N", Kind::Text(value::<Positive>),
@@ -500,4 +592,6 @@ pub(crate) const FLAGS: &[Flag] = &[
         .also(&["output-artifact-dir", "result-dir"]),
     output("name", "name", "NAME", Kind::Text(any), "What to call the run [default: chat]"),
     output("output.export", "export", "FORMAT", Kind::Choices(EXPORTS), "Also write these files"),
+    output("output.warmup_percentages", "warmup-percentages", "PERCENT,...", Kind::List(percents),
+        "In the files of multi-turn, leave out these shares of the first requests, each for a table of its own"),
 ];

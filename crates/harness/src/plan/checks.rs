@@ -404,7 +404,8 @@ impl Check<'_> {
             self.unless(!cap, "load.max_in_flight", what);
             let takes_turns =
                 load.active_conversations.is_some() || load.conversation_sampling.is_some();
-            let what = "says already who shares the places: active_conversations cannot be beside it";
+            let what =
+                "says already who shares the places: active_conversations cannot be beside it";
             let counts = load.concurrency_counts.is_none() || !takes_turns;
             self.unless(counts, "load.concurrency_counts", what);
             let users = load.concurrency.as_ref().map(Sweep::values).unwrap_or_default();

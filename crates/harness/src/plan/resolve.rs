@@ -16,13 +16,13 @@ use bench_workloads::Length;
 
 use super::{
     ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, Layered, LoadFile,
-    OrderName, PassFile, PerSecond, PickName, Period, PlanFile, Positive, Problem, Problems, Shape, Simulate,
-    Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, input, recordings,
-    template,
+    OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive, Problem, Problems, Shape,
+    Simulate, Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, input,
+    recordings, template,
 };
 use crate::{
-    Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order, Repeats, Server,
-    Settings, TargetSettings, WorkloadSettings, loads, simulator_config,
+    Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
+    Repeats, Server, Settings, TargetSettings, WorkloadSettings, loads, simulator_config,
 };
 
 /// What `layered` comes to. Reads the files that it names, and nothing else.

@@ -16,15 +16,37 @@ pub struct Distribution(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
-    Constant { value: f64 },
+    Constant {
+        value: f64,
+    },
     /// Integers, from `min` to `max` and both included.
-    Integers { min: i64, max: i64 },
-    Uniform { min: f64, max: f64 },
-    Zipf { alpha: f64, max: Option<f64> },
-    Poisson { alpha: f64, max: Option<f64> },
-    Lognormal { mean: f64, sigma: f64, max: Option<f64> },
+    Integers {
+        min: i64,
+        max: i64,
+    },
+    Uniform {
+        min: f64,
+        max: f64,
+    },
+    Zipf {
+        alpha: f64,
+        max: Option<f64>,
+    },
+    Poisson {
+        alpha: f64,
+        max: Option<f64>,
+    },
+    Lognormal {
+        mean: f64,
+        sigma: f64,
+        max: Option<f64>,
+    },
     /// Scaled so that what is drawn together has this mean, before it is capped.
-    Average { average: f64, median_ratio: f64, max: Option<f64> },
+    Average {
+        average: f64,
+        median_ratio: f64,
+        max: Option<f64>,
+    },
 }
 
 /// What is wrong with a distribution, and which of its fields it is about.
@@ -181,9 +203,10 @@ impl TryFrom<Fields> for Distribution {
                 }
                 Kind::Zipf { alpha, max: fields.cap()? }
             }
-            "poisson" => {
-                Kind::Poisson { alpha: within("alpha", fields.alpha, 0.0..=MOST)?, max: fields.cap()? }
-            }
+            "poisson" => Kind::Poisson {
+                alpha: within("alpha", fields.alpha, 0.0..=MOST)?,
+                max: fields.cap()?,
+            },
             _ => fields.lognormal()?,
         };
         Ok(Self(kind))
@@ -237,7 +260,11 @@ impl Fields {
         if self.average.is_none() {
             // e^700 is about all that a number can be.
             let mean = within("mean", self.mean, f64::MIN_POSITIVE..=700.0)?;
-            return Ok(Kind::Lognormal { mean, sigma: within("sigma", self.sigma, 0.0..=100.0)?, max });
+            return Ok(Kind::Lognormal {
+                mean,
+                sigma: within("sigma", self.sigma, 0.0..=100.0)?,
+                max,
+            });
         }
         let average = within("average", self.average, 1.0..=MOST)?;
         let median_ratio = self.median_ratio.unwrap_or(MEDIAN_RATIO);
@@ -268,7 +295,11 @@ fn within(
         return Ok(value);
     }
     let (least, most) = (range.start(), range.end());
-    let least = if *least == f64::MIN_POSITIVE { "more than 0".to_owned() } else { format!("{least} or more") };
+    let least = if *least == f64::MIN_POSITIVE {
+        "more than 0".to_owned()
+    } else {
+        format!("{least} or more")
+    };
     Err(InvalidDistribution(format!("`{name}` is {value}: give {least}, up to {most}")))
 }
 

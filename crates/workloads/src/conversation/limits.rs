@@ -58,7 +58,10 @@ mod tests {
     use crate::Approximate;
 
     fn conversation(turns: usize) -> Conversation {
-        let ask = |n| Ask { answer: Some(Message::assistant("Yes.")), ..Ask::user(format!("Is {n} odd?")) };
+        let ask = |n| Ask {
+            answer: Some(Message::assistant("Yes.")),
+            ..Ask::user(format!("Is {n} odd?"))
+        };
         Conversation { turns: (0..turns).map(ask).collect(), ..Conversation::default() }
     }
 

@@ -48,7 +48,10 @@ impl ConversationStatistics {
         let messages = |c: &Conversation| {
             c.turns.iter().map(|ask| ask.messages.len() + usize::from(ask.answer.is_some())).sum()
         };
-        let turns = conversations.iter().map(|c| { let n: usize = messages(c); n as f64 });
+        let turns = conversations.iter().map(|c| {
+            let n: usize = messages(c);
+            n as f64
+        });
         let mean = |tokens: Vec<u32>| {
             let sum: f64 = tokens.iter().map(|n| f64::from(*n)).sum();
             (!tokens.is_empty()).then(|| sum / tokens.len() as f64)

@@ -1,8 +1,6 @@
 //! Conversations made of texts, as they are written.
 
-use std::{
-    collections::BTreeMap, convert::Infallible, num::NonZeroUsize, sync::Arc, thread,
-};
+use std::{collections::BTreeMap, convert::Infallible, num::NonZeroUsize, sync::Arc, thread};
 
 use bench_core::Message;
 use rand::{SeedableRng, rngs::ChaCha8Rng};

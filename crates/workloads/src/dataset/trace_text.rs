@@ -20,7 +20,11 @@ pub(super) struct Wanted {
 }
 
 /// Makes up all texts that are wanted. They depend on `seed`, the tokenizer and the file alone.
-pub(super) fn fill(draft: &mut Draft<'_>, tokenizer: &dyn Tokenizer, seed: u64) -> Result<(), Wrong> {
+pub(super) fn fill(
+    draft: &mut Draft<'_>,
+    tokenizer: &dyn Tokenizer,
+    seed: u64,
+) -> Result<(), Wrong> {
     let Some(count) = NonZeroUsize::new(draft.wanted.len()) else { return Ok(()) };
     let writer = Writer::new(tokenizer, seed)?;
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -75,7 +79,8 @@ impl<'w> Writer<'w> {
     fn new(tokenizer: &'w dyn Tokenizer, seed: u64) -> Result<Self, Wrong> {
         let corpus = Corpus::new(tokenizer);
         if corpus.starts.is_empty() || corpus.openings.len() < 2 {
-            let what = format!("its prompts are to be made up, and {tokenizer} does not tell words apart");
+            let what =
+                format!("its prompts are to be made up, and {tokenizer} does not tell words apart");
             return Err(Wrong::new(what, "name the model's tokenizer"));
         }
         Ok(Self { tokenizer, corpus, seed })
