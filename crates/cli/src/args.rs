@@ -14,6 +14,7 @@ use clap::{
 
 use crate::{
     compare::CompareArgs,
+    dataset::DatasetArgs,
     flags::{PlanFlags, ServerFlags},
     gate::GateArgs,
     values,
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Chat(Box<ChatArgs>),
     /// Check, complete and convert plan files
     Plan(PlanArgs),
+    /// Check, make and convert files of what to send
+    Dataset(DatasetArgs),
     /// Say what changed from one run to another
     Compare(CompareArgs),
     /// Say whether a run is worse than a baseline: exit code 98 if it is

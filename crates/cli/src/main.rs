@@ -4,6 +4,7 @@
 
 mod args;
 mod compare;
+mod dataset;
 mod doctor;
 mod estimate;
 mod explain;
@@ -54,6 +55,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Probe(args) => probe::probe(&args),
         Command::Chat(args) => probe::chat(&args),
         Command::Plan(args) => plan::plan(&args.command),
+        Command::Dataset(args) => dataset::dataset(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Gate(args) => gate::gate(&args),
         Command::Sim(args) => simulate::simulate(&args),

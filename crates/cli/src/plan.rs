@@ -91,7 +91,7 @@ fn check_address(typed: &Node) -> Result<(), Failure> {
 
 fn validate(file: &Path) -> Result<(), Failure> {
     let settings = plan::resolve(&layered(Some(file), &PlanFlags::default())?, &environment)?;
-    check(&settings)?;
+    let settings = check(settings)?;
     output::result(&format!("{}: ok, {}", file.display(), counts(&settings)))
 }
 

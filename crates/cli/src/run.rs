@@ -48,7 +48,7 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
     let mut settings = settings(args, &layered)?;
     plan::save(file, flags, args.save_plan.as_deref())?;
     if args.dry_run {
-        check(&settings)?;
+        let settings = check(settings)?;
         output::result(&estimate::render(&settings))?;
         output::result(&plan::origins(&layered))?;
         return Ok(Exit::Ok);
@@ -66,7 +66,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
     let directory = reference::broken_off(&args.run, &artifacts(flags))?;
     let settings = settings_of(&directory, flags, &args.measure)?;
     if args.measure.dry_run {
-        check(&settings)?;
+        let settings = check(settings)?;
         output::result(&estimate::render(&settings))?;
         return Ok(Exit::Ok);
     }

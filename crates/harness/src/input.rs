@@ -11,7 +11,7 @@ use std::{
 use bench_core::{Provider, Sample, Workload};
 use bench_providers::HttpProvider;
 use bench_workloads::{
-    Conversation, Conversations, Course, DatasetError, Format, Generate, Sampling, Tokenizer,
+    Conversation, Conversations, Course, DatasetError, Format, Generate, Tokenizer,
     limit_output_tokens, limit_turns,
 };
 use rand::{SeedableRng, rngs::ChaCha8Rng};
@@ -86,7 +86,7 @@ impl Input {
     }
 
     /// Whether a conversation has several turns.
-    fn has_several_turns(&self) -> bool {
+    pub(crate) fn has_several_turns(&self) -> bool {
         self.conversations.iter().any(|talk| talk.turns.len() > 1)
     }
 
@@ -149,8 +149,7 @@ impl Input {
         seed: u64,
         provider: &Arc<HttpProvider>,
     ) -> Result<(Box<dyn Workload>, Option<Box<dyn Workload>>), Failure> {
-        let is_bounded = settings.requests.is_some() || settings.duration.is_some();
-        let loops = asked.loops.unwrap_or(is_bounded && !self.has_several_turns());
+        let loops = asked.loops.unwrap_or(false);
         let course = Course { history: asked.history, sampling: asked.sampling, loops, seed };
         let provider = Arc::clone(provider);
         let encode = Arc::new(move |prompt: &_| provider.encode(prompt));
@@ -163,12 +162,6 @@ impl Input {
         }
         let (first, later) = workload.split();
         Ok((Box::new(later), Some(Box::new(first))))
-    }
-
-    /// When a point ends where nobody says: with the file, or after as many requests as it has turns where it is
-    /// drawn from without end.
-    pub(crate) fn requests(&self, asked: &InputSettings) -> Option<u64> {
-        (asked.sampling == Sampling::Random).then(|| self.turns())
     }
 
     /// The conversations with the answers that `samples` hold, as a JSON list of ids and messages. One that failed
@@ -197,7 +190,7 @@ impl Input {
 }
 
 /// What is wrong with a file, as the user is told.
-pub(crate) fn failure(error: &DatasetError) -> Failure {
+pub fn failure(error: &DatasetError) -> Failure {
     Failure::new(Code::Input, "the input cannot be read")
         .said(error.to_string())
         .fix(error.remedy.clone())

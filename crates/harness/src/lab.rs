@@ -1,6 +1,6 @@
 //! The servers and prompts of an experiment: looked up, made and kept as points need them.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use bench_core::{
     Load, Plan, Point, Prepared, Prompt, Provider, TokenCounter, Until, WarmUp, Workload,
@@ -66,13 +66,14 @@ pub(crate) struct Known {
     pub(crate) memory: Memory,
 }
 
-/// Says what is wrong with `settings` that can be known before a server is looked for. Reads the tokenizer.
+/// `settings` with what only files tell, such as how many requests there are. Reads the tokenizer and the input.
 ///
 /// # Errors
 ///
 /// When they cannot be measured, wherever their servers are.
-pub fn check(settings: &Settings) -> Result<(), Failure> {
-    checked(settings).map(|_| ())
+pub fn check(settings: Settings) -> Result<Settings, Failure> {
+    let (_, input) = checked(&settings)?;
+    completed(settings, input.as_ref())
 }
 
 /// The tokenizer, and what the input file holds, of settings that are right.
@@ -89,16 +90,22 @@ fn checked(settings: &Settings) -> Result<(Arc<dyn Tokenizer>, Option<Input>), F
         let why = cells.first().and_then(beyond).unwrap_or_default();
         return Err(nothing_left(&why));
     }
-    let tokenizer = tokenizer(settings)?;
+    let tokenizer = tokenizer(settings.tokenizer.as_deref())?;
     let input = settings.input.as_ref().map(|input| Input::read(input, &*tokenizer)).transpose()?;
     Ok((tokenizer, input))
 }
 
 /// `settings`, with what only the input tells: when requests are sent, and how many.
 fn completed(mut settings: Settings, input: Option<&Input>) -> Result<Settings, Failure> {
-    let Some((asked, input)) = settings.input.as_ref().zip(input) else { return Ok(settings) };
-    if settings.requests.is_none() && settings.duration.is_none() {
-        settings.requests = input.requests(asked);
+    let Some((asked, input)) = settings.input.as_mut().zip(input) else { return Ok(settings) };
+    let is_bounded = settings.requests.is_some() || settings.duration.is_some();
+    let loops = *asked.loops.get_or_insert(is_bounded && !input.has_several_turns());
+    if !is_bounded && !loops {
+        let closed = settings.loads.iter().all(|load| matches!(load, LoadSettings::Closed { .. }));
+        let first = if settings.warm_up_step { input.len() as u64 } else { 0 };
+        // A rate is that of conversations.
+        settings.requests = Some(if closed { input.turns() - first } else { input.len() as u64 })
+            .filter(|n| *n > 0);
     }
     for load in &mut settings.loads {
         if let LoadSettings::Recorded { speed_up, max_in_flight } = *load {
@@ -507,8 +514,13 @@ fn warming(input: &Input) -> Shape {
     Shape { isl, texts: NonZeroUsize::MIN, query: None, osl }
 }
 
-fn tokenizer(settings: &Settings) -> Result<Arc<dyn Tokenizer>, Failure> {
-    let Some(path) = &settings.tokenizer else { return Ok(Arc::new(Approximate)) };
+/// The tokenizer at `path`; an approximate one without.
+///
+/// # Errors
+///
+/// When it cannot be used.
+pub fn tokenizer(path: Option<&Path>) -> Result<Arc<dyn Tokenizer>, Failure> {
+    let Some(path) = path else { return Ok(Arc::new(Approximate)) };
     load_tokenizer(path).map_err(|error| {
         let what = format!("the tokenizer {} cannot be used", path.display());
         let fix =

@@ -18,7 +18,7 @@ const WARM_UP_AT_A_RATE: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0"
 /// When the measured phase ends. At a rate, a number of requests beyond those of the duration is none.
 pub(crate) fn until(settings: &Settings, load: &LoadSettings) -> Until {
     let given = Until { requests: settings.requests, duration: settings.duration };
-    // A file has an end of its own.
+    // A file that goes on and on without a bound is stopped by the user.
     if given != Until::default() || settings.input.is_some() {
         return given;
     }

@@ -58,6 +58,14 @@ fn plans_become_flags_and_flags_become_plans() {
         "--slo 'p95(ttft)<1s' --goodput 'ttft:500ms e2e:2s' --slo-abort=5",
     );
     check("workload: {matrix: core}\nname: -x", "--matrix core --name=-x");
+    check(
+        "workload: {input: {file: a.json, max_turns: 4, min_tokens: -1, max_tokens: -1, columns: {prompt: q}}}\n\
+         load: {active_conversations: 6, conversation_sampling: random, warmup_step: true}\n\
+         output: {export: [multi-turn], warmup_percentages: [0%, 50%]}",
+        "--max-active-conversations 6 --conversation-sampling random --warmup-step=true --input-file a.json \
+         --max-turns 4 --limit-min-tokens=-1 --limit-max-tokens=-1 --prompt-column q --export multi-turn \
+         --warmup-percentages 0%,50%",
+    );
 }
 
 #[test]
@@ -68,6 +76,8 @@ fn each_key_of_a_plan_has_a_flag() {
         ("", &schema["properties"]),
         ("target.", &schema["$defs"]["TargetFile"]["properties"]),
         ("workload.", &schema["$defs"]["WorkloadFile"]["properties"]),
+        ("workload.input.", &schema["$defs"]["InputFile"]["properties"]),
+        ("workload.input.columns.", &schema["$defs"]["ColumnsFile"]["properties"]),
         ("load.", &schema["$defs"]["LoadFile"]["properties"]),
         ("goals.", &schema["$defs"]["GoalsFile"]["properties"]),
         ("find.", &schema["$defs"]["FindFile"]["properties"]),
