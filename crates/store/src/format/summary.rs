@@ -323,6 +323,9 @@ pub struct FactsLine {
     /// Requests that were sent again over another connection.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resent: u64,
+    /// Requests that failed although something was expected of their answers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unanswered: u64,
     /// Processor cores that inferbench used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_cpu_cores: Option<f64>,
@@ -416,6 +419,7 @@ impl From<&Facts> for FactsLine {
             unsent: facts.unsent,
             retried: facts.retried,
             resent: facts.resent,
+            unanswered: facts.unanswered,
             client_cpu_cores: facts.client_cpu_cores,
             cores: facts.cores,
             cached_ratio: facts.cached_ratio,
