@@ -43,6 +43,7 @@
 mod approximate;
 mod conversation;
 mod corpus;
+mod grading;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 mod length;
@@ -53,6 +54,7 @@ mod tokenizer_file;
 
 pub use approximate::Approximate;
 pub use conversation::{Ask, Conversation, Conversations, Course, Encode, History, Sampling};
+pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};
