@@ -41,8 +41,10 @@
 //! and nothing here knows of dialects or sends anything.
 
 mod approximate;
+mod canary;
 mod conversation;
 mod corpus;
+mod dataset_accuracy;
 mod grading;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
@@ -51,9 +53,12 @@ mod parallel;
 mod synthetic;
 mod tokenizer;
 mod tokenizer_file;
+mod tool_suite;
 
 pub use approximate::Approximate;
+pub use canary::canary;
 pub use conversation::{Ask, Conversation, Conversations, Course, Encode, History, Sampling};
+pub use dataset_accuracy::{AccuracyDataError, read_gsm8k, read_mmlu};
 pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
@@ -61,3 +66,4 @@ pub use length::{InvalidLength, Length};
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
 pub use tokenizer::{Cut, Tokenizer, cut};
 pub use tokenizer_file::{TokenizerError, load_tokenizer};
+pub use tool_suite::{ToolUse, tool_suite};

@@ -71,8 +71,11 @@ impl Rule {
     pub const NAMES: [&str; 8] =
         ["exact", "normalised", "contains", "regex", "numeric", "choice", "json", "f1"];
 
+    /// The same number, but for what floats add.
+    pub(crate) const NUMERIC: Self = Self::Numeric { tolerance: TOLERANCE };
+
     /// That answers could be like `expected`.
-    pub(super) fn check(self, expected: &str) -> Result<(), InvalidRule> {
+    pub(crate) fn check(self, expected: &str) -> Result<(), InvalidRule> {
         let (what, is_there) = match self {
             Self::Numeric { .. } => ("number", Number::of_answer(expected).is_some()),
             Self::Choice => ("letter from A to J", choice::letter(expected).is_some()),
