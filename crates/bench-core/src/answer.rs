@@ -26,10 +26,25 @@ pub struct Answer {
     sample: Sample,
     text: String,
     reasoning: String,
+    /// Those of this answer come first; behind them lie the buffers of earlier ones.
     tool_calls: Vec<ToolCall>,
+    /// Of each call of this answer, in the order that they began in.
+    pieces: Vec<Pieces>,
     /// How it ended, and the output tokens it had, once it has.
     ended: Option<(Outcome, Option<u32>)>,
 }
+
+/// The pieces of a tool call.
+#[derive(Clone, Copy, Debug)]
+struct Pieces {
+    /// The number that the server gives it.
+    index: usize,
+    /// When the last of them came.
+    last: Moment,
+}
+
+/// Calls that are kept of an answer.
+const MOST_CALLS: usize = 256;
 
 impl Answer {
     /// An empty record on `clock`.
@@ -40,6 +55,7 @@ impl Answer {
             text: String::new(),
             reasoning: String::new(),
             tool_calls: Vec::new(),
+            pieces: Vec::new(),
             ended: None,
         }
     }
@@ -51,12 +67,13 @@ impl Answer {
         self.sample.input_tokens = request.input_tokens;
         self.sample.repeated_tokens = request.repeated_tokens;
         self.sample.asked_tokens = request.output_tokens;
+        self.sample.expects = request.expected.is_some();
         // Role, usage and finish events come on top of the tokens asked for.
         let events = request.output_tokens.map_or(0, |n| n.min(MAX_RESERVED) as usize + 4);
         self.sample.arrivals.reserve_exact(events);
         self.text.clear();
         self.reasoning.clear();
-        self.tool_calls.clear();
+        self.pieces.clear();
         self.ended = None;
     }
 
@@ -80,9 +97,9 @@ impl Answer {
         &self.reasoning
     }
 
-    /// The tool calls so far.
+    /// The tool calls so far, in the order that they began in.
     pub fn tool_calls(&self) -> &[ToolCall] {
-        &self.tool_calls
+        &self.tool_calls[..self.pieces.len()]
     }
 
     /// How it ended, if it has.
@@ -136,19 +153,45 @@ impl Answer {
         self.arrive(stamp, kind, text.len(), tokens);
     }
 
-    /// A piece of tool call `index` came: the function's name, more of its arguments, or both.
+    /// A piece of a tool call came: the function's name, more of its arguments, or both. `index` is the number that
+    /// the server gives the call, which need not begin at 0.
     pub fn tool_call(&mut self, stamp: Stamp, index: usize, name: &str, arguments: &str) {
-        // A server may number its calls as it likes; more than this is not believed.
-        const MOST: usize = 256;
-        if index < MOST {
-            if self.tool_calls.len() <= index {
-                self.tool_calls.resize(index + 1, ToolCall::default());
-            }
-            let call = &mut self.tool_calls[index];
+        if let Some(place) = self.place_of_call(index) {
+            self.pieces[place].last = stamp.at;
+            let call = &mut self.tool_calls[place];
             call.name.push_str(name);
             call.arguments.push_str(arguments);
         }
         self.arrive(stamp, ArrivalKind::ToolCall, name.len() + arguments.len(), None);
+    }
+
+    /// The place of call `index`, which begins if it has none; `None` if there are too many.
+    fn place_of_call(&mut self, index: usize) -> Option<usize> {
+        // Mostly it is the last one.
+        if let Some(place) = self.pieces.iter().rposition(|pieces| pieces.index == index) {
+            return Some(place);
+        }
+        let place = self.pieces.len();
+        if place == MOST_CALLS {
+            return None;
+        }
+        self.pieces.push(Pieces { index, last: Moment::default() });
+        match self.tool_calls.get_mut(place) {
+            Some(call) => {
+                call.name.clear();
+                call.arguments.clear();
+            }
+            None => self.tool_calls.push(ToolCall::default()),
+        }
+        Some(place)
+    }
+
+    /// When the first complete call was there: that whose last piece came first. An answer that was cut off at its
+    /// length completes the last one not.
+    fn first_complete_call(&self) -> Option<Moment> {
+        let is_cut_off = self.sample.finish == Some(FinishReason::Length);
+        let complete = self.pieces.len() - usize::from(is_cut_off).min(self.pieces.len());
+        self.pieces[..complete].iter().map(|pieces| pieces.last).min()
     }
 
     /// A result came that is no text, such as embeddings.
@@ -207,6 +250,9 @@ impl Answer {
     /// An answer that is complete but holds nothing generated is [`Outcome::Empty`], whatever the
     /// provider thought of it.
     pub fn take_sample(&mut self, outcome: Outcome, error: Option<String>) -> Sample {
+        if outcome.is_ok() {
+            self.sample.tool_call = self.first_complete_call();
+        }
         let mut sample = std::mem::replace(&mut self.sample, Sample::due(Moment::default()));
         (sample.outcome, sample.error) = match outcome {
             Outcome::Ok if sample.first_generated().is_none() => {
@@ -277,14 +323,54 @@ mod tests {
     }
 
     #[test]
-    fn tool_calls_grow_from_pieces_and_absurd_numbers_are_timed_but_not_kept() {
+    fn tool_calls_grow_from_pieces_whatever_their_numbers() {
         let mut answer = answer();
-        answer.tool_call(at(1), 0, "weather", "");
-        answer.tool_call(at(2), 0, "", "{\"city\":");
-        answer.tool_call(at(3), 0, "", "\"Oslo\"}");
-        answer.tool_call(at(4), usize::MAX, "no", "");
-        let call = ToolCall { name: "weather".into(), arguments: "{\"city\":\"Oslo\"}".into() };
-        assert_eq!(answer.tool_calls(), [call]);
-        assert_eq!(answer.sample().generated().count(), 4);
+        for round in ["Oslo", "Rome"] {
+            answer.begin(Sample::due(Moment::default()), &Request::default());
+            answer.tool_call(at(1), 7, "weather", "");
+            answer.tool_call(at(2), 7, "", "{\"city\":");
+            answer.tool_call(at(3), 7, "", &format!("\"{round}\"}}"));
+            answer.tool_call(at(4), usize::MAX, "time", "{}");
+            let call = |name: &str, text: String| ToolCall { name: name.into(), arguments: text };
+            let weather = call("weather", format!("{{\"city\":\"{round}\"}}"));
+            assert_eq!(answer.tool_calls(), [weather, call("time", "{}".into())]);
+            assert_eq!(answer.sample().generated().count(), 4);
+        }
+        answer.begin(Sample::due(Moment::default()), &Request::default());
+        assert_eq!(answer.tool_calls(), []);
+    }
+
+    #[test]
+    fn more_calls_than_are_kept_are_timed() {
+        let mut answer = answer();
+        (0..=MOST_CALLS).for_each(|index| answer.tool_call(at(1), index, "f", "{}"));
+        assert_eq!(answer.tool_calls().len(), MOST_CALLS);
+        assert_eq!(answer.sample().generated().count(), MOST_CALLS + 1);
+    }
+
+    #[test]
+    fn the_first_complete_call_is_that_whose_last_piece_came_first() {
+        /// Pieces as (ms, number), the finish, and when the first call was complete.
+        type Case = (&'static [(u64, usize)], Option<FinishReason>, Option<u64>);
+        let cases: [Case; 7] = [
+            (&[(1, 0), (2, 0), (3, 1), (4, 1)], None, Some(2)),
+            (&[(1, 0), (2, 1), (3, 1), (4, 0)], None, Some(3)),
+            (&[(1, 0), (2, 0)], Some(FinishReason::ToolCalls), Some(2)),
+            (&[(1, 0), (2, 0)], Some(FinishReason::Length), None),
+            (&[(1, 0), (2, 1)], Some(FinishReason::Length), Some(1)),
+            (&[], None, None),
+            (&[], Some(FinishReason::Length), None),
+        ];
+        for (pieces, finish, expected) in cases {
+            let mut answer = answer();
+            pieces.iter().for_each(|(ms, index)| answer.tool_call(at(*ms), *index, "f", "{}"));
+            answer.generated(at(9), ArrivalKind::Content, "x", None);
+            finish.into_iter().for_each(|reason| answer.finish(reason));
+            let sample = answer.take_sample(Outcome::Ok, None);
+            assert_eq!(sample.tool_call, expected.map(|ms| at(ms).at), "{pieces:?}");
+        }
+        let mut answer = answer();
+        answer.tool_call(at(1), 0, "f", "{}");
+        assert_eq!(answer.take_sample(Outcome::Truncated, None).tool_call, None);
     }
 }

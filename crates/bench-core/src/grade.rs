@@ -27,10 +27,21 @@ impl Expected {
 }
 
 /// A judgement on one answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Grade {
     /// Whether the answer is as expected.
     pub correct: bool,
+    /// How near it comes, from 0 to 1, where the rule knows more than yes and no.
+    pub score: Option<f32>,
+    /// Where calls of tools were expected: whether the functions are those, whatever the arguments.
+    pub name_correct: Option<bool>,
+}
+
+impl Grade {
+    /// A judgement of yes or no on a text.
+    pub const fn of(correct: bool) -> Self {
+        Self { correct, score: None, name_correct: None }
+    }
 }
 
 /// Compares answers with what was expected.

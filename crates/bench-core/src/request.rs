@@ -41,7 +41,7 @@ pub struct Message {
     pub content: String,
     /// Pictures that are shown along with it, as URLs: mostly `data:image/png;base64,…`.
     pub images: Vec<Arc<str>>,
-    /// The calls that the model makes in it. The call at place n goes by [`call_id`]`(n)`.
+    /// The calls that the model makes in it.
     pub tool_calls: Vec<ToolCall>,
     /// Of what a tool says: which call it answers, by its place among those of the message before.
     pub answers_call: Option<usize>,
@@ -69,9 +69,9 @@ impl Message {
     }
 }
 
-/// The id of the call at place `place` of a message. Nine letters and digits: some servers insist on that.
-pub fn call_id(place: usize) -> String {
-    format!("call{place:05}")
+/// The id of call `number` of a conversation, from 0. Nine letters and digits: some servers insist on that.
+pub fn call_id(number: usize) -> String {
+    format!("call{number:05}")
 }
 
 /// A function that the model may ask to be called.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{Moment, Outcome, grade::Grade};
+use crate::{Moment, Outcome, answer::ToolCall, grade::Grade};
 
 /// One part of a point, with samples of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -235,6 +235,8 @@ pub struct Sample {
     pub streamed: bool,
     /// The events of the answer, in order.
     pub arrivals: Vec<Arrival>,
+    /// When the first tool call of a good answer was complete: the call whose last piece came first.
+    pub tool_call: Option<Moment>,
     /// When the answer was complete, usage and terminal marker included, or was given up.
     pub done: Option<Moment>,
     /// How it ended.
@@ -255,10 +257,14 @@ pub struct Sample {
     pub server: ServerTimes,
     /// Why the model stopped.
     pub finish: Option<FinishReason>,
+    /// Whether something was expected of the answer. One that failed is then not answered, which is no grade.
+    pub expects: bool,
     /// Whether the answer is what was expected, where something was.
     pub grade: Option<Grade>,
     /// The generated text, where it is needed after the request.
     pub text: Option<String>,
+    /// The tool calls, where the text is kept.
+    pub tool_calls: Vec<ToolCall>,
 }
 
 impl Sample {
@@ -281,6 +287,7 @@ impl Sample {
             headers: None,
             streamed: true,
             arrivals: Vec::new(),
+            tool_call: None,
             done: None,
             outcome: Outcome::Cancelled,
             error: None,
@@ -291,8 +298,10 @@ impl Sample {
             usage: None,
             server: ServerTimes::default(),
             finish: None,
+            expects: false,
             grade: None,
             text: None,
+            tool_calls: Vec::new(),
         }
     }
 

@@ -10,7 +10,9 @@ use crate::{
     Api, Config, anthropic,
     framing::{Event, Framing},
     inquiry::{Inquiry, by_health},
-    openai, results,
+    openai,
+    parts::Part,
+    results,
 };
 
 /// What a kind of server speaks: which path and which JSON ask, which events answer, what it says of itself.
@@ -47,7 +49,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     ///
     /// When the dialect cannot express it.
     fn body(&self, config: &Config, prompt: &Prompt) -> Result<Map<String, Value>, ProviderError> {
-        Ok(standard_body(config, prompt))
+        standard_body(config, prompt)
     }
 
     /// Whether it can make answers of this API exactly as long as asked for. Nothing in a request for
@@ -56,9 +58,9 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         api != Api::Messages
     }
 
-    /// Whether this API takes a prompt as token ids.
-    fn takes_token_ids(&self, api: Api) -> bool {
-        api == Api::Completions
+    /// Whether this API can express a part of a prompt.
+    fn takes(&self, api: Api, part: Part) -> bool {
+        standard_takes(api, part)
     }
 
     /// The field of the body that holds how to sample, where that has one of its own.
@@ -147,12 +149,23 @@ pub(crate) fn standard_path(config: &Config) -> String {
     path.to_owned()
 }
 
+/// What an API that several engines have can express.
+pub(crate) fn standard_takes(api: Api, part: Part) -> bool {
+    match part {
+        Part::TokenIds => api == Api::Completions,
+        _ => matches!(api, Api::Chat | Api::Responses | Api::Messages),
+    }
+}
+
 /// The body for an API that several engines have.
-pub(crate) fn standard_body(config: &Config, prompt: &Prompt) -> Map<String, Value> {
+pub(crate) fn standard_body(
+    config: &Config,
+    prompt: &Prompt,
+) -> Result<Map<String, Value>, ProviderError> {
     match config.api {
         Api::Messages => anthropic::body(config, prompt),
-        Api::Embeddings => results::embeddings(config, prompt),
-        Api::Rerank => results::rerank(config, prompt),
+        Api::Embeddings => Ok(results::embeddings(config, prompt)),
+        Api::Rerank => Ok(results::rerank(config, prompt)),
         _ => openai::body(config, prompt),
     }
 }

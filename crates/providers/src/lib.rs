@@ -35,6 +35,7 @@ mod llamacpp;
 mod nim;
 mod ollama;
 mod openai;
+mod parts;
 #[cfg(test)]
 mod played;
 mod provider;

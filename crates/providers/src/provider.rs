@@ -11,7 +11,7 @@ use crate::{
     dialect::Dialect,
     http::{Client, Post, is_header},
     inquiry::Inquiry,
-    openai,
+    openai, parts,
     reader::AnswerReader,
     recording::{Piece, Recorder},
 };
@@ -202,22 +202,20 @@ impl Provider for HttpProvider {
     }
 
     fn encode(&self, prompt: &Prompt) -> Result<Request, ProviderError> {
-        let (dialect, api) = (self.dialect(), self.config.api);
-        if prompt.token_ids.is_some() && !dialect.takes_token_ids(api) {
-            let said = format!("`{api}` of {} takes no token ids", self.config.engine);
-            return Err(ProviderError::new(Outcome::Client, said));
-        }
-        let mut body = dialect.body(&self.config, prompt)?;
-        let sampling = dialect.sampling_field(api);
-        for (name, value) in &self.config.extra_body {
-            match sampling.filter(|_| SAMPLING.contains(&name.as_str())) {
+        parts::check(&self.config, prompt)?;
+        let mut body = self.dialect().body(&self.config, prompt)?;
+        let sampling = self.dialect().sampling_field(self.config.api);
+        let of_plan = self.config.extra_body.iter().map(|(name, value)| (name.as_str(), value));
+        // Those of the plan come last: they win.
+        let of_prompt = parts::extra(prompt)?;
+        for (name, value) in of_prompt.iter().map(|(name, value)| (*name, value)).chain(of_plan) {
+            match sampling.filter(|_| SAMPLING.contains(&name)) {
                 Some(field) => merge(&mut body, field, &json!({name: value})),
                 None => merge(&mut body, name, value),
             }
         }
         let body = serde_json::to_vec(&body).map_err(|error| {
-            ProviderError::new(Outcome::Client, "the request is not expressible as JSON")
-                .because(error)
+            parts::refused("the request is not expressible as JSON").because(error)
         })?;
         Ok(Request::new(prompt, body))
     }

@@ -24,9 +24,14 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 const LENGTHS: [usize; 3] = [2_000, 500, 2_000];
 
+/// What an event of an answer says.
+const WORD: &str = r#""content":" word""#;
+
 /// The events of an answer with so many tokens.
-fn events(tokens: usize) -> Vec<String> {
-    let token = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null,"token_ids":null}]}"#;
+fn events(tokens: usize, delta: &str) -> Vec<String> {
+    let token = format!(
+        r#"{{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{{{delta}}},"logprobs":null,"finish_reason":null,"token_ids":null}}]}}"#
+    );
     let usage =
         format!(r#"{{"choices":[],"usage":{{"prompt_tokens":3,"completion_tokens":{tokens}}}}}"#);
     let end = [
@@ -34,16 +39,16 @@ fn events(tokens: usize) -> Vec<String> {
         usage.as_str(),
         "[DONE]",
     ];
-    let all = std::iter::repeat_n(token, tokens).chain(end);
+    let all = std::iter::repeat_n(token.as_str(), tokens).chain(end);
     all.map(|data| format!("data: {data}\n\n")).collect()
 }
 
 /// An answer of `tokens` events, as vLLM frames them.
-fn answer_of(tokens: usize) -> Vec<u8> {
+fn answer_of(tokens: usize, delta: &str) -> Vec<u8> {
     let mut wire =
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
             .to_vec();
-    for event in events(tokens) {
+    for event in events(tokens, delta) {
         wire.extend_from_slice(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
     }
     wire.extend_from_slice(b"0\r\n\r\n");
@@ -105,8 +110,13 @@ fn check([_, short, long]: [u64; 3]) {
 #[test]
 fn an_event_allocates_nothing() {
     let _alone = ALONE.lock();
-    for (engine, api) in [(Engine::OpenAi, Api::Chat), (template(), Api::Generate)] {
-        let answers = LENGTHS.map(answer_of);
+    let piece = r#""tool_calls":[{"index":0,"function":{"arguments":"12345678"}}]"#;
+    for (engine, api, delta) in [
+        (Engine::OpenAi, Api::Chat, WORD),
+        (Engine::OpenAi, Api::Chat, piece),
+        (template(), Api::Generate, WORD),
+    ] {
+        let answers = LENGTHS.map(|tokens| answer_of(tokens, delta));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = thread::spawn(move || {
@@ -128,7 +138,7 @@ fn an_event_allocates_nothing() {
 fn an_event_in_a_frame_of_its_own_allocates_nothing() {
     let _alone = ALONE.lock();
     let answers = [(1, LENGTHS[0]), (3, LENGTHS[1]), (5, LENGTHS[2])].map(|(stream, tokens)| {
-        let frames = events(tokens).into_iter().map(|event| wire::data(stream, &event));
+        let frames = events(tokens, WORD).into_iter().map(|event| wire::data(stream, &event));
         let all = std::iter::once(wire::stream_head(stream)).chain(frames);
         all.chain([wire::last(stream, "")]).flatten().collect::<Vec<u8>>()
     });

@@ -183,7 +183,7 @@ impl<'a> Cell<'a> {
             MetricLine::Partial(partial) => {
                 partial.below_floor.iter().any(|name| name == statistic)
             }
-            MetricLine::Value { .. } => false,
+            MetricLine::Share { .. } | MetricLine::Value { .. } => false,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use crate::fault::Fault;
+use crate::{fault::Fault, said::Answers};
 
 /// Longest time that a configuration may name: sums of them then stay far from overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -86,6 +86,8 @@ pub struct Config {
     pub osl_ratio: f64,
     /// How many times the tokens of the answer the usage states, rounded, at least 0. 1 by default.
     pub usage_ratio: f64,
+    /// What is answered to questions, right or wrong. Nothing that was asked, by default.
+    pub answers: Answers,
     /// What goes wrong. Nothing by default.
     pub fault: Fault,
     /// The share of requests for completion that the fault strikes, in 0..=1, drawn by seed; status 500
@@ -124,6 +126,7 @@ impl Default for Config {
             threads: 1,
             osl_ratio: 1.0,
             usage_ratio: 1.0,
+            answers: Answers::new(),
             fault: Fault::default(),
             fail_ratio: 0.0,
             record: true,

@@ -92,6 +92,7 @@ mod tests {
             prompt_tokens,
             cached_tokens,
             output_tokens: 1,
+            says: None,
             finish: Finish::Length,
             delivery: Delivery::Whole,
         }

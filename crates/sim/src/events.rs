@@ -5,6 +5,7 @@ use std::{io::Write, ops::Range};
 use crate::{
     generation::{Delivery, Endpoint, Finish, Generation},
     results::{self, TextHash},
+    said::Pieces,
     simulation::Simulation,
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct EventWriter {
     cached_tokens: Option<u32>,
     usage_ratio: f64,
     finish_reason: &'static str,
+    /// What the answer says, if not what all do.
+    says: Option<Pieces>,
     /// The JSON that all begin with, up to the list of choices or results.
     opening: String,
 }
@@ -63,7 +66,9 @@ impl EventWriter {
             finish_reason: match generation.finish {
                 Finish::Length => "length",
                 Finish::Stop => "stop",
+                Finish::ToolCalls => "tool_calls",
             },
+            says: generation.says.clone(),
             opening,
         }
     }
@@ -86,21 +91,23 @@ impl EventWriter {
         usage: Option<u32>,
     ) {
         self.event(out, |out| {
-            push(
-                out,
-                match self.endpoint {
-                    Endpoint::Chat => r#"{"index":0,"delta":{"content":""#,
-                    _ => r#"{"index":0,"text":""#,
-                },
-            );
-            words(out, tokens);
-            push(
-                out,
-                match self.endpoint {
-                    Endpoint::Chat => r#""},"#,
-                    _ => r#"","#,
-                },
-            );
+            match (&self.says, self.endpoint) {
+                (Some(pieces), _) => {
+                    push(out, r#"{"index":0,"delta":{"#);
+                    pieces.write(out, tokens);
+                    push(out, "},");
+                }
+                (None, Endpoint::Chat) => {
+                    push(out, r#"{"index":0,"delta":{"content":""#);
+                    words(out, tokens);
+                    push(out, r#""},"#);
+                }
+                (None, _) => {
+                    push(out, r#"{"index":0,"text":""#);
+                    words(out, tokens);
+                    push(out, r#"","#);
+                }
+            }
             match (self.endpoint, position) {
                 (_, Position::Last) => self.finish(out),
                 (Endpoint::Chat, Position::Within) => {
@@ -125,21 +132,23 @@ impl EventWriter {
     /// The whole answer as one JSON document.
     pub(crate) fn document(&self, completion_tokens: u32) -> Vec<u8> {
         let mut out = self.opening.clone().into_bytes();
-        push(
-            &mut out,
-            match self.endpoint {
-                Endpoint::Chat => r#"{"index":0,"message":{"role":"assistant","content":""#,
-                _ => r#"{"index":0,"text":""#,
-            },
-        );
-        words(&mut out, 0..completion_tokens);
-        push(
-            &mut out,
-            match self.endpoint {
-                Endpoint::Chat => r#""},"#,
-                _ => r#"","#,
-            },
-        );
+        match (&self.says, self.endpoint) {
+            (Some(pieces), _) => {
+                push(&mut out, r#"{"index":0,"message":{"role":"assistant","#);
+                pieces.write_whole(&mut out, completion_tokens);
+                push(&mut out, "},");
+            }
+            (None, Endpoint::Chat) => {
+                push(&mut out, r#"{"index":0,"message":{"role":"assistant","content":""#);
+                words(&mut out, 0..completion_tokens);
+                push(&mut out, r#""},"#);
+            }
+            (None, _) => {
+                push(&mut out, r#"{"index":0,"text":""#);
+                words(&mut out, 0..completion_tokens);
+                push(&mut out, r#"","#);
+            }
+        }
         self.finish(&mut out);
         self.detailed_usage(&mut out, completion_tokens);
         push(&mut out, "}");

@@ -1,6 +1,6 @@
 //! What a client asks to be generated.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     config::{BLOCK_TOKENS, Config},
@@ -8,6 +8,7 @@ use crate::{
     prefix_cache::PrefixBlocks,
     response::ApiError,
     results::{self, TextHash},
+    said::{Pieces, Said},
     simulation::Simulation,
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Generation {
     pub(crate) cached_tokens: Option<u32>,
     /// Of results 1: they are there when the first token would be.
     pub(crate) output_tokens: u32,
+    /// What the answer says, if not what all do.
+    pub(crate) says: Option<Pieces>,
     pub(crate) finish: Finish,
     pub(crate) delivery: Delivery,
 }
@@ -33,6 +36,8 @@ pub(crate) enum Finish {
     Length,
     /// The server stopped before.
     Stop,
+    /// Tools are to be called.
+    ToolCalls,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,14 +101,27 @@ impl Generation {
             _ => body.prompt.as_ref().ok_or_else(|| missing("prompt"))?.tokens()?,
         };
         let wished = body.output_tokens(config, prompt_tokens)?;
-        let output_tokens = share(wished, config.osl_ratio).max(1);
+        let says = body.says(config, endpoint);
+        let output_tokens = match &says {
+            // However long a text is asked for: what there is to say has its end.
+            Some(pieces) => pieces.count().min(wished),
+            None => share(wished, config.osl_ratio).max(1),
+        };
+        let finish = match &says {
+            Some(pieces) if output_tokens < pieces.count() => Finish::Length,
+            Some(pieces) if pieces.has_calls() => Finish::ToolCalls,
+            Some(_) => Finish::Stop,
+            None if output_tokens < wished => Finish::Stop,
+            None => Finish::Length,
+        };
         Ok(Self {
             endpoint,
             results: Box::default(),
             prompt_tokens,
             cached_tokens: simulation.meet_prompt(|| body.blocks(endpoint)),
             output_tokens,
-            finish: if output_tokens < wished { Finish::Stop } else { Finish::Length },
+            says,
+            finish,
             delivery: body.delivery(),
         })
     }
@@ -132,6 +150,8 @@ struct Body {
     max_completion_tokens: Option<u32>,
     min_tokens: Option<u32>,
     n: Option<u32>,
+    tools: Option<Vec<IgnoredAny>>,
+    tool_choice: Option<ToolChoice>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     /// Of embeddings: texts, or token ids.
@@ -197,6 +217,22 @@ impl Body {
         Ok(max)
     }
 
+    /// What the server was told to answer, if it can.
+    fn says(&self, config: &Config, endpoint: Endpoint) -> Option<Pieces> {
+        if config.answers.is_empty() || endpoint != Endpoint::Chat {
+            return None;
+        }
+        let mut messages = self.messages.iter().flatten();
+        let asked = messages.rfind(|message| message.role.as_deref() == Some("user"))?;
+        let said = config.answers.get(&asked.texts().collect::<String>())?;
+        let may_call = self.tools.as_ref().is_some_and(|tools| !tools.is_empty())
+            && !matches!(&self.tool_choice, Some(ToolChoice::Word(word)) if word == "none");
+        match said {
+            Said::Calls(_) if !may_call => None,
+            said => Pieces::of(said),
+        }
+    }
+
     /// What is asked of texts, each of which has to fit into the context; a document together with the query.
     fn results(&self, config: &Config, endpoint: Endpoint) -> Result<Generation, ApiError> {
         let texts = match endpoint {
@@ -221,6 +257,7 @@ impl Body {
             results: texts.into_iter().map(|(_, hash)| hash).collect(),
             cached_tokens: None,
             output_tokens: 1,
+            says: None,
             finish: Finish::Length,
             delivery: Delivery::Whole,
         })
@@ -256,7 +293,16 @@ impl Body {
 
 #[derive(Debug, Deserialize)]
 struct Message {
+    role: Option<String>,
     content: Option<Content>,
+}
+
+/// Whether tools are to be called: in a word, or this one.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ToolChoice {
+    Word(String),
+    Function(IgnoredAny),
 }
 
 impl Message {
@@ -265,13 +311,17 @@ impl Message {
     }
 
     fn words(&self) -> impl Iterator<Item = &str> {
+        self.texts().flat_map(str::split_whitespace)
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
         let (text, parts) = match &self.content {
             None => (None, None),
             Some(Content::Text(text)) => (Some(text.as_str()), None),
             Some(Content::Parts(parts)) => (None, Some(parts)),
         };
         let parts = parts.into_iter().flatten().filter_map(|part| part.text.as_deref());
-        text.into_iter().chain(parts).flat_map(str::split_whitespace)
+        text.into_iter().chain(parts)
     }
 }
 
@@ -348,6 +398,7 @@ fn count(n: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::said::{Answers, Call};
 
     fn parse(endpoint: Endpoint, body: &str) -> Result<Generation, ApiError> {
         let config = Config { context_length: 100, ..Config::default() };
@@ -394,6 +445,40 @@ mod tests {
         check(r#""max_tokens":7,"min_tokens":7"#, 7);
         check(r#""min_tokens":20"#, 20);
         check(r#""max_tokens":99"#, 99);
+    }
+
+    #[test]
+    fn a_server_says_what_it_was_told_and_calls_what_it_may() {
+        let call = Call { name: "f".into(), arguments: "{}".into() };
+        let answers = Answers::from([
+            ("2+2?".to_owned(), Said::Text("It is 4".to_owned())),
+            ("go".to_owned(), Said::Calls(vec![call])),
+        ]);
+        let config = Config { answers, ..Config::default() };
+        let simulation = Simulation::new(config);
+        let tools = r#""tools":[{"type":"function"}]"#;
+        for (question, more, expected) in [
+            ("2+2?", r#""max_tokens":9"#, Some((3, Finish::Stop))),
+            ("2+2?", r#""max_tokens":2"#, Some((2, Finish::Length))),
+            ("2+3?", r#""max_tokens":9"#, None),
+            ("go", tools, Some((2, Finish::ToolCalls))),
+            ("go", r#""tools":null"#, None),
+            ("go", &format!(r#"{tools},"tool_choice":"none""#), None),
+            (
+                "go",
+                &format!(r#"{tools},"tool_choice":{{"type":"function"}}"#),
+                Some((2, Finish::ToolCalls)),
+            ),
+        ] {
+            let system = r#"{"role":"system","content":"2+2?"}"#;
+            let asked = format!(r#"{{"role":"user","content":"{question}"}}"#);
+            let body = format!(
+                r#"{{"messages":[{system},{asked},{{"role":"assistant","content":"go"}}],{more}}}"#
+            );
+            let found = Generation::parse(&simulation, Endpoint::Chat, body.as_bytes()).unwrap();
+            let said = found.says.is_some().then_some((found.output_tokens, found.finish));
+            assert_eq!(said, expected, "{body}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@
 //! freeze, heat. Then `/metrics` tells of it as vLLM's does.
 //!
 //! What it does not do: it models no hardware; its KV cache fills but never refuses; every answer is the
-//! same text, cut to length; one prompt and one choice a request; no TLS. One word is one token, in prompts
+//! same text, cut to length, but to questions that it was told the answers of ([`Config::answers`]); one prompt and one choice a request; no TLS. One word is one token, in prompts
 //! as in answers.
 
 mod answer;
@@ -49,6 +49,7 @@ mod queue;
 mod request;
 mod response;
 mod results;
+mod said;
 mod script;
 mod server;
 mod simulation;
@@ -57,5 +58,6 @@ mod truth;
 
 pub use config::{Config, Freeze, Role};
 pub use fault::Fault;
+pub use said::{Answers, Call, Said};
 pub use server::Server;
 pub use truth::{Sent, Truth};

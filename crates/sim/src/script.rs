@@ -274,6 +274,7 @@ mod tests {
             prompt_tokens: 3,
             cached_tokens: None,
             output_tokens: tokens,
+            says: None,
             finish: Finish::Length,
             delivery,
         };

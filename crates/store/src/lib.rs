@@ -50,7 +50,8 @@ pub use format::{
     DriftLine, ErrorLine, EstimateLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine,
     LimitsLine, LoadLine, MalformedSample, MetricLine, NotesFile, PartialDistribution, PhaseLine,
     PointLine, PointSummary, ReadingLine, ReasonLine, RepeatedLine, RunFile, SampleLine,
-    ServerTimesLine, State, SummaryFile, UntilLine, UsageLine, WarmUpLine, is_below_floor,
+    ServerTimesLine, State, SummaryFile, ToolCallLine, UntilLine, UsageLine, WarmUpLine,
+    is_below_floor,
 };
 #[cfg(feature = "history")]
 pub use history::{Entry, Headline, History, RemoveError, ResolveError, RunState};

@@ -41,10 +41,13 @@
 //! and nothing here knows of dialects or sends anything.
 
 mod approximate;
+mod canary;
 mod conversation;
 mod corpus;
 mod dataset;
+mod dataset_accuracy;
 mod fitted;
+mod grading;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 mod length;
@@ -52,8 +55,10 @@ mod parallel;
 mod synthetic;
 mod tokenizer;
 mod tokenizer_file;
+mod tool_suite;
 
 pub use approximate::Approximate;
+pub use canary::canary;
 pub use conversation::{
     Ask, Conversation, ConversationStatistics, Conversations, Course, Distribution, Encode,
     Generate, Generated, History, InvalidDistribution, Sampling, Spread, count_tokens,
@@ -63,9 +68,12 @@ pub use dataset::{
     Columns, Convert, Converted, Dataset, DatasetError, DatasetFile, Format, UnknownFormat,
     WriteError, write_conversations,
 };
+pub use dataset_accuracy::{AccuracyDataError, read_gsm8k, read_mmlu};
+pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
 pub use tokenizer::{Cut, Tokenizer, cut};
 pub use tokenizer_file::{TokenizerError, load_tokenizer};
+pub use tool_suite::{ToolUse, tool_suite};

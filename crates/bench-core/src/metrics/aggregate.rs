@@ -1,6 +1,9 @@
 //! Samples of one phase, taken in one by one and kept as what the metrics need.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     formulas,
@@ -64,6 +67,8 @@ pub struct Aggregate {
     repeated: u64,
     /// Of the tokens that the server had cached, those that no request had repeated.
     cached_by_chance: u64,
+    /// Sessions and turns of which an answer was expected and none came so far.
+    unanswered: BTreeSet<(u64, u32)>,
 }
 
 /// Ten milliseconds: a second's window then moves in steps of 1 %.
@@ -113,6 +118,7 @@ impl Default for Aggregate {
             repeatable: 0,
             repeated: 0,
             cached_by_chance: 0,
+            unanswered: BTreeSet::new(),
         }
     }
 }
@@ -159,6 +165,9 @@ impl Aggregate {
     }
 
     fn add_failure(&mut self, sample: &Sample) {
+        if sample.expects {
+            self.unanswered.insert((sample.session, sample.turn));
+        }
         let message = sample.error.clone().unwrap_or_default();
         let known = self.errors.len() < MOST_ERRORS;
         let key = (sample.outcome, message);
@@ -168,6 +177,9 @@ impl Aggregate {
     }
 
     fn add_success(&mut self, sample: &Sample) {
+        if sample.attempt > 0 {
+            self.unanswered.remove(&(sample.session, sample.turn));
+        }
         for (values, metric) in self.values.iter_mut().zip(registry()) {
             if let Source::Request(formula) = metric.source {
                 values.extend(formula(sample));
@@ -263,6 +275,7 @@ impl Aggregate {
             cached_ratio: ratio(self.cached_by_chance, self.cacheable),
             retried: self.retried,
             resent: self.resent,
+            unanswered: self.unanswered.len() as u64,
             drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
             cold_start: self.timeline.cold_start(self.shape),
             ..run
@@ -407,7 +420,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Answer, ArrivalKind, Clock, Request, Stamp, Usage};
+    use crate::{Answer, ArrivalKind, Clock, Grade, Request, Stamp, Usage};
 
     fn ms(ms: u64) -> Moment {
         Moment::from_nanos(ms * 1_000_000)
@@ -501,6 +514,33 @@ mod tests {
         assert!(summary.distribution("ttft_ms").is_none());
         assert_eq!(summary.errors.get(&(Outcome::Reset, "boom".into())), Some(&1));
         assert_eq!(summary.failed(), 1);
+    }
+
+    #[test]
+    fn what_failed_is_no_wrong_answer_and_what_a_retry_mends_is_answered() {
+        let question = |session, attempt, outcome, grade: Option<bool>| Sample {
+            expects: true,
+            session,
+            attempt,
+            grade: grade.map(Grade::of),
+            ..sample(0, &[50], outcome)
+        };
+        let summary = aggregate(&[
+            question(0, 0, Outcome::Ok, Some(true)),
+            question(1, 0, Outcome::Ok, Some(false)),
+            question(2, 0, Outcome::Http(500), None),
+            question(3, 0, Outcome::Http(500), None),
+            question(3, 1, Outcome::Ok, Some(true)),
+            question(4, 0, Outcome::Reset, None),
+            question(4, 1, Outcome::Reset, None),
+            question(5, 0, Outcome::Cancelled, None),
+        ])
+        .summarize();
+        assert_eq!(summary.facts.unanswered, 2);
+        let accuracy = summary.distribution("accuracy").unwrap();
+        assert_eq!(accuracy.count, 3);
+        close(Some(accuracy.mean), 2.0 / 3.0);
+        assert!(summary.distribution("tool_call_accuracy").is_none());
     }
 
     #[test]

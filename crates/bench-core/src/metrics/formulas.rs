@@ -147,9 +147,34 @@ pub(super) fn decode_tps(sample: &Sample) -> Option<f64> {
     (ms > 0.0).then_some(osl(sample)? / ms * 1e3)
 }
 
-/// 1 where the answer was graded correct, 0 where not.
-pub(super) fn correct(sample: &Sample) -> Option<f64> {
-    sample.grade.map(|g| f64::from(u8::from(g.correct)))
+/// First complete tool call − sent − loading the model.
+pub(super) fn tool_call_ms(sample: &Sample) -> Option<f64> {
+    let complete = sample.tool_call.filter(|_| sample.streamed)?;
+    Some(complete.ms_since(sample.sent?) - loading_ms(sample))
+}
+
+/// 1 where a text was graded correct, 0 where not.
+pub(super) fn text_correct(sample: &Sample) -> Option<f64> {
+    sample.grade.filter(|grade| grade.name_correct.is_none()).map(|grade| share(grade.correct))
+}
+
+/// 1 where the tool calls were those expected, 0 where not.
+pub(super) fn calls_correct(sample: &Sample) -> Option<f64> {
+    sample.grade.filter(|grade| grade.name_correct.is_some()).map(|grade| share(grade.correct))
+}
+
+/// 1 where the functions called were those expected, 0 where not.
+pub(super) fn names_correct(sample: &Sample) -> Option<f64> {
+    sample.grade?.name_correct.map(share)
+}
+
+/// How near a text came to what was expected.
+pub(super) fn score(sample: &Sample) -> Option<f64> {
+    sample.grade?.score.map(f64::from)
+}
+
+fn share(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
 }
 
 /// A gap between two neighbouring generated arrivals.
@@ -253,6 +278,16 @@ mod tests {
             };
             assert!(equal, "{name}: {found:?}, not {expected:?}");
         }
+    }
+
+    #[test]
+    fn a_function_can_be_called_once_its_call_is_complete() {
+        let mut sample = sample(&[(60, CONTENT, None)], None);
+        check(&sample, &[("none", tool_call_ms, None)]);
+        sample.tool_call = Some(Moment::from_nanos(75_000_000));
+        check(&sample, &[("streamed", tool_call_ms, Some(65.0))]);
+        sample.streamed = false;
+        check(&sample, &[("as a whole", tool_call_ms, None)]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub fn metric(id: &str) -> Option<&'static Metric> {
     REGISTRY.iter().find(|m| m.id == id)
 }
 
-static REGISTRY: [Metric; 43] = [
+static REGISTRY: [Metric; 47] = [
     Metric {
         id: "ttft_ms",
         title: "Time to first token",
@@ -111,6 +111,16 @@ static REGISTRY: [Metric; 43] = [
         definition: "second generated event minus the first; needs two that came in different reads",
         elsewhere: &[("AIPerf", "time_to_second_token"), ("genai-perf", "time_to_second_token")],
         source: Source::Request(formulas::ttst_ms),
+    },
+    Metric {
+        id: "tool_call_ms",
+        title: "Time to first tool call",
+        unit: "ms",
+        better: Better::Lower,
+        definition: "last piece of the first tool call that was complete, minus sent: from then on the function can be \
+                     called. What an answer that ended at its length had begun last is not complete",
+        elsewhere: &[],
+        source: Source::Request(formulas::tool_call_ms),
     },
     Metric {
         id: "tpot_ms",
@@ -313,9 +323,39 @@ static REGISTRY: [Metric; 43] = [
         title: "Accuracy",
         unit: "ratio",
         better: Better::Higher,
-        definition: "share of graded answers that were correct",
+        definition: "answers that were as expected / answers of successful requests from which a text was \
+                     expected. Requests that failed are in neither: they are shown beside it as not answered",
+        elsewhere: &[("lm-evaluation-harness", "acc, exact_match")],
+        source: Source::Request(formulas::text_correct),
+    },
+    Metric {
+        id: "answer_f1",
+        title: "F1 of the answer",
+        unit: "score",
+        better: Better::Higher,
+        definition: "harmonic mean of precision and recall of the answer's words against the expected ones, without \
+                     case, punctuation and articles; only of answers that are graded by the rule f1",
+        elsewhere: &[("SQuAD", "F1")],
+        source: Source::Request(formulas::score),
+    },
+    Metric {
+        id: "tool_call_accuracy",
+        title: "Accuracy of tool calls",
+        unit: "ratio",
+        better: Better::Higher,
+        definition: "answers whose tool calls were those expected, names and arguments, in any order and none beside / \
+                     answers of successful requests from which calls, or none, were expected",
+        elsewhere: &[("BFCL", "AST accuracy (with alternatives for values)")],
+        source: Source::Request(formulas::calls_correct),
+    },
+    Metric {
+        id: "tool_name_accuracy",
+        title: "Accuracy of tool names",
+        unit: "ratio",
+        better: Better::Higher,
+        definition: "the same, whatever the arguments",
         elsewhere: &[],
-        source: Source::Request(formulas::correct),
+        source: Source::Request(formulas::names_correct),
     },
     Metric {
         id: "client_lag_ms",

@@ -53,6 +53,8 @@ pub struct Facts {
     pub retried: u64,
     /// Requests that were sent again because their kept connection was found closed.
     pub resent: u64,
+    /// Requests that failed, all attempts at them, although something was expected of their answers.
+    pub unanswered: u64,
     /// Processor cores that this process used.
     pub client_cpu_cores: Option<f64>,
     /// Processor cores there are.

@@ -468,16 +468,19 @@ fn phases(point: &Point) -> impl Iterator<Item = (Phase, &Load, Until)> {
     warm_up.chain([(Phase::Measure, &point.load, point.until)])
 }
 
-/// Counts the answer's tokens where there is a text to count, and drops the text unless it is kept.
+/// Counts the answer's tokens where there is a text to count, and drops the text unless it is kept. Of calls of
+/// tools nobody knows the text that the model wrote.
 fn counted(mut sample: Sample, keep: bool, counter: Option<&dyn TokenCounter>) -> Sample {
     if let (Some(text), Some(counter)) = (&sample.text, counter)
         && (counter.is_exact() || sample.usage.is_none())
         && !sample.is_result()
+        && sample.tool_calls.is_empty()
     {
         sample.counted_tokens = Some(counter.count(text));
     }
     if !keep {
         sample.text = None;
+        sample.tool_calls.clear();
     }
     sample
 }

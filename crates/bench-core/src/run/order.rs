@@ -265,6 +265,7 @@ impl Order {
     pub(super) fn end(&self, thread: usize, mut sample: Sample, answer: &Answer) {
         if self.parts.keep_text.wants(&sample) {
             sample.text = Some([answer.reasoning(), answer.text()].concat());
+            sample.tool_calls = answer.tool_calls().to_vec();
         }
         let thread = &self.threads[thread];
         thread.outbox.send(Box::new(sample));

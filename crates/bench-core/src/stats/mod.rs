@@ -6,6 +6,7 @@
 //! | how sure is a mean of repeats, and are they enough? | [`Repeats`], [`Converge`] |
 //! | how sure is a median or a p99 of requests? | [`bootstrap_interval`], [`bootstrap_difference`] |
 //! | is one set greater than another? | [`mann_whitney`] |
+//! | how sure is a share, and do two differ? | [`Share`], or [`Paired`] of the same questions |
 //! | did a metric change, by as much as matters? | [`Comparison`], [`Word`] |
 //! | did a phase drift, and was it warm? | [`drift()`], [`warm_up_too_short`] |
 //! | which values stand apart? | [`outliers()`] |
@@ -21,10 +22,12 @@ mod drift;
 mod durations;
 mod interval;
 mod outliers;
+mod paired;
 mod rank;
 mod ratio;
 mod repeats;
 mod resample;
+mod share;
 mod student;
 mod window;
 mod word;
@@ -36,9 +39,11 @@ pub use drift::{DRIFT_ALPHA, Drift, drift, warm_up_too_short};
 pub use durations::Durations;
 pub use interval::Interval;
 pub use outliers::outliers;
+pub use paired::Paired;
 pub use rank::{RankTest, mann_whitney};
 pub use repeats::{Converge, LEVEL, Repeats};
 pub use resample::Statistic;
+pub use share::Share;
 pub use window::SteadyWindow;
 pub use word::Word;
 

@@ -3,16 +3,18 @@
 //! Wire facts: the captures under `tests/data` whose names have `anthropic` in them.
 
 mod events;
+mod request;
 #[cfg(test)]
 mod tests;
 
 use async_trait::async_trait;
-use bench_core::{Prompt, Role};
-use serde_json::{Map, Value, json};
 
 pub(crate) use events::MessagesEvents;
+pub(crate) use request::body;
 
-use crate::{Api, Config, dialect::Dialect, inquiry::Inquiry};
+use crate::{Api, dialect::Dialect, inquiry::Inquiry};
+
+pub(crate) const PATH: &str = "/v1/messages";
 
 #[derive(Debug)]
 pub(crate) struct Anthropic;
@@ -44,26 +46,4 @@ impl Dialect for Anthropic {
     fn fixes_length(&self, _api: Api) -> bool {
         false
     }
-}
-
-pub(crate) const PATH: &str = "/v1/messages";
-
-/// What a request must name: more than anybody asks for who does not say how much.
-const MOST_TOKENS: u32 = 4_096;
-
-/// The body of a request for messages. What the system says stands apart from the conversation.
-pub(crate) fn body(config: &Config, prompt: &Prompt) -> Map<String, Value> {
-    let (system, talk): (Vec<_>, Vec<_>) =
-        prompt.messages.iter().partition(|message| message.role == Role::System);
-    let talk = talk.iter().map(|m| json!({"role": m.role.as_str(), "content": m.content}));
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(config.model));
-    if !system.is_empty() {
-        let texts: Vec<&str> = system.iter().map(|message| message.content.as_str()).collect();
-        body.insert("system".to_owned(), json!(texts.join("\n")));
-    }
-    body.insert("messages".to_owned(), talk.collect());
-    body.insert("stream".to_owned(), json!(config.streaming));
-    body.insert("max_tokens".to_owned(), json!(prompt.output_tokens.unwrap_or(MOST_TOKENS)));
-    body
 }

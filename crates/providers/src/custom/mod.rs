@@ -25,7 +25,9 @@ use crate::{
     dialect::{Dialect, Events},
     framing::Framing,
     inquiry::Inquiry,
-    openai, said,
+    openai,
+    parts::Part,
+    said,
 };
 
 /// How a server is asked, and how its answers are read. Cloning shares it.
@@ -91,6 +93,11 @@ impl Dialect for Template {
 
     fn body(&self, config: &Config, prompt: &Prompt) -> Result<Map<String, Value>, ProviderError> {
         Values::new(config, prompt).fill(&self.0.file.request)
+    }
+
+    /// Messages are as OpenAI's chat has them. Tools would be in vain: nothing says where calls are in answers.
+    fn takes(&self, _api: Api, part: Part) -> bool {
+        matches!(part, Part::Images | Part::ToolCalls) && self.mentions("messages")
     }
 
     fn fixes_length(&self, _api: Api) -> bool {

@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Api, Config,
-    dialect::{Dialect, Events, standard_body, standard_events, standard_path},
+    dialect::{Dialect, Events, standard_body, standard_events, standard_path, standard_takes},
     inquiry::{Inquiry, by_health},
     openai,
+    parts::Part,
 };
 
 #[derive(Debug)]
@@ -47,14 +48,14 @@ impl Dialect for LlamaCpp {
     }
 
     fn body(&self, config: &Config, prompt: &Prompt) -> Result<Map<String, Value>, ProviderError> {
-        Ok(match config.api {
-            Api::Generate => completion(config, prompt),
+        match config.api {
+            Api::Generate => Ok(completion(config, prompt)),
             _ => standard_body(config, prompt),
-        })
+        }
     }
 
-    fn takes_token_ids(&self, api: Api) -> bool {
-        matches!(api, Api::Completions | Api::Generate)
+    fn takes(&self, api: Api, part: Part) -> bool {
+        standard_takes(api, part) || (api == Api::Generate && part == Part::TokenIds)
     }
 
     fn events(&self, api: Api) -> Box<dyn Events> {

@@ -43,7 +43,7 @@ impl Dialect for Nim {
         if config.api == Api::Rerank {
             return Ok(ranking(config, prompt));
         }
-        let mut body = standard_body(config, prompt);
+        let mut body = standard_body(config, prompt)?;
         // Both, as NVIDIA's own benchmarking guide has it: some of its engines heed but the one.
         if let Some(tokens) = prompt.output_tokens.filter(|_| body.contains_key("ignore_eos")) {
             body.insert("min_tokens".to_owned(), json!(tokens));

@@ -4,19 +4,22 @@
 //! left out. It cannot be told to ignore the end token. Wire facts: its `docs/api.md`.
 
 mod events;
+mod request;
 #[cfg(test)]
 mod tests;
 
 use async_trait::async_trait;
 use bench_core::{Model, Outcome, Prompt, ProviderError, Readiness, ServerInfo};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     Api, Config,
-    dialect::{Dialect, Events, standard_body, standard_events, standard_path},
+    dialect::{Dialect, Events, standard_body, standard_events, standard_path, standard_takes},
     framing::Framing,
     inquiry::{Inquiry, by_health},
-    openai, said,
+    openai,
+    parts::Part,
+    said,
 };
 
 #[derive(Debug)]
@@ -41,10 +44,18 @@ impl Dialect for Ollama {
     }
 
     fn body(&self, config: &Config, prompt: &Prompt) -> Result<Map<String, Value>, ProviderError> {
-        Ok(match config.api {
-            Api::NativeChat | Api::Generate => native(config, prompt),
+        match config.api {
+            Api::NativeChat | Api::Generate => request::native(config, prompt),
             _ => standard_body(config, prompt),
-        })
+        }
+    }
+
+    /// Its own chat has no way to say whether tools are to be called.
+    fn takes(&self, api: Api, part: Part) -> bool {
+        match api {
+            Api::NativeChat => matches!(part, Part::Images | Part::Tools | Part::ToolCalls),
+            _ => standard_takes(api, part),
+        }
     }
 
     /// It stops where the model does.
@@ -107,19 +118,4 @@ impl Dialect for Ollama {
     async fn ready(&self, server: &Inquiry) -> Readiness {
         by_health(server, "/api/version").await
     }
-}
-
-fn native(config: &Config, prompt: &Prompt) -> Map<String, Value> {
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(config.model));
-    if config.api == Api::NativeChat {
-        body.insert("messages".to_owned(), openai::messages(prompt));
-    } else {
-        body.insert("prompt".to_owned(), json!(openai::joined(prompt)));
-    }
-    body.insert("stream".to_owned(), json!(config.streaming));
-    if let Some(tokens) = prompt.output_tokens {
-        body.insert("options".to_owned(), json!({"num_predict": tokens}));
-    }
-    body
 }

@@ -69,7 +69,8 @@ struct Delta<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ToolCall<'a> {
-    index: usize,
+    /// Whole answers have none.
+    index: Option<usize>,
     #[serde(borrow)]
     function: Option<Function<'a>>,
 }
@@ -246,11 +247,12 @@ impl ChatEvents {
         for (kind, text) in channels.iter().filter(|(_, text)| !text.is_empty()) {
             answer.generated(stamp, *kind, text, tokens.filter(|_| !several));
         }
-        for call in delta.tool_calls.iter() {
+        for (place, call) in delta.tool_calls.iter().enumerate() {
             if let Some(function) = &call.function
                 && !(function.name.is_empty() && function.arguments.is_empty())
             {
-                answer.tool_call(stamp, call.index, &function.name, &function.arguments);
+                let index = call.index.unwrap_or(place);
+                answer.tool_call(stamp, index, &function.name, &function.arguments);
             }
         }
         answer.sample().arrivals.len() > before

@@ -5,13 +5,15 @@
 //! finish reason and a clean end of the body; one of responses with its last event.
 
 mod events;
+mod messages;
 mod request;
 mod responses;
 mod server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use request::{body, joined, messages, path, text_or_ids, texts};
+pub(crate) use messages::messages;
+pub(crate) use request::{body, joined, path, text_or_ids, texts, tools};
 pub(crate) use server::{describe, models, text};
 
 use async_trait::async_trait;

@@ -14,9 +14,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Api, Config,
-    dialect::{Dialect, Events, standard_body, standard_events, standard_path},
+    dialect::{Dialect, Events, standard_body, standard_events, standard_path, standard_takes},
     inquiry::{Inquiry, by_health},
     openai,
+    parts::Part,
 };
 
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Dialect for Sglang {
         if config.api == Api::Generate {
             return Ok(generate(config, prompt));
         }
-        let mut body = standard_body(config, prompt);
+        let mut body = standard_body(config, prompt)?;
         if let Some(options) = body.get_mut("stream_options") {
             options["continuous_usage_stats"] = json!(true);
         }
@@ -62,8 +63,8 @@ impl Dialect for Sglang {
         (api == Api::Generate).then_some("sampling_params")
     }
 
-    fn takes_token_ids(&self, api: Api) -> bool {
-        matches!(api, Api::Completions | Api::Generate)
+    fn takes(&self, api: Api, part: Part) -> bool {
+        standard_takes(api, part) || (api == Api::Generate && part == Part::TokenIds)
     }
 
     fn events(&self, api: Api) -> Box<dyn Events> {

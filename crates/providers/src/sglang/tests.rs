@@ -74,7 +74,8 @@ fn prompts_go_as_token_ids_where_an_api_takes_them() {
                 assert_eq!(body.get("text"), None);
             }
             None => {
-                let said = format!("`{api}` of {engine} takes no token ids");
+                let said =
+                    format!("`{api}` of {engine} takes no token ids: its `completions` does");
                 assert_eq!(encoded.unwrap_err().said, said);
             }
         }

@@ -30,7 +30,7 @@ impl Dialect for Vllm {
     }
 
     fn body(&self, config: &Config, prompt: &Prompt) -> Result<Map<String, Value>, ProviderError> {
-        let mut body = standard_body(config, prompt);
+        let mut body = standard_body(config, prompt)?;
         if let Some(options) = body.get_mut("stream_options") {
             options["continuous_usage_stats"] = json!(true);
         }

@@ -2,14 +2,13 @@
 
 use bench_core::{
     Better, Quantity,
-    stats::{Change, Comparison, Interval, Statistic, Word},
+    stats::{Change, Comparison, Interval, LEVEL, Paired, Share, Statistic, Word},
 };
 
 use super::{
-    AlignedPoint, Amount, Basis, MetricChange, Options,
+    AlignedPoint, Amount, Basis, MetricChange, Options, Questions,
     align::{Curve, Groups, Pair, What},
     requests::Requests,
-    shares::{self, Share},
 };
 use crate::cells::Cell;
 
@@ -71,6 +70,9 @@ impl Judge<'_> {
         if values.iter().all(Vec::is_empty) {
             return None;
         }
+        if let Some(paired) = self.paired(cells, selected) {
+            return Some(of_questions(selected, paired));
+        }
         if metric.unit == "ratio" {
             return Some(match cells.map(|cell| share(cell, selected)) {
                 [Some(a), Some(b)] => of_shares(selected, a, b),
@@ -98,6 +100,21 @@ impl Judge<'_> {
             None => Some(unjudged(selected, &values, Basis::TooFew)),
             change => Some(judged(selected, &values, change, Basis::Requests)),
         }
+    }
+
+    /// The questions that both sides answered, if they are most of those that one of them did.
+    fn paired(&self, cells: [&Cell<'_>; 2], selected: &Quantity) -> Option<Paired> {
+        let metric = selected.metric();
+        let [a, b] = [0, 1].map(|side| self.sides[side].answers(cells[side], metric));
+        let (a, b) = (a?, b?);
+        let mut paired = Paired::default();
+        for (question, right) in &a {
+            if let Some(other) = b.get(question) {
+                paired.add(*right, *other);
+            }
+        }
+        let least = a.len().min(b.len()) as u64;
+        (least > 0 && 2 * paired.questions() >= least).then_some(paired)
     }
 
     fn comparison(&self, selected: &Quantity) -> Comparison {
@@ -136,15 +153,38 @@ impl Judge<'_> {
 fn of_shares(selected: &Quantity, a: Share, b: Share) -> MetricChange {
     let values = [vec![a.ratio()], vec![b.ratio()]];
     let mut change = unjudged(selected, &values, Basis::Counts);
-    if let (Some(interval), Some(amount)) = (shares::difference(a, b), change.change) {
+    if let (Some(interval), Some(amount)) = (a.difference(b), change.change) {
         let better = selected.metric().better;
-        change.word = share_word(better, amount.change, interval).map(|word| word.to_string());
+        change.word = counts_word(better, amount.change, interval).map(|word| word.to_string());
         change.change = Some(Amount {
             change_low: Some(interval.low),
             change_high: Some(interval.high),
             ..amount
         });
     }
+    change
+}
+
+fn of_questions(selected: &Quantity, paired: Paired) -> MetricChange {
+    let ratios = paired.ratios().unwrap_or_default();
+    let mut change = unjudged(selected, &ratios.map(|ratio| vec![ratio]), Basis::Questions);
+    let (interval, p_value) = (paired.difference(), paired.p_value());
+    if let Some(amount) = change.change {
+        let is_shown = !interval.contains(0.0) && p_value < 1.0 - LEVEL;
+        let better = selected.metric().better;
+        change.word = Some(share_word(better, amount.change, interval, is_shown).to_string());
+        change.change = Some(Amount {
+            change_low: Some(interval.low),
+            change_high: Some(interval.high),
+            p_value: Some(p_value),
+            ..amount
+        });
+    }
+    change.questions = Some(Questions {
+        count: paired.questions(),
+        only_baseline: paired.only_a,
+        only_candidate: paired.only_b,
+    });
     change
 }
 
@@ -171,19 +211,22 @@ fn share(cell: &Cell<'_>, selected: &Quantity) -> Option<Share> {
     (of > 0.0 && (0.0..=of).contains(&count)).then_some(Share { count, of })
 }
 
-/// The rules of [`Word`], with a difference for the ratio; `None` where shares are equal and requests too few to
-/// show it.
-fn share_word(better: Better, change: f64, interval: Interval) -> Option<Word> {
-    let is_shown = !interval.contains(0.0);
-    Some(match (better, change > 0.0) {
+/// As the interval alone says; `None` where shares are equal and requests too few to show it.
+fn counts_word(better: Better, change: f64, interval: Interval) -> Option<Word> {
+    let is_told = interval.is_within(LEAST_SHARE) || change.abs() > 0.0;
+    is_told.then(|| share_word(better, change, interval, !interval.contains(0.0)))
+}
+
+/// The rules of [`Word`], with a difference for the ratio.
+fn share_word(better: Better, change: f64, interval: Interval, is_shown: bool) -> Word {
+    match (better, change > 0.0) {
         _ if interval.is_within(LEAST_SHARE) => Word::NoChange,
-        _ if change.abs() <= 0.0 => return None,
         _ if !is_shown => Word::WithinNoise,
         _ if change.abs() <= LEAST_SHARE => Word::NoChange,
         (Better::Neither, _) => Word::Changed,
         (Better::Higher, true) | (Better::Lower, false) => Word::Improved,
         (Better::Higher, false) | (Better::Lower, true) => Word::Regressed,
-    })
+    }
 }
 
 /// The loads themselves, where they differ.
@@ -200,6 +243,7 @@ fn load_change(cells: [&Cell<'_>; 2]) -> Option<MetricChange> {
         change: Some(plain(candidate / baseline - 1.0)),
         word: None,
         basis: Basis::Single,
+        questions: None,
     })
 }
 
@@ -251,6 +295,7 @@ fn unjudged(selected: &Quantity, values: &Both, basis: Basis) -> MetricChange {
         change: change.map(plain),
         word: None,
         basis,
+        questions: None,
     }
 }
 
@@ -266,7 +311,7 @@ mod tests {
     fn shares_are_judged_by_points() {
         let of = |better, count_a: f64, count_b: f64, of: f64| {
             let (a, b) = (Share { count: count_a, of }, Share { count: count_b, of });
-            let word = share_word(better, b.ratio() - a.ratio(), shares::difference(a, b).unwrap());
+            let word = counts_word(better, b.ratio() - a.ratio(), a.difference(b).unwrap());
             word.map_or("too few".to_owned(), |word| word.to_string())
         };
         for (a, b, n, expected) in [
@@ -283,5 +328,25 @@ mod tests {
         }
         assert_eq!(of(Better::Higher, 0.0, 20.0, 100.0), "improved");
         assert_eq!(of(Better::Neither, 0.0, 20.0, 100.0), "changed");
+    }
+
+    #[test]
+    fn questions_that_both_answered_are_judged_by_those_that_differ() {
+        for (only_a, only_b, both, expected) in [
+            (0, 0, 20, "within noise"),
+            (0, 0, 2_000, "no change"),
+            (3, 3, 20, "within noise"),
+            (10, 2, 100, "regressed"),
+            (2, 10, 100, "improved"),
+            (6, 2, 100, "within noise"),
+            // Shown, and too little to matter.
+            (30, 10, 9_960, "no change"),
+        ] {
+            let paired = Paired { both, only_a, only_b, neither: 0 };
+            let change = of_questions(&"accuracy".parse().unwrap(), paired);
+            assert_eq!(change.word.as_deref(), Some(expected), "{paired:?}");
+            let p = change.change.and_then(|amount| amount.p_value);
+            assert_eq!(p, Some(paired.p_value()));
+        }
     }
 }

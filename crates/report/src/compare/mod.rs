@@ -9,7 +9,6 @@ mod judge;
 mod plans;
 mod reference;
 mod requests;
-mod shares;
 pub(crate) mod tables;
 mod view;
 
@@ -90,7 +89,7 @@ pub struct Options {
 }
 
 /// What is compared where nothing is asked for.
-const DEFAULTS: [&str; 10] = [
+const DEFAULTS: [&str; 13] = [
     "output_tps",
     "rps",
     "p50(ttft_ms)",
@@ -101,6 +100,9 @@ const DEFAULTS: [&str; 10] = [
     "p95(e2e_ms)",
     "error_ratio",
     "good_ratio",
+    "accuracy",
+    "avg(answer_f1)",
+    "tool_call_accuracy",
 ];
 
 fn defaults() -> Vec<Quantity> {
@@ -218,6 +220,18 @@ impl AlignedPoint {
     pub fn is_void(&self) -> bool {
         self.trust == "void"
     }
+
+    /// What was compared question by question, in words.
+    fn questions(&self) -> impl Iterator<Item = String> {
+        self.metrics.iter().filter_map(|change| {
+            let Questions { count, only_baseline, only_candidate } = change.questions?;
+            let (metric, at) = (&change.metric, &self.at);
+            Some(format!(
+                "{metric} at {at}: of {count} questions that both answered the baseline alone has {only_baseline} \
+                 right, this run alone {only_candidate}"
+            ))
+        })
+    }
 }
 
 /// What became of a metric.
@@ -246,6 +260,20 @@ pub struct MetricChange {
     pub word: Option<String>,
     /// What it was judged by.
     pub basis: Basis,
+    /// The questions that both sides answered, where it was judged by these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub questions: Option<Questions>,
+}
+
+/// Questions that both sides answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Questions {
+    /// How many.
+    pub count: u64,
+    /// Of these, those that the baseline alone answered right.
+    pub only_baseline: u64,
+    /// Those that the candidate alone answered right.
+    pub only_candidate: u64,
 }
 
 impl MetricChange {
@@ -289,6 +317,8 @@ pub enum Basis {
     Requests,
     /// How many requests there are of a kind.
     Counts,
+    /// The questions that both sides answered.
+    Questions,
     /// One value on either side: it is not judged. Repeat to judge.
     Single,
     /// Too few requests for this statistic: it is not judged.
@@ -423,8 +453,9 @@ fn compare_two(
     let sides = [base_requests, &requests];
     let like_goodput = !differences.iter().any(|difference| difference.what == plans::GOODPUT);
     let judge = judge::Judge { options, sides, seed: baseline.loaded.run.seed, like_goodput };
-    let points = points.iter().map(|point| judge.point(point)).collect();
+    let points: Vec<AlignedPoint> = points.iter().map(|point| judge.point(point)).collect();
     let mut run = candidate.side();
     run.notes.extend(requests.note());
+    run.notes.extend(points.iter().flat_map(AlignedPoint::questions));
     Ok(Candidate { run, differences, points, unmatched, missing })
 }

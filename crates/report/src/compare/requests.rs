@@ -1,6 +1,6 @@
 //! What each request of a run came to, read from its samples when it is needed.
 
-use std::{cell::OnceCell, collections::BTreeMap};
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 use bench_core::{Metric, Phase, Quantity, Source};
 use bench_store::{PointSummary, ReadError, RunDirectory, read_samples};
@@ -25,7 +25,15 @@ struct Read {
     values: BTreeMap<(u32, &'static str), Vec<f64>>,
     /// How many requests of each point succeeded.
     succeeded: BTreeMap<u32, u64>,
+    /// Whether questions were answered right, by point and metric.
+    answers: BTreeMap<(u32, &'static str), Answers>,
 }
+
+/// What a dataset calls a question: its conversation, and the turn.
+pub(super) type Question = (Arc<str>, u32);
+
+/// The session that a question was asked in first, and whether it was answered right then.
+type Answers = BTreeMap<Question, (u64, bool)>;
 
 impl Requests {
     /// Of those of `selected` that each request has a value of.
@@ -46,14 +54,38 @@ impl Requests {
 
     /// The values of all requests of all repeats of a cell; `None` where there are no samples.
     pub(super) fn values(&self, cell: &Cell<'_>, metric: &Metric) -> Option<Vec<f64>> {
+        let read = self.read(metric)?;
+        let of = |number| read.values.get(&(number, metric.id)).into_iter().flatten().copied();
+        let values: Vec<f64> = cell.measured().flat_map(|point| of(point.number)).collect();
+        (!values.is_empty()).then_some(values)
+    }
+
+    /// Whether each question of a cell was answered right, by its first answer: to ask it again tells nothing of other
+    /// questions. `None` where answers are not graded by this metric, or questions have no names.
+    pub(super) fn answers(
+        &self,
+        cell: &Cell<'_>,
+        metric: &Metric,
+    ) -> Option<BTreeMap<Question, bool>> {
+        if metric.unit != "ratio" {
+            return None;
+        }
+        let read = self.read(metric)?;
+        let mut answers = BTreeMap::new();
+        for point in cell.measured() {
+            for (question, (_, right)) in read.answers.get(&(point.number, metric.id))? {
+                answers.entry(question.clone()).or_insert(*right);
+            }
+        }
+        (!answers.is_empty()).then_some(answers)
+    }
+
+    fn read(&self, metric: &Metric) -> Option<&Read> {
         if !self.metrics.contains(&metric) {
             return None;
         }
         let directory = self.directory.as_ref()?;
-        let read = self.read.get_or_init(|| read(directory, &self.metrics)).as_ref().ok()?;
-        let of = |number| read.values.get(&(number, metric.id)).into_iter().flatten().copied();
-        let values: Vec<f64> = cell.measured().flat_map(|point| of(point.number)).collect();
-        (!values.is_empty()).then_some(values)
+        self.read.get_or_init(|| read(directory, &self.metrics)).as_ref().ok()
     }
 
     /// Why there are none, or not all, if they were asked for: they cannot be read, or were torn off.
@@ -88,6 +120,12 @@ fn read(directory: &RunDirectory, metrics: &[&'static Metric]) -> Result<Read, R
         *read.succeeded.entry(sample.point).or_default() += 1;
         for metric in metrics {
             let value = metric.of(&sample).filter(|value| value.is_finite());
+            if let (Some(value), Some(id), "ratio") = (value, &sample.id, metric.unit) {
+                let answers = read.answers.entry((sample.point, metric.id)).or_default();
+                let answer = (sample.session, value > 0.5);
+                let first = answers.entry((Arc::clone(id), sample.turn)).or_insert(answer);
+                *first = (*first).min(answer);
+            }
             read.values.entry((sample.point, metric.id)).or_default().extend(value);
         }
     }

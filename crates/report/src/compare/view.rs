@@ -4,7 +4,7 @@ use bench_store::State;
 
 use super::{Loaded, Side, is_called};
 use crate::{
-    cells::{Group, groups, load_words},
+    cells::{Cell, Group, groups, load_words},
     environment::Environment,
 };
 
@@ -88,6 +88,11 @@ impl<'a> View<'a> {
         if let Some((tool, definitions)) = self.environment.imported() {
             notes.push(format!("imported from {tool}: its numbers mean what it says they mean"));
             notes.extend(definitions.iter().map(|note| (*note).to_owned()));
+        }
+        let points = self.groups.iter().flat_map(|group| &group.cells).flat_map(Cell::measured);
+        let unanswered: u64 = points.map(|point| point.facts.unanswered).sum();
+        if unanswered > 0 {
+            notes.push(format!("{unanswered} questions were not answered: no accuracy has them"));
         }
         notes
     }

@@ -9,10 +9,11 @@ use bench_store::is_below_floor;
 use super::{Page, Paint, Report, Span};
 
 /// The metrics shown, in order, and their short names.
-const ROWS: [(&str, &str); 12] = [
+const ROWS: [(&str, &str); 13] = [
     ("ttft_ms", "TTFT ms"),
     ("ttfo_ms", "TTFO ms"),
     ("ttst_ms", "TTST ms"),
+    ("tool_call_ms", "Tool call ms"),
     ("tpot_ms", "TPOT ms"),
     ("itl_ms", "ITL ms"),
     ("icl_ms", "ICL ms"),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bench_core::{Outcome, Summary};
+use bench_core::{
+    Outcome, Summary,
+    stats::{Interval, Share},
+};
 use bench_store::{LoadLine, PointSummary};
 
 use super::{Page, Paint, Report, Span, number};
@@ -24,6 +27,10 @@ pub(super) fn render(report: &Report<'_>, page: &mut Page) {
     let requests: Vec<String> = outcomes(summary, page);
     page.items("Requests", &requests);
     errors(summary, page);
+    let accuracy = accuracy(summary, page);
+    if !accuracy.is_empty() {
+        page.items("Accuracy", &accuracy);
+    }
     goals(report, page);
     let goodput = goodput(report, page);
     if !goodput.is_empty() {
@@ -175,6 +182,30 @@ fn shortened(message: &str) -> String {
         short.push_str(" ...");
     }
     short
+}
+
+/// What shares of the answers were right, and of how many questions there is no answer.
+fn accuracy(summary: &Summary, page: &Page) -> Vec<String> {
+    let words = [
+        ("accuracy", "answers right"),
+        ("tool_call_accuracy", "answers with the right calls"),
+        ("tool_name_accuracy", "with the right functions"),
+    ];
+    let mut items: Vec<String> = words
+        .iter()
+        .filter_map(|(id, words)| {
+            let values = summary.distribution(id)?;
+            let (of, ratio) = (values.count as f64, values.mean);
+            let Interval { low, high } = Share { count: ratio * of, of }.interval();
+            let [ratio, low, high] = [ratio, low, high].map(number::percent);
+            Some(format!("{ratio} ({low} to {high}) of {} {words}", page.count(values.count)))
+        })
+        .collect();
+    let f1 = summary.distribution("answer_f1").map(|f1| format!("F1 {}", page.number(f1.mean)));
+    items.extend(f1);
+    let unanswered = summary.facts.unanswered;
+    items.extend((unanswered > 0).then(|| format!("{} not answered", page.count(unanswered))));
+    items
 }
 
 fn stamps(summary: &Summary, page: &Page) -> Option<Vec<String>> {

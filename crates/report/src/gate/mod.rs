@@ -108,9 +108,12 @@ pub fn judge(report: &CompareReport, limits: &[Limit], noise: f64) -> GateReport
     let checks: Vec<Check> = limits
         .iter()
         .map(|limit| {
-            let id = limit.metric.to_string();
+            let (id, statistic) = (limit.metric.metric().id, limit.metric.statistic());
+            let is_limited = |change: &&MetricChange| {
+                (change.metric.as_str(), change.statistic.as_deref()) == (id, statistic)
+            };
             let changes = points().filter(|point| !point.is_void()).flat_map(|point| {
-                let metrics = point.metrics.iter().filter(|metric| metric.id() == id);
+                let metrics = point.metrics.iter().filter(is_limited);
                 metrics.map(|metric| (point.at.as_str(), metric))
             });
             check(limit, changes, noise)
@@ -220,6 +223,7 @@ mod tests {
             }),
             word: None,
             basis,
+            questions: None,
         }
     }
 

@@ -157,7 +157,7 @@ fn one_run_each_judges_nothing() {
 }
 
 /// The run of these samples, on the disk.
-fn written(place: &Path, id: &str, samples: &[Sample]) -> Loaded {
+pub(crate) fn written(place: &Path, id: &str, samples: &[Sample]) -> Loaded {
     let directory = RunDirectory::create(place, id, "chat").unwrap();
     let point = Point {
         target: "vllm".into(),

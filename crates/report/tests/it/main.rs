@@ -1,6 +1,7 @@
 //! What people and programs read.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod answering;
 mod comparing;
 mod console;
 mod export;

@@ -24,7 +24,7 @@ pub use repeated::{EstimateLine, RepeatedLine};
 pub use run::{AnchorLine, RunFile};
 pub use sample::{
     ArrivalKindLine, ArrivalLines, ConnectLine, MalformedSample, SampleLine, ServerTimesLine,
-    UsageLine,
+    ToolCallLine, UsageLine,
 };
 pub use summary::{
     DriftLine, ErrorLine, FactsLine, GoalLine, MetricLine, PointSummary, ReasonLine, State,

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use bench_core::{
-    Arrival, ArrivalKind, Connect, FinishReason, Grade, Moment, Sample, ServerTimes,
+    Arrival, ArrivalKind, Connect, FinishReason, Grade, Moment, Sample, ServerTimes, ToolCall,
     UnknownOutcome, Usage,
 };
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{PhaseLine, is_default};
 
 /// What is known of one request. Moments are nanoseconds since the start of the run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleLine {
     /// The id sent as `X-Request-Id`.
     pub request_id: String,
@@ -65,6 +65,9 @@ pub struct SampleLine {
     /// The events of the answer.
     #[serde(default, skip_serializing_if = "ArrivalLines::is_empty")]
     pub arrivals: ArrivalLines,
+    /// When the first tool call was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_ns: Option<u64>,
     /// When the answer was complete or given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_ns: Option<u64>,
@@ -94,12 +97,45 @@ pub struct SampleLine {
     /// Why the model stopped, in the server's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<String>,
+    /// Whether something was expected of the answer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub expects: bool,
     /// Whether the answer is what was expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correct: Option<bool>,
+    /// How near it comes, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
+    /// Whether the functions called are those that were expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_correct: Option<bool>,
     /// The generated text, where it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The tool calls, where the text was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCallLine>,
+}
+
+/// A call of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCallLine {
+    /// The function's name.
+    pub name: String,
+    /// Its arguments as the model wrote them, which need not be JSON.
+    pub arguments: String,
+}
+
+impl From<&ToolCall> for ToolCallLine {
+    fn from(call: &ToolCall) -> Self {
+        Self { name: call.name.clone(), arguments: call.arguments.clone() }
+    }
+}
+
+impl From<ToolCallLine> for ToolCall {
+    fn from(line: ToolCallLine) -> Self {
+        Self { name: line.name, arguments: line.arguments }
+    }
 }
 
 /// The set-up of a connection.
@@ -273,6 +309,7 @@ impl From<&Sample> for SampleLine {
             headers_ns: sample.headers.map(Moment::as_nanos),
             streamed: sample.streamed,
             arrivals: sample.arrivals.as_slice().into(),
+            tool_call_ns: sample.tool_call.map(Moment::as_nanos),
             done_ns: sample.done.map(Moment::as_nanos),
             outcome: sample.outcome.to_string(),
             error: sample.error.clone(),
@@ -288,8 +325,12 @@ impl From<&Sample> for SampleLine {
             }),
             server: sample.server.into(),
             finish: sample.finish.as_ref().map(|finish| finish.as_str().to_owned()),
+            expects: sample.expects,
             correct: sample.grade.map(|grade| grade.correct),
+            score: sample.grade.and_then(|grade| grade.score),
+            name_correct: sample.grade.and_then(|grade| grade.name_correct),
             text: sample.text.clone(),
+            tool_calls: sample.tool_calls.iter().map(ToolCallLine::from).collect(),
         }
     }
 }
@@ -347,6 +388,7 @@ impl TryFrom<SampleLine> for Sample {
             headers: line.headers_ns.map(Moment::from_nanos),
             streamed: line.streamed,
             arrivals: line.arrivals.try_into()?,
+            tool_call: line.tool_call_ns.map(Moment::from_nanos),
             done: line.done_ns.map(Moment::from_nanos),
             outcome: line.outcome.parse()?,
             error: line.error,
@@ -362,8 +404,14 @@ impl TryFrom<SampleLine> for Sample {
             }),
             server: line.server.into(),
             finish: line.finish.as_deref().map(FinishReason::from),
-            grade: line.correct.map(|correct| Grade { correct }),
+            expects: line.expects,
+            grade: line.correct.map(|correct| Grade {
+                correct,
+                score: line.score,
+                name_correct: line.name_correct,
+            }),
             text: line.text,
+            tool_calls: line.tool_calls.into_iter().map(ToolCall::from).collect(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bench_core::{
     EarlyEnd, Facts, Figure, Goal, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary,
     TokenSource, TurnSummary, Verdict, meets_all,
-    stats::{Distribution, Drift, PERCENTILES, sample_floor},
+    stats::{Distribution, Drift, Interval, PERCENTILES, Share, sample_floor},
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
@@ -356,6 +356,9 @@ pub struct FactsLine {
     /// Requests that were sent again over another connection.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resent: u64,
+    /// Requests that failed although something was expected of their answers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unanswered: u64,
     /// Processor cores that inferbench used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_cpu_cores: Option<f64>,
@@ -449,6 +452,7 @@ impl From<&Facts> for FactsLine {
             unsent: facts.unsent,
             retried: facts.retried,
             resent: facts.resent,
+            unanswered: facts.unanswered,
             client_cpu_cores: facts.client_cpu_cores,
             cores: facts.cores,
             cached_ratio: facts.cached_ratio,
@@ -495,6 +499,17 @@ pub enum MetricLine {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         below_floor: Vec<String>,
     },
+    /// Many values of yes and no.
+    Share {
+        /// `ratio`.
+        unit: String,
+        /// How many values there are.
+        count: u64,
+        /// The share of yes.
+        mean: f64,
+        /// Where the share of all such values lies, with 95 % confidence (Wilson).
+        ci95: [f64; 2],
+    },
     /// One value.
     Value {
         /// Its unit.
@@ -513,6 +528,11 @@ impl MetricLine {
             Figure::Value(value) => return Self::Value { unit, value: *value },
             Figure::Distribution(distribution) => distribution,
         };
+        if metric.unit == "ratio" {
+            let share = Share { count: (d.mean * d.count as f64).round(), of: d.count as f64 };
+            let Interval { low, high } = share.interval();
+            return Self::Share { unit, count: d.count, mean: share.ratio(), ci95: [low, high] };
+        }
         let [p1, p5, p10, p25, p50, p75, p90, p95, p97, p99, p99_9] = d.percentiles;
         let below = PERCENTILES.into_iter().filter(|p| is_below_floor(d, *p));
         Self::Distribution {
@@ -540,7 +560,9 @@ impl MetricLine {
     /// Its unit.
     pub fn unit(&self) -> &str {
         match self {
-            Self::Distribution { unit, .. } | Self::Value { unit, .. } => unit,
+            Self::Distribution { unit, .. }
+            | Self::Share { unit, .. }
+            | Self::Value { unit, .. } => unit,
             Self::Partial(partial) => &partial.unit,
         }
     }
@@ -549,6 +571,7 @@ impl MetricLine {
     pub fn statistics(&self) -> Vec<(&'static str, f64)> {
         match self {
             Self::Value { value, .. } => vec![("value", *value)],
+            Self::Share { count, mean, .. } => vec![("count", *count as f64), ("mean", *mean)],
             Self::Partial(partial) => partial.statistics(),
             #[rustfmt::skip]
             Self::Distribution {
@@ -600,6 +623,19 @@ mod tests {
             assert_eq!(line[name].as_f64(), Some(value), "{name}");
         }
         assert_eq!(line["below_floor"], serde_json::json!(["p95", "p97", "p99", "p99_9"]));
+    }
+
+    #[test]
+    fn a_share_has_its_interval_and_no_percentiles() {
+        let mut values = [vec![1.0; 140], vec![0.0; 20]].concat();
+        let figure = Figure::Distribution(Distribution::of(&mut values).unwrap());
+        let line = MetricLine::new(metric("accuracy").unwrap(), &figure);
+        let json = serde_json::to_value(&line).unwrap();
+        let [low, high] = [0, 1].map(|end| json["ci95"][end].as_f64().unwrap());
+        assert!((low - 0.8148).abs() < 1e-4 && (high - 0.9176).abs() < 1e-4, "{json}");
+        assert_eq!((json["count"].as_u64(), json["mean"].as_f64()), (Some(160), Some(0.875)));
+        assert_eq!(json.as_object().unwrap().len(), 4);
+        assert_eq!(serde_json::from_value::<MetricLine>(json).unwrap(), line);
     }
 
     #[test]

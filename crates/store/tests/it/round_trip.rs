@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bench_core::{
     Arrival, ArrivalKind, Connect, FinishReason, Grade, Moment, Outcome, Phase, Reading, Sample,
-    ServerTimes, Usage,
+    ServerTimes, ToolCall, Usage,
 };
 use bench_store::{ReadingLine, SampleLine};
 use proptest::{
@@ -61,6 +61,17 @@ fn text() -> impl Strategy<Value = Option<String>> {
     option::of(any::<String>())
 }
 
+fn grade() -> impl Strategy<Value = Grade> {
+    let score = option::of(0.0_f32..=1.0);
+    (any::<bool>(), score, option::of(any::<bool>()))
+        .prop_map(|(correct, score, name_correct)| Grade { correct, score, name_correct })
+}
+
+fn tool_calls() -> impl Strategy<Value = Vec<ToolCall>> {
+    let call = (any::<String>(), any::<String>());
+    prop::collection::vec(call.prop_map(|(name, arguments)| ToolCall { name, arguments }), 0..3)
+}
+
 fn sample() -> impl Strategy<Value = Sample> {
     let place = (
         any::<u32>(),
@@ -73,8 +84,8 @@ fn sample() -> impl Strategy<Value = Sample> {
         option::of(any::<u32>()),
     );
     let connect = option::of((moment(), moment()));
-    let moments =
-        (moment(), connect, option::of(moment()), option::of(moment()), option::of(moment()));
+    let maybe = || option::of(moment());
+    let moments = (moment(), connect, maybe(), maybe(), maybe(), maybe());
     let counts = (
         option::of(any::<u32>()),
         option::of(any::<u32>()),
@@ -83,14 +94,16 @@ fn sample() -> impl Strategy<Value = Sample> {
     );
     let end = (outcome(), text(), option::of(usage()), server_times(), option::of(finish()));
     let arrivals = prop::collection::vec(arrival(), 0..6);
-    let said = (any::<String>(), option::of(any::<bool>()), text(), any::<bool>(), text());
-    (place, moments, counts, end, arrivals, said).prop_map(
-        |(place, moments, counts, end, arrivals, said)| {
+    let said = (any::<String>(), text(), any::<bool>(), text());
+    let judged = (any::<bool>(), option::of(grade()), tool_calls());
+    (place, moments, counts, end, arrivals, said, judged).prop_map(
+        |(place, moments, counts, end, arrivals, said, judged)| {
             let (point, warm_up, number, session, turn, attempt, resent, place) = place;
-            let (due, connect, sent, headers, done) = moments;
+            let (due, connect, sent, headers, tool_call, done) = moments;
             let (input_tokens, repeated_tokens, asked_tokens, counted_tokens) = counts;
             let (outcome, error, usage, server, finish) = end;
-            let (request_id, correct, text, streamed, id) = said;
+            let (request_id, text, streamed, id) = said;
+            let (expects, grade, tool_calls) = judged;
             Sample {
                 request_id,
                 id: id.map(Into::into),
@@ -108,6 +121,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 headers,
                 streamed,
                 arrivals,
+                tool_call,
                 done,
                 outcome,
                 error,
@@ -118,8 +132,10 @@ fn sample() -> impl Strategy<Value = Sample> {
                 usage,
                 server,
                 finish,
-                grade: correct.map(|correct| Grade { correct }),
+                expects,
+                grade,
                 text,
+                tool_calls,
             }
         },
     )

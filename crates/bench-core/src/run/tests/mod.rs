@@ -401,7 +401,7 @@ struct SaysWord;
 impl Grader for SaysWord {
     fn grade(&self, expected: &Expected, answer: &Answer) -> Grade {
         let Expected::Text { text, .. } = expected else { panic!("{expected:?}") };
-        Grade { correct: answer.text() == text }
+        Grade::of(answer.text() == text)
     }
 }
 
