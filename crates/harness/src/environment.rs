@@ -95,7 +95,7 @@ fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
 /// A workload that is read from a file.
 fn from_file(lab: &Lab, name: &str) -> Value {
     let (settings, input) = (lab.settings(), lab.input());
-    let file = settings.input.as_ref().map(|input| input.file.path.display().to_string());
+    let file = settings.input.as_ref().map(|input| input.source.to_string());
     let (isl, osl) = input.map(|input| input.mean_tokens()).unzip();
     json!({
         "name": name,

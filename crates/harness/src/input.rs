@@ -8,17 +8,18 @@ use std::{
     time::Duration,
 };
 
-use bench_core::{Provider, Sample, Workload};
+use bench_core::{Provider, Sample, Session, Workload};
 use bench_providers::HttpProvider;
 use bench_workloads::{
-    Conversation, Conversations, Course, DatasetError, Format, Generate, Tokenizer,
-    limit_output_tokens, limit_turns,
+    Conversation, Conversations, Course, DatasetError, Format, Generate, Rule, Rules, Sampling,
+    Tokenizer, canary, count_tokens, limit_output_tokens, limit_turns, read_gsm8k, read_mmlu,
+    tool_suite,
 };
-use rand::{SeedableRng, rngs::ChaCha8Rng};
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, Exp1};
 use serde_json::{Value, json};
 
-use crate::{Code, Failure, InputSettings, OutputLimits, Settings};
+use crate::{Code, Failure, InputSettings, InputSource, OutputLimits, Settings};
 
 /// The conversations of a file.
 #[derive(Debug)]
@@ -42,8 +43,21 @@ impl Input {
         settings: &InputSettings,
         tokenizer: &dyn Tokenizer,
     ) -> Result<Self, Failure> {
-        let read = settings.file.read(tokenizer).map_err(|error| failure(&error))?;
-        let mut conversations = read.conversations;
+        let (mut conversations, notes, generation) = match &settings.source {
+            InputSource::File(file) => {
+                let read = file.read(tokenizer).map_err(|error| failure(&error))?;
+                let generation = match read.format {
+                    Format::Generate => generation(&file.path),
+                    _ => Vec::new(),
+                };
+                (read.conversations, read.notes, generation)
+            }
+            other => {
+                let mut questions = questions(other)?;
+                count_tokens(&mut questions, tokenizer);
+                (questions, Vec::new(), Vec::new())
+            }
+        };
         if let Some(messages) = settings.max_messages.and_then(NonZeroUsize::new) {
             limit_turns(&mut conversations, messages);
         }
@@ -58,16 +72,13 @@ impl Input {
             }
         }
         if let Some((mean, scatters)) = settings.think_time {
-            think(&mut conversations, mean, scatters, settings.file.seed);
+            think(&mut conversations, mean, scatters, settings.seed);
         }
-        let generation = match read.format {
-            Format::Generate => generation(&settings.file.path),
-            _ => Vec::new(),
-        };
-        let file = settings.file.path.file_name().unwrap_or_default().to_string_lossy();
+        let source = settings.source.to_string();
+        let file = source.rsplit(['/', '\\']).next().unwrap_or_default();
         let name = format!("{file}, {}", size(&conversations));
         let conversations = conversations.into_iter().map(Arc::new).collect();
-        Ok(Self { conversations, name, notes: read.notes, generation })
+        Ok(Self { conversations, name, notes, generation })
     }
 
     /// What is sent, in a few words.
@@ -186,6 +197,77 @@ impl Input {
             (!messages.is_empty()).then(|| json!({"id": &*talk.id, "messages": messages}))
         });
         held.collect()
+    }
+}
+
+/// Questions that are not of any file of conversations.
+fn questions(source: &InputSource) -> Result<Vec<Conversation>, Failure> {
+    let read = match source {
+        InputSource::Gsm8k(path) => read_gsm8k(path),
+        InputSource::Mmlu(path) => read_mmlu(path),
+        InputSource::Tools(tool_use) => Ok(tool_suite(*tool_use)),
+        InputSource::Canary | InputSource::File(_) => Ok(canary()),
+    };
+    read.map_err(|error| {
+        Failure::new(Code::Input, "the questions cannot be read").caused_by(&error)
+    })
+}
+
+/// The judge of the answers to `input` and to the canary; `None` where nothing is expected.
+///
+/// # Errors
+///
+/// Where something is expected that no answer could be.
+pub(crate) fn grader(
+    settings: &Settings,
+    input: Option<&Input>,
+) -> Result<Option<Arc<Rules>>, Failure> {
+    let rule = settings.input.as_ref().map_or(Rule::default(), |input| input.grader);
+    let canary = if settings.canary.is_some() { canary() } else { Vec::new() };
+    let of_input = input.map_or(&[][..], |input| &input.conversations).iter().map(|talk| &**talk);
+    let all = || of_input.clone().chain(&canary);
+    if !all().flat_map(|talk| &talk.turns).any(|ask| ask.expected.is_some()) {
+        return Ok(None);
+    }
+    let rules = Rules::new(rule, all()).map_err(|error| {
+        Failure::new(Code::Input, "an answer is expected that none can be").caused_by(&error).fix(
+            "--grader, with one of exact, normalised, contains, regex, numeric, choice, json, f1",
+        )
+    })?;
+    Ok(Some(Arc::new(rules)))
+}
+
+/// `workload`, with questions whose answers are known among its sessions: a share of `share` of all.
+pub(crate) fn with_canary(
+    workload: Box<dyn Workload>,
+    share: f64,
+    seed: u64,
+    provider: &Arc<HttpProvider>,
+) -> Result<Box<dyn Workload>, Failure> {
+    let questions: Vec<_> = canary().into_iter().map(Arc::new).collect();
+    let course = Course { sampling: Sampling::Shuffle, loops: true, seed, ..Course::default() };
+    let provider = Arc::clone(provider);
+    let encode = Arc::new(move |prompt: &_| provider.encode(prompt));
+    let canary = Conversations::new(&questions, encode, course).map_err(|error| {
+        Failure::new(Code::Prompts, "the canary cannot be sent").caused_by(&error)
+    })?;
+    let random = ChaCha8Rng::seed_from_u64(seed);
+    Ok(Box::new(WithCanary { workload, canary, share, random }))
+}
+
+struct WithCanary {
+    workload: Box<dyn Workload>,
+    canary: Conversations,
+    share: f64,
+    random: ChaCha8Rng,
+}
+
+impl Workload for WithCanary {
+    fn next_session(&mut self) -> Option<Box<dyn Session>> {
+        match self.random.random_bool(self.share) {
+            true => self.canary.next_session(),
+            false => self.workload.next_session(),
+        }
     }
 }
 

@@ -3,16 +3,16 @@
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use bench_core::{
-    Load, Plan, Point, Prepared, Prompt, Provider, TokenCounter, Until, WarmUp, Workload,
+    Grader, Load, Plan, Point, Prepared, Prompt, Provider, TokenCounter, Until, WarmUp, Workload,
 };
 use bench_providers::HttpProvider;
-use bench_workloads::{Approximate, Length, Synthetic, Tokenizer, load_tokenizer};
+use bench_workloads::{Approximate, Length, Rules, Synthetic, Tokenizer, load_tokenizer};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
     Code, Export, Failure, LoadSettings, Settings, Target, TargetSettings,
-    input::Input,
+    input::{self, Input},
     loads::{self, ceil},
     lookout::Lookout,
     machine,
@@ -40,6 +40,8 @@ pub(crate) struct Lab {
     tokenizer: Arc<dyn Tokenizer>,
     /// What is sent instead of synthetic prompts.
     input: Option<Input>,
+    /// Judges answers, where something is expected.
+    grader: Option<Arc<Rules>>,
     /// For talking to servers between points.
     runtime: Runtime,
     /// One for each of the settings' targets.
@@ -73,6 +75,7 @@ pub(crate) struct Known {
 /// When they cannot be measured, wherever their servers are.
 pub fn check(settings: Settings) -> Result<Settings, Failure> {
     let (_, input) = checked(&settings)?;
+    input::grader(&settings, input.as_ref())?;
     completed(settings, input.as_ref())
 }
 
@@ -137,8 +140,9 @@ impl Lab {
         // What is wrong here is the user's to mend, and quicker to find than a server.
         let (tokenizer, input) = checked(&settings)?;
         let settings = completed(settings, input.as_ref())?;
+        let grader = input::grader(&settings, input.as_ref())?;
         let (targets, names, before) = (Vec::new(), Vec::new(), Before::default());
-        let mut lab = Self { settings, tokenizer, input, runtime, targets, names, before };
+        let mut lab = Self { settings, tokenizer, input, grader, runtime, targets, names, before };
         for index in 0..lab.settings.targets.len() {
             let found = match lab.look_for(index) {
                 Ok(known) => Found::Yes(Box::new(known)),
@@ -391,10 +395,14 @@ impl Lab {
         }
         let seed = self.seed(cell, point.repeat);
         let provider = Arc::clone(&self.target(cell.target)?.provider);
-        let (workload, warm_up) = self.workload(point, cell, seed, &provider)?;
+        let (mut workload, warm_up) = self.workload(point, cell, seed, &provider)?;
+        if let Some(share) = self.settings.canary {
+            workload = input::with_canary(workload, share, seed, &provider)?;
+        }
         self.flush_cache(&point.target, &provider)?;
         let mut prepared = Prepared::new(provider as Arc<dyn Provider>, workload);
         prepared.warm_up = warm_up;
+        prepared.grader = self.grader.clone().map(|rules| rules as Arc<dyn Grader>);
         prepared.keep_text = self.settings.exports.contains(&Export::MultiTurn);
         prepared.counter = Some(Arc::clone(&self.tokenizer) as Arc<dyn TokenCounter>);
         prepared.watch = Some(Box::new(Lookout::new(point, &self.settings.goals)));

@@ -43,7 +43,7 @@ pub use machine::raise_file_limit;
 pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
-    Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
-    OutputLimits, Repeats, Server, Settings, TargetSettings, WorkloadSettings,
+    Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
+    Order, OutputLimits, Repeats, Server, Settings, TargetSettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -12,7 +13,7 @@ use bench_core::{
 };
 use bench_providers::{Api, Endpoint, Engine, Secret, Stamping, Transport};
 use bench_report::gate::Limit;
-use bench_workloads::{DatasetFile, History, Length, Sampling};
+use bench_workloads::{DatasetFile, History, Length, Rule, Sampling, ToolUse};
 use serde_json::{Map, Value};
 
 /// What a user may set. Units are in the types; what is `None` is chosen by [`prepare`](crate::prepare).
@@ -54,6 +55,8 @@ pub struct Settings {
     pub retries: u32,
     /// What to send instead of synthetic prompts; there is one workload then.
     pub input: Option<InputSettings>,
+    /// Share of requests that are questions with known answers instead.
+    pub canary: Option<f64>,
     /// Whether the warm-up is the first turn of each conversation.
     pub warm_up_step: bool,
     /// Requests that are given up on purpose.
@@ -106,6 +109,7 @@ impl Settings {
             flush_cache: false,
             retries: 0,
             input: None,
+            canary: None,
             warm_up_step: false,
             cancel: None,
             token_ids: false,
@@ -244,11 +248,42 @@ impl Default for WorkloadSettings {
     }
 }
 
-/// A file of what to send.
+/// Where it comes from what is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputSource {
+    /// A file, and how to read it.
+    File(DatasetFile),
+    /// GSM8K's questions.
+    Gsm8k(PathBuf),
+    /// MMLU's questions.
+    Mmlu(PathBuf),
+    /// The built-in questions about tools.
+    Tools(ToolUse),
+    /// The built-in questions with short answers.
+    Canary,
+}
+
+impl fmt::Display for InputSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(DatasetFile { path, .. }) | Self::Gsm8k(path) | Self::Mmlu(path) => {
+                path.display().fmt(f)
+            }
+            Self::Tools(_) => f.write_str("tools"),
+            Self::Canary => f.write_str("canary"),
+        }
+    }
+}
+
+/// What to send instead of synthetic prompts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputSettings {
-    /// The file, and how to read it.
-    pub file: DatasetFile,
+    /// Where it comes from.
+    pub source: InputSource,
+    /// What everything drawn follows from.
+    pub seed: u64,
+    /// How answers are compared with what is expected, where nothing else says it.
+    pub grader: Rule,
     /// In which order its entries are taken.
     pub sampling: Sampling,
     /// Whether they begin again; if `None`, where requests or a time are given and nothing has several turns.

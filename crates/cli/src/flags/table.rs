@@ -253,6 +253,21 @@ const THINKING: &[Choice] = &[
     },
 ];
 
+const SUITES: &[Choice] = &[
+    Choice {
+        name: "tools",
+        help: "Questions that are answered by calling functions",
+        aliases: &[],
+    },
+    Choice { name: "canary", help: "Questions with short answers that are known", aliases: &[] },
+];
+
+const TOOL_CHOICES: &[Choice] = &[
+    Choice { name: "auto", help: "As the model thinks best", aliases: &[] },
+    Choice { name: "required", help: "At least one, whichever", aliases: &[] },
+    Choice { name: "named", help: "The one that is expected, by its name", aliases: &["function"] },
+];
+
 const MATRICES: &[Choice] = &[
     Choice { name: "core", help: "Five pairs, 128 to 1024 tokens", aliases: &[] },
     Choice { name: "extended", help: "Eleven pairs, up to 65536 tokens", aliases: &[] },
@@ -505,6 +520,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         .also(&["dataset-path"]),
     workload("workload.input.format", "custom-dataset-type", "FORMAT", Kind::Text(any),
         "What the file holds [default: found out]").or(&["dataset-type", "input-format"]),
+    workload("workload.input.suite", "suite", "NAME", Kind::Choice(SUITES),
+        "Built-in questions instead of a file"),
+    workload("workload.input.tool_choice", "tool-choice", "CHOICE", Kind::Choice(TOOL_CHOICES),
+        "Whether the model has to call a tool, in the suite tools [default: auto]"),
+    workload("workload.input.grader", "grader", "RULE", Kind::Text(any),
+        "How answers are compared with what is expected: exact, normalised, contains, regex, numeric, choice, json, \
+         f1 [default: as the file says, else normalised]"),
+    workload("workload.canary", "canary", "PERCENT", Kind::Percent(value::<Percent>),
+        "Ask questions with known answers among the requests, and tell how many are answered well"),
     workload("workload.input.limit", "num-conversations", "N", Kind::Text(value::<Positive>),
         "Conversations, lines or rows to read, the first ones [default: all]")
         .or(&["num-dataset-entries"]),

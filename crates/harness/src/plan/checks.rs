@@ -238,7 +238,17 @@ impl Check<'_> {
         let (workload, load) = (&plan.workload, &plan.load);
         let input = &workload.input;
         self.named("workload.input.file", input.file.as_ref());
-        let has_file = input.file.is_some();
+        let has_file = input.is_given();
+        self.alone(
+            "workload.input",
+            ("suite", input.suite.is_some()),
+            &[("file", input.file.is_some())],
+        );
+        let has_tools = input.suite == Some(super::SuiteName::Tools);
+        let what = "is of the suite tools alone: --suite tools";
+        self.unless(has_tools || input.tool_choice.is_none(), "workload.input.tool_choice", what);
+        let share = workload.canary.map_or(0.0, |share| share.0);
+        self.unless((0.0..=100.0).contains(&share), "workload.canary", "must lie in 0% to 100%");
         let own = [
             ("isl", workload.isl.is_some()),
             ("osl", workload.osl.is_some()),
@@ -279,7 +289,8 @@ impl Check<'_> {
         self.unless(load.warmup_step != Some(true) || no_first, "load.warmup_step", what);
         let is_several = plan.targets.iter().all(|target| target.api().generates());
         let what = "is for targets that generate: embeddings and rerank have no conversations";
-        self.unless(is_several || !has_file, "workload.input.file", what);
+        self.unless(is_several || !has_file, "workload.input", what);
+        self.unless(is_several || workload.canary.is_none(), "workload.canary", what);
         for (place, share) in plan.output.warmup_percentages.iter().enumerate() {
             let holds = (0.0..100.0).contains(&share.0);
             let path = format!("output.warmup_percentages[{place}]");

@@ -70,7 +70,7 @@ fn workload(whole: &PlanFile) -> WorkloadFile {
         query_tokens: Some(Tokens { mean: 32, deviation: None }).filter(|_| is_asked(Api::Rerank)),
         ..WorkloadFile::default()
     };
-    if plan.matrix.is_some() || plan.input.file.is_some() {
+    if plan.matrix.is_some() || plan.input.is_given() {
         return several;
     }
     let generates = whole.targets.iter().any(|target| target.api().generates());
@@ -96,7 +96,7 @@ fn load(plan: &PlanFile) -> LoadFile {
     let has_trace = load.trace.is_some();
     let has_schedule = load.fixed_schedule == Some(true);
     let is_closed = !has_rate && !has_trace && !has_schedule;
-    let has_input = plan.workload.input.file.is_some();
+    let has_input = plan.workload.input.is_given();
     let pattern = match (load.smoothness, load.burst_size) {
         (Some(_), _) => ArrivalPattern::Gamma,
         (None, Some(_)) => ArrivalPattern::Burst,

@@ -16,7 +16,9 @@ mod input;
 mod load;
 mod target;
 
-pub use input::{ColumnsFile, HistoryName, InputFile, SamplingName, ThinkTimePattern};
+pub use input::{
+    ColumnsFile, HistoryName, InputFile, SamplingName, SuiteName, ThinkTimePattern, ToolChoiceName,
+};
 pub use load::{
     ArrivalPattern, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, LoadFile, OrderName,
     PickName, RateRampFile, Shape,
@@ -91,6 +93,10 @@ pub struct WorkloadFile {
     /// Named pairs, instead of one's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matrix: Option<MatrixName>,
+    /// Questions with known answers among the requests, such as 2%: how often they are answered well is told beside
+    /// the speed. None by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Percent>,
     /// A file of what to send, instead.
     #[serde(skip_serializing_if = "is_default")]
     pub input: InputFile,

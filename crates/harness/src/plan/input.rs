@@ -2,52 +2,81 @@
 
 use std::time::Duration;
 
-use bench_workloads::{Columns, DatasetFile, Format, History, Sampling};
+use bench_workloads::{Columns, DatasetFile, Format, History, Rule, Sampling, ToolUse};
 
 use super::{
-    ColumnsFile, HistoryName, InputFile, Problem, SamplingName, ThinkTimePattern, TokenLimit,
+    ColumnsFile, HistoryName, InputFile, SamplingName, SuiteName, ThinkTimePattern, TokenLimit,
+    ToolChoiceName,
 };
-use crate::{InputSettings, OutputLimits};
+use crate::{InputSettings, InputSource, OutputLimits};
 
-/// The settings that `input` comes to; `problem` says what is wrong at a key of it.
+/// The settings that `input` comes to; `wrong` takes what is wrong at a key of it.
 pub(super) fn settings(
     input: &InputFile,
     seed: u64,
-    problems: &mut Vec<Problem>,
-    problem: impl Fn(&str, String) -> Problem,
+    mut wrong: impl FnMut(&str, String),
 ) -> Option<InputSettings> {
-    let path = input.file.as_ref()?;
-    let format = input.format.as_ref().and_then(|name| match name.parse::<Format>() {
-        Ok(format) => Some(format),
-        Err(error) => {
-            problems.push(problem("workload.input.format", error.to_string()));
-            None
-        }
+    let source = source(input, seed, &mut wrong)?;
+    let grader = input.grader.as_deref().map(str::parse::<Rule>);
+    let grader = grader.and_then(|rule| {
+        rule.map_err(|error| wrong("workload.input.grader", error.to_string())).ok()
     });
+    Some(InputSettings {
+        source,
+        seed,
+        grader: grader.unwrap_or_default(),
+        sampling: match input.sampling {
+            Some(SamplingName::Shuffle) => Sampling::Shuffle,
+            Some(SamplingName::Random) => Sampling::Random,
+            Some(SamplingName::Sequential) | None => Sampling::Sequential,
+        },
+        loops: input.loops,
+        history: match input.history {
+            Some(HistoryName::Recorded) => History::Recorded,
+            Some(HistoryName::Live) | None => History::Live,
+        },
+        max_messages: input.max_turns.and_then(|turns| usize::try_from(turns.0.get()).ok()),
+        think_time: think_time(input),
+        output: output(input),
+    })
+}
+
+/// Where it comes from.
+fn source(
+    input: &InputFile,
+    seed: u64,
+    wrong: &mut impl FnMut(&str, String),
+) -> Option<InputSource> {
+    if let Some(suite) = input.suite {
+        return Some(match (suite, input.tool_choice) {
+            (SuiteName::Canary, _) => InputSource::Canary,
+            (SuiteName::Tools, Some(ToolChoiceName::Required)) => {
+                InputSource::Tools(ToolUse::Required)
+            }
+            (SuiteName::Tools, Some(ToolChoiceName::Named)) => InputSource::Tools(ToolUse::Named),
+            (SuiteName::Tools, _) => InputSource::Tools(ToolUse::Free),
+        });
+    }
+    let path = input.file.as_ref()?;
+    let format = match input.format.as_deref() {
+        None => None,
+        Some("gsm8k") => return Some(InputSource::Gsm8k(path.into())),
+        Some("mmlu") => return Some(InputSource::Mmlu(path.into())),
+        Some(name) => match name.parse::<Format>() {
+            Ok(format) => Some(format),
+            Err(error) => {
+                wrong("workload.input.format", format!("{error}, gsm8k and mmlu"));
+                None
+            }
+        },
+    };
     let mut file = DatasetFile { format, seed, ..DatasetFile::new(path) };
     file.columns = columns(&input.columns);
     file.limit = input.limit.and_then(|limit| limit.0.try_into().ok());
     if let Some(tokens) = input.block_tokens.and_then(|tokens| tokens.0.try_into().ok()) {
         file.block_tokens = tokens;
     }
-    let sampling = match input.sampling {
-        Some(SamplingName::Shuffle) => Sampling::Shuffle,
-        Some(SamplingName::Random) => Sampling::Random,
-        Some(SamplingName::Sequential) | None => Sampling::Sequential,
-    };
-    let history = match input.history {
-        Some(HistoryName::Recorded) => History::Recorded,
-        Some(HistoryName::Live) | None => History::Live,
-    };
-    Some(InputSettings {
-        file,
-        sampling,
-        loops: input.loops,
-        history,
-        max_messages: input.max_turns.and_then(|turns| usize::try_from(turns.0.get()).ok()),
-        think_time: think_time(input),
-        output: output(input),
-    })
+    Some(InputSource::File(file))
 }
 
 fn columns(columns: &ColumnsFile) -> Columns {

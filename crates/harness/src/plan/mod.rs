@@ -38,7 +38,8 @@ pub use file::{
     ArrivalPattern, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType,
     EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, InputFile, LimitsFile,
     LoadFile, MatrixName, OrderName, OutputFile, PassFile, PickName, PlanFile, RateRampFile,
-    ReuseName, SamplingName, Shape, TargetFile, ThinkTimePattern, VERSION, WorkloadFile, schema,
+    ReuseName, SamplingName, Shape, SuiteName, TargetFile, ThinkTimePattern, ToolChoiceName,
+    VERSION, WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};

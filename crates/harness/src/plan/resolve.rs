@@ -76,6 +76,7 @@ impl Resolver<'_> {
             retries: load.retry.map_or(0, |n| u32::try_from(n.0).unwrap_or(u32::MAX)),
             cancel: self.cancel(load),
             input: self.input(plan),
+            canary: plan.workload.canary.map(|share| share.ratio()),
             warm_up_step: load.warmup_step.unwrap_or(false),
             token_ids: plan.workload.token_ids.unwrap_or(false),
             tokenizer: plan.workload.tokenizer.as_ref().map(PathBuf::from),
@@ -251,13 +252,11 @@ impl Resolver<'_> {
 
     fn input(&mut self, plan: &PlanFile) -> Option<InputSettings> {
         let seed = plan.seed.unwrap_or(Settings::new().seed);
-        let layered = self.layered;
-        let problem = |path: &str, what: String| layered.problem(path, what);
-        input::settings(&plan.workload.input, seed, &mut self.problems, problem)
+        input::settings(&plan.workload.input, seed, |path, what| self.wrong(path, what))
     }
 
     fn workloads(&mut self, workload: &WorkloadFile) -> Vec<WorkloadSettings> {
-        if workload.input.file.is_some() {
+        if workload.input.is_given() {
             return vec![WorkloadSettings::default()];
         }
         if let Some(matrix) = workload.matrix {

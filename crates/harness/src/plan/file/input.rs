@@ -15,6 +15,16 @@ pub struct InputFile {
     /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// Built-in questions, instead of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suite: Option<SuiteName>,
+    /// Whether the questions about tools leave it to the model to call them. `auto` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<ToolChoiceName>,
+    /// How answers are compared with what is expected: exact, normalised, contains, regex, numeric, choice, json or f1,
+    /// the last and numeric with a parameter, `numeric:0.01`. What the file says, else `normalised` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grader: Option<String>,
     /// What it holds. Found out by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -54,6 +64,13 @@ pub struct InputFile {
     pub block_tokens: Option<Positive>,
 }
 
+impl InputFile {
+    /// Whether it says what to send.
+    pub fn is_given(&self) -> bool {
+        self.file.is_some() || self.suite.is_some()
+    }
+}
+
 /// The columns of a file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -79,6 +96,28 @@ pub struct ColumnsFile {
     /// What the entry is called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+}
+
+/// Built-in questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuiteName {
+    /// Questions that are answered by calling functions.
+    Tools,
+    /// Questions with short answers that are known.
+    Canary,
+}
+
+/// Whether tools are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoiceName {
+    /// As the model thinks best.
+    Auto,
+    /// At least one, whichever.
+    Required,
+    /// The one that is expected, by its name.
+    Named,
 }
 
 /// In which order the entries of a file are taken.
