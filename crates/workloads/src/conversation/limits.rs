@@ -15,9 +15,7 @@ pub fn count_tokens(conversations: &mut [Conversation], tokenizer: &dyn Tokenize
         let turns: &[Ask] = &conversations[at].turns;
         Ok::<_, std::convert::Infallible>(turns.iter().map(|ask| counted(ask, tokenizer)).collect())
     });
-    let counts: Vec<Vec<_>> = match counts {
-        Ok(counts) => counts,
-    };
+    let Ok(counts): Result<Vec<Vec<_>>, _> = counts;
     for (conversation, counts) in conversations.iter_mut().zip(counts) {
         for (ask, (tokens, answer_tokens)) in conversation.turns.iter_mut().zip(counts) {
             (ask.tokens, ask.answer_tokens) = (tokens, answer_tokens);
@@ -58,7 +56,10 @@ mod tests {
     use crate::Approximate;
 
     fn conversation(turns: usize) -> Conversation {
-        let ask = |n| Ask { answer: Some(Message::assistant("Yes.")), ..Ask::user(format!("Is {n} odd?")) };
+        let ask = |n| Ask {
+            answer: Some(Message::assistant("Yes.")),
+            ..Ask::user(format!("Is {n} odd?"))
+        };
         Conversation { turns: (0..turns).map(ask).collect(), ..Conversation::default() }
     }
 

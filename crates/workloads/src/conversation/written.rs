@@ -1,8 +1,6 @@
 //! Conversations made of texts, as they are written.
 
-use std::{
-    collections::BTreeMap, convert::Infallible, num::NonZeroUsize, sync::Arc, thread,
-};
+use std::{collections::BTreeMap, convert::Infallible, num::NonZeroUsize, sync::Arc, thread};
 
 use bench_core::Message;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
@@ -104,9 +102,8 @@ impl<'p> Plan<'p> {
         let Some(count) = NonZeroUsize::new(self.conversations.len()) else { return vec![] };
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let written = in_parallel(count, threads, |n| Ok::<_, Infallible>(self.conversation(n)));
-        match written {
-            Ok(conversations) => conversations,
-        }
+        let Ok(conversations) = written;
+        conversations
     }
 
     /// The tokens that each question was to have, in order.

@@ -26,9 +26,8 @@ pub(super) fn read(record: &Record, draft: &mut Draft<'_>) -> Result<(), Wrong> 
         let turns: Vec<Box<RawValue>> = fields.required("turns")?;
         let mut opening = None;
         for (place, turn) in turns.iter().enumerate() {
-            let within = |wrong: Wrong| {
-                Wrong { place: None, ..wrong }.of(format!("turn {}", place + 1))
-            };
+            let within =
+                |wrong: Wrong| Wrong { place: None, ..wrong }.of(format!("turn {}", place + 1));
             let turn = Fields::of(turn.get()).map_err(within)?;
             add(&mut conversation, &mut opening, &turn, draft).map_err(within)?;
         }
@@ -62,7 +61,8 @@ fn add(
             let answered = conversation.turns.last_mut().ok_or_else(|| {
                 Wrong::new("the conversation begins with the assistant", "begin with the user")
             })?;
-            answered.answer = messages.pop().map(|message| Message { role: Role::Assistant, ..message });
+            answered.answer =
+                messages.pop().map(|message| Message { role: Role::Assistant, ..message });
             return Ok(());
         }
         Some(role) => {
@@ -76,7 +76,9 @@ fn add(
         if conversation.turns.is_empty() {
             conversation.begins = Some(draft.since_first(at.as_secs_f64())?);
         } else {
-            draft.note("turns have a timestamp: they come after the answer before, whenever that is");
+            draft.note(
+                "turns have a timestamp: they come after the answer before, whenever that is",
+            );
         }
     }
     conversation.turns.push(Ask {

@@ -29,8 +29,7 @@ pub struct Columns {
     pub id: Option<String>,
 }
 
-const PROMPT: [&str; 7] =
-    ["prompt", "question", "instruction", "text", "input", "query", "user"];
+const PROMPT: [&str; 7] = ["prompt", "question", "instruction", "text", "input", "query", "user"];
 const SYSTEM: [&str; 2] = ["system", "system_prompt"];
 const ANSWER: [&str; 3] = ["output", "response", "completion"];
 const EXPECTED: [&str; 8] = [
@@ -74,7 +73,8 @@ impl Columns {
 
     /// These columns, and for what is not among them those that are likely to hold it.
     fn completed(&self, fields: &Fields<'_>) -> Result<Self, Wrong> {
-        let missing = self.each().filter_map(|(_, column)| column).find(|column| !fields.has(column));
+        let missing =
+            self.each().filter_map(|(_, column)| column).find(|column| !fields.has(column));
         if let Some(missing) = missing {
             return Err(Wrong::new(
                 format!("there is no column `{missing}`; there is {}", list(fields.names())),

@@ -147,7 +147,8 @@ impl Parts {
         };
         let whole = &mut self.whole[*place].said;
         // A part may repeat what the one before ends with.
-        let repeats = matches!((whole.last(), said.first()), (Some(a), Some(b)) if a.from == b.from);
+        let repeats =
+            matches!((whole.last(), said.first()), (Some(a), Some(b)) if a.from == b.from);
         if repeats {
             said.remove(0);
         }

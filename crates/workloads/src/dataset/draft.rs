@@ -50,7 +50,8 @@ impl<'d> Draft<'d> {
             conversation.id = self.number();
         }
         let id = Arc::clone(&conversation.id);
-        if let Some((_, before)) = self.places.insert(Arc::clone(&id), (self.conversations.len(), line))
+        if let Some((_, before)) =
+            self.places.insert(Arc::clone(&id), (self.conversations.len(), line))
         {
             return Err(Wrong::new(
                 format!("the id `{}` is that of line {before}, too", super::record::short(&id)),

@@ -82,7 +82,9 @@ impl From<serde_json::Error> for Wrong {
         let said = error.to_string();
         let what = said.rsplit_once(PLACE).map_or(&*said, |(what, _)| what).to_owned();
         let remedy = match error.classify() {
-            serde_json::error::Category::Data => "correct it, or name the format if it is another one",
+            serde_json::error::Category::Data => {
+                "correct it, or name the format if it is another one"
+            }
             _ if what.contains("unicode") => ENCODING,
             _ => "correct the JSON there",
         };

@@ -82,15 +82,9 @@ impl Format {
             [] if columns::guess(fields).prompt.is_some() => Ok(Self::Columns),
             [] => Err(Wrong::new(
                 format!("is of no known format; there is {}", list(fields.names())),
-                format!(
-                    "name the column of the prompts, or the format: {}",
-                    list(Self::ALL)
-                ),
+                format!("name the column of the prompts, or the format: {}", list(Self::ALL)),
             )),
-            _ => Err(Wrong::new(
-                format!("may be one of {}", list(&likely)),
-                "name the format",
-            )),
+            _ => Err(Wrong::new(format!("may be one of {}", list(&likely)), "name the format")),
         }
     }
 

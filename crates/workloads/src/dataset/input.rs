@@ -70,9 +70,8 @@ impl<'i> Input<'i> {
 
 /// What the first bytes say of a file that is no text in UTF-8.
 fn foreign(head: &[u8]) -> Option<Wrong> {
-    let compressed = |with: &str, how: &'static str| {
-        Some(Wrong::new(format!("is compressed with {with}"), how))
-    };
+    let compressed =
+        |with: &str, how: &'static str| Some(Wrong::new(format!("is compressed with {with}"), how));
     let other = |what: &str, how: &'static str| Some(Wrong::new(what.to_owned(), how));
     match head {
         [] => other("is empty", "name a file with conversations in it"),

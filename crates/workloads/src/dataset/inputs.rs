@@ -23,9 +23,8 @@ pub(super) fn read(record: &Record, draft: &mut Draft<'_>) -> Result<(), Wrong> 
     };
     for (place, payload) in payloads.iter().enumerate() {
         let body = Fields::of(payload.get()).and_then(|fields| Body::of(&fields));
-        let body = body.map_err(|wrong| {
-            Wrong { place: None, ..wrong }.of(format!("payload {}", place + 1))
-        })?;
+        let body = body
+            .map_err(|wrong| Wrong { place: None, ..wrong }.of(format!("payload {}", place + 1)))?;
         continue_with(&mut conversation, body)
             .map_err(|wrong| wrong.of(format!("payload {}", place + 1)))?;
     }

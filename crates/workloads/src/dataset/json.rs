@@ -96,7 +96,8 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
                 let Self { take, meter, end } = &mut self;
                 object.next_value_seed(Entries { take: &mut **take, meter, end })?;
                 // What comes beside the entries says nothing of them.
-                while object.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {
+                while object.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some()
+                {
                 }
                 return Ok(());
             }

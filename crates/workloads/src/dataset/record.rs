@@ -51,7 +51,9 @@ impl<'t> Fields<'t> {
     /// A field, if it is there.
     pub(crate) fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Wrong> {
         let Some(json) = self.raw(name) else { return Ok(None) };
-        serde_json::from_str(json).map(Some).map_err(|e| self.below(json, e.into()).of(quoted(name)))
+        serde_json::from_str(json)
+            .map(Some)
+            .map_err(|e| self.below(json, e.into()).of(quoted(name)))
     }
 
     /// A field that has to be there.
@@ -60,9 +62,9 @@ impl<'t> Fields<'t> {
     }
 
     /// The fields of an object in a field, if it is there.
-    pub(crate) fn object(&self, name: &str) -> Result<Option<Fields<'t>>, Wrong> {
+    pub(crate) fn object(&self, name: &str) -> Result<Option<Self>, Wrong> {
         let Some(json) = self.raw(name) else { return Ok(None) };
-        Fields::of(json).map(Some).map_err(|wrong| self.below(json, wrong).of(quoted(name)))
+        Self::of(json).map(Some).map_err(|wrong| self.below(json, wrong).of(quoted(name)))
     }
 
     /// Text. Numbers and the like are their JSON text, as a table of CSV would have them.
@@ -82,7 +84,11 @@ impl<'t> Fields<'t> {
         if number.fract() != 0.0 || number > f64::from(u32::MAX) {
             return Err(Wrong::new(format!("`{name}` is {number}"), "give an integer below 2^32"));
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked above"
+        )]
         let count = number as u32;
         Ok(Some(count))
     }

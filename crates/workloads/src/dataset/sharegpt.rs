@@ -54,7 +54,9 @@ pub(super) fn read(record: &Record, draft: &mut Draft<'_>) -> Result<(), Wrong> 
 
 /// What is said, by its role.
 pub(super) fn messages(said: Vec<Said>) -> Result<Vec<Message>, Wrong> {
-    said.into_iter().map(|said| Ok(Message::new(role(&said.from)?, said.value.unwrap_or_default()))).collect()
+    said.into_iter()
+        .map(|said| Ok(Message::new(role(&said.from)?, said.value.unwrap_or_default())))
+        .collect()
 }
 
 /// Takes out the answers that come before the first question; all, if there is none.

@@ -13,8 +13,7 @@ use super::{
 
 pub(super) fn each(input: Input<'_>, delimiter: u8, take: Take<'_>) -> Result<(), Placed> {
     let (reader, meter) = input.metered();
-    let mut table =
-        ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(reader);
+    let mut table = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(reader);
     let header = match table.headers() {
         Ok(header) => header.clone(),
         Err(_) if meter.is_spent() => return Err((too_long("the header"), Some(1))),
@@ -62,8 +61,9 @@ fn record(header: &StringRecord, row: &StringRecord, line: u64) -> Result<Record
         return Err(Wrong::new(what, "put cells that hold commas or line ends in quotation marks"));
     }
     let cells = header.iter().zip(row);
-    let object: BTreeMap<&str, Option<&str>> =
-        cells.map(|(name, cell)| (name.trim(), Some(cell).filter(|cell| !cell.is_empty()))).collect();
+    let object: BTreeMap<&str, Option<&str>> = cells
+        .map(|(name, cell)| (name.trim(), Some(cell).filter(|cell| !cell.is_empty())))
+        .collect();
     Ok(Record { line, text: serde_json::to_string(&object)? })
 }
 

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod damaged;
+mod datasets;
+mod generated;
+mod refused;
+
 use std::{
     error::Error,
     num::NonZeroUsize,
