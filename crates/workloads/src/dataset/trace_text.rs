@@ -48,6 +48,7 @@ pub(super) fn fill(
         }
         let ask = &mut draft.conversations[wanted.conversation].turns[wanted.turn];
         ask.messages = vec![Message::user(text)];
+        ask.tokens = u32::try_from(tokens).ok();
     }
     Ok(())
 }

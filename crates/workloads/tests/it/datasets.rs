@@ -350,29 +350,32 @@ fn statistics_are_of_all_conversations() {
     assert_eq!(found.request_tokens.unwrap().count, 3);
 }
 
+/// A question, and what was answered.
+type Exchange = (String, String);
+
 /// Conversations that a list of messages can hold.
 fn conversations() -> impl Strategy<Value = Vec<Conversation>> {
     let text = || "\\PC{1,20}|[a-z\"\\\\\n\t]{1,20}";
-    let turn = (text(), text());
-    let turns = prop::collection::vec(turn, 1..4);
+    let exchanges = prop::collection::vec((text(), text()), 1..4);
     let last = prop::option::of(text());
-    prop::collection::vec((turns, last), 1..5).prop_map(|all| {
-        let conversation =
-            |(n, (turns, last)): (usize, (Vec<(String, String)>, Option<String>))| {
-                let mut asks: Vec<Ask> = turns
-                    .into_iter()
-                    .map(|(q, a)| Ask { answer: Some(Message::assistant(a)), ..Ask::user(q) })
-                    .collect();
-                asks.extend(last.map(Ask::user));
-                Conversation { id: format!("c {n}").into(), turns: asks, ..Conversation::default() }
-            };
-        let mut all: Vec<_> = all.into_iter().enumerate().map(conversation).collect();
+    prop::collection::vec((exchanges, last), 1..5).prop_map(|all| {
+        let numbered = all.into_iter().enumerate();
+        let mut all: Vec<_> = numbered.map(|(n, (e, last))| conversation(n, e, last)).collect();
         count_tokens(&mut all, &Approximate);
-        for ask in all.iter_mut().flat_map(|c| &mut c.turns) {
+        for ask in all.iter_mut().flat_map(|conversation| &mut conversation.turns) {
             ask.output_tokens = ask.answer_tokens;
         }
         all
     })
+}
+
+fn conversation(n: usize, exchanges: Vec<Exchange>, last: Option<String>) -> Conversation {
+    let ask = |(question, answer): Exchange| Ask {
+        answer: Some(Message::assistant(answer)),
+        ..Ask::user(question)
+    };
+    let turns = exchanges.into_iter().map(ask).chain(last.map(Ask::user)).collect();
+    Conversation { id: format!("c {n}").into(), turns, ..Conversation::default() }
 }
 
 proptest! {
