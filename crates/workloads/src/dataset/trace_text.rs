@@ -44,7 +44,7 @@ pub(super) fn fill(
     let prompts = never_fails(in_parallel(count, threads, prompt));
     for (wanted, (text, tokens)) in std::mem::take(&mut draft.wanted).iter().zip(prompts) {
         if tokens != wanted.tokens as usize {
-            draft.note("made-up prompts miss the length of the trace by a few tokens");
+            draft.note("made-up prompts that miss their length by a few tokens");
         }
         let ask = &mut draft.conversations[wanted.conversation].turns[wanted.turn];
         ask.messages = vec![Message::user(text)];

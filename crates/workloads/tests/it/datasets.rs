@@ -49,10 +49,10 @@ fn sharegpt_is_tidied_and_what_is_left_out_is_said() {
     assert_eq!(
         found.notes,
         [
-            "1 conversations begin with an answer, which is left out",
-            "1 conversations in which somebody says nothing are left out",
-            "1 conversations whose speakers do not take turns are left out",
-            "1 conversations without a question are left out",
+            "conversations begun with an answer, which was left out: 1",
+            "conversations left out, in which somebody says nothing: 1",
+            "conversations left out, whose speakers do not take turns: 1",
+            "conversations left out, without a question: 1",
         ]
     );
 }
@@ -266,7 +266,7 @@ fn tables_of_requests_become_requests_of_their_lengths() {
             assert!(off < Duration::from_millis(1), "{name}: {found:?}");
         }
     }
-    let failed = "1 requests without tokens, which failed when the trace was taken, are left out";
+    let failed = "requests left out, which have no tokens because they failed: 1";
     assert_eq!(read("burstgpt.csv").notes, [failed]);
 }
 

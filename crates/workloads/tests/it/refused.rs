@@ -14,6 +14,14 @@ fn refused(name: &str, bytes: &[u8]) -> DatasetError {
     }
 }
 
+/// A file of that name with these bytes is refused: parts of what is said, and of what to do.
+fn check(name: &str, bytes: &[u8], what: &str, remedy: &str) {
+    let error = refused(name, bytes);
+    let text = String::from_utf8_lossy(bytes);
+    assert!(error.to_string().contains(what), "{text}\n{error}");
+    assert!(error.remedy.contains(remedy), "{text}\n{}", error.remedy);
+}
+
 #[test]
 fn what_is_wrong_has_a_place() {
     // The file, its bytes, what is said, and a word of what to do.
@@ -179,7 +187,7 @@ fn what_is_wrong_has_a_place() {
         (
             "a.json",
             "[{\"conversations\": [{\"from\": \"gpt\", \"value\": \"x\"}]}]",
-            "holds no conversation: 1 conversations without a question",
+            "holds no conversation: conversations left out, without a question: 1",
             "name a file",
         ),
         (
@@ -232,9 +240,7 @@ fn what_is_wrong_has_a_place() {
         ),
     ];
     for (name, text, what, remedy) in cases {
-        let error = refused(name, text.as_bytes());
-        assert!(error.to_string().contains(what), "{text}\n{error}");
-        assert!(error.remedy.contains(remedy), "{text}\n{}", error.remedy);
+        check(name, text.as_bytes(), what, remedy);
     }
 }
 
@@ -268,9 +274,7 @@ fn what_is_no_text_in_utf_8_is_refused() {
         ("a.parquet", b"PAR1....PAR1", "is Parquet, which is read from files alone", "path"),
     ];
     for (name, bytes, what, remedy) in cases {
-        let error = refused(name, bytes);
-        assert!(error.to_string().contains(what), "{error}");
-        assert!(error.remedy.contains(remedy), "{}", error.remedy);
+        check(name, bytes, what, remedy);
     }
     // A byte order mark of UTF-8 does no harm.
     let marked = DatasetFile::new("a.jsonl");
@@ -300,6 +304,9 @@ fn columns_that_are_not_there_are_named() {
     let file = DatasetFile { columns, ..DatasetFile::new("a.jsonl") };
     let error = file.read_from(&b"{\"prompt\": \"a\", \"b\": 1}"[..], &Approximate).unwrap_err();
     assert_eq!(error.what, "there is no column `gold`; there is `b` and `prompt`");
+    let file = DatasetFile { format: Some(Format::ShareGpt), ..file };
+    let error = file.read_from(&b"[]"[..], &Approximate).unwrap_err();
+    assert_eq!(error.what, "columns are named, and `sharegpt` has none");
     let error = "tsv".parse::<Format>().unwrap_err().to_string();
     assert!(error.contains("`sharegpt`, `messages`"), "{error}");
 }
