@@ -13,18 +13,14 @@ pub(crate) fn fitted(
     mut more: impl FnMut(&mut String, usize),
 ) -> (String, usize) {
     const TRIES: usize = 10;
-    let mut found = tokenizer.count(&text) as usize;
-    for _ in 0..TRIES {
-        if found == tokens {
-            break;
-        }
-        if found < tokens {
-            more(&mut text, tokens - found);
-        }
+    for left in (0..TRIES).rev() {
         let cut = cut(tokenizer, &text, tokens);
-        found = cut.tokens;
-        let length = cut.text.len();
+        let (length, found) = (cut.text.len(), cut.tokens);
         text.truncate(length);
+        if found == tokens || left == 0 {
+            return (text, found);
+        }
+        more(&mut text, tokens - found);
     }
-    (text, found)
+    (text, 0)
 }

@@ -154,14 +154,14 @@ impl Generate {
             let tokens = ask.tokens.unwrap_or_default();
             if tokens != asked {
                 let what = if tokens > asked {
-                    "questions are longer than asked for: their fixed sentences alone are"
+                    "questions longer than asked for, as their beginnings alone are"
                 } else {
-                    "questions miss the tokens asked for"
+                    "questions that miss the tokens asked for"
                 };
                 *missed.entry(what).or_insert(0_u64) += 1;
             }
         }
-        notes.extend(missed.iter().map(|(what, count)| format!("{count} {what}")));
+        notes.extend(missed.iter().map(|(what, count)| format!("{what}: {count}")));
         Ok(Generated { conversations, notes })
     }
 }

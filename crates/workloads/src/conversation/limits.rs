@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, ops::RangeInclusive, thread};
 use super::{Ask, Conversation};
 use crate::{Tokenizer, parallel::in_parallel};
 
-/// Counts the tokens of what is said, and of the recorded answers.
+/// Counts the tokens of what is said, and of the recorded answers, where that was not done.
 ///
 /// Those of a turn with images stay unknown: the model counts these in its own way.
 pub fn count_tokens(conversations: &mut [Conversation], tokenizer: &dyn Tokenizer) {
@@ -15,9 +15,7 @@ pub fn count_tokens(conversations: &mut [Conversation], tokenizer: &dyn Tokenize
         let turns: &[Ask] = &conversations[at].turns;
         Ok::<_, std::convert::Infallible>(turns.iter().map(|ask| counted(ask, tokenizer)).collect())
     });
-    let counts: Vec<Vec<_>> = match counts {
-        Ok(counts) => counts,
-    };
+    let Ok(counts): Result<Vec<Vec<_>>, _> = counts;
     for (conversation, counts) in conversations.iter_mut().zip(counts) {
         for (ask, (tokens, answer_tokens)) in conversation.turns.iter_mut().zip(counts) {
             (ask.tokens, ask.answer_tokens) = (tokens, answer_tokens);
@@ -26,10 +24,13 @@ pub fn count_tokens(conversations: &mut [Conversation], tokenizer: &dyn Tokenize
 }
 
 fn counted(ask: &Ask, tokenizer: &dyn Tokenizer) -> (Option<u32>, Option<u32>) {
-    let has_images = ask.messages.iter().any(|message| !message.images.is_empty());
-    let mut counts = ask.messages.iter().map(|message| tokenizer.count(&message.content));
-    let tokens = counts.try_fold(0_u32, u32::checked_add).filter(|_| !has_images);
-    (tokens, ask.answer.as_ref().map(|answer| tokenizer.count(&answer.content)))
+    let tokens = || {
+        let has_images = ask.messages.iter().any(|message| !message.images.is_empty());
+        let mut counts = ask.messages.iter().map(|message| tokenizer.count(&message.content));
+        counts.try_fold(0_u32, u32::checked_add).filter(|_| !has_images)
+    };
+    let answer_tokens = || ask.answer.as_ref().map(|answer| tokenizer.count(&answer.content));
+    (ask.tokens.or_else(tokens), ask.answer_tokens.or_else(answer_tokens))
 }
 
 /// Keeps the first `messages` messages of each conversation; a question and its answer are two.

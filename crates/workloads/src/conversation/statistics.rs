@@ -128,7 +128,8 @@ mod tests {
         assert_eq!((turns.p25, turns.p50, turns.p75), (2.5, 3.0, 3.5));
         let user = found.user_tokens.unwrap();
         assert_eq!((user.mean, user.max), (10.0, 15.0));
-        assert_eq!(found.assistant_tokens.unwrap().mean, 3.0);
+        let assistant = found.assistant_tokens.unwrap();
+        assert_eq!((assistant.count, assistant.mean), (2, 3.0));
         // 10, 10 + 4 + 20, and 5.
         let requests = found.request_tokens.unwrap();
         assert_eq!((requests.count, requests.min, requests.max), (3, 5.0, 34.0));

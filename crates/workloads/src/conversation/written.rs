@@ -102,9 +102,8 @@ impl<'p> Plan<'p> {
         let Some(count) = NonZeroUsize::new(self.conversations.len()) else { return vec![] };
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let written = in_parallel(count, threads, |n| Ok::<_, Infallible>(self.conversation(n)));
-        match written {
-            Ok(conversations) => conversations,
-        }
+        let Ok(conversations) = written;
+        conversations
     }
 
     /// The tokens that each question was to have, in order.

@@ -36,7 +36,7 @@ pub(super) fn read(record: &Record, draft: &mut Draft<'_>) -> Result<(), Wrong> 
         }
     } else {
         if fields.raw("session_id").is_some() {
-            draft.note("entries are of a session, and asked each on its own");
+            draft.note("entries of a session, asked each on its own");
         }
         add(&mut conversation, &mut None, &fields, draft)?;
     }
@@ -76,9 +76,7 @@ fn add(
         if conversation.turns.is_empty() {
             conversation.begins = Some(draft.since_first(at.as_secs_f64())?);
         } else {
-            draft.note(
-                "turns have a timestamp: they come after the answer before, whenever that is",
-            );
+            draft.note("turns with a timestamp, asked once the answer before is there");
         }
     }
     conversation.turns.push(Ask {

@@ -100,7 +100,7 @@ impl<'d> Draft<'d> {
 
     /// What was counted, a sentence each.
     pub(super) fn notes(&self) -> Vec<String> {
-        self.notes.iter().map(|(what, count)| format!("{count} {what}")).collect()
+        self.notes.iter().map(|(what, count)| format!("{what}: {count}")).collect()
     }
 }
 

@@ -144,6 +144,13 @@ impl DatasetFile {
         tokenizer: &dyn Tokenizer,
         each: impl FnOnce(Take<'_>) -> Result<(), Placed>,
     ) -> Result<Dataset, DatasetError> {
+        if let Some(format) = self.format.filter(|format| *format != Format::Columns)
+            && self.columns.are_named()
+        {
+            let what = format!("columns are named, and `{format}` has none");
+            let wrong = Wrong::new(what, "leave out the columns, or the format");
+            return Err(wrong.within(&self.path, None));
+        }
         let mut draft = Draft::new(&self.columns, self.block_tokens);
         let most = self.limit.map_or(usize::MAX, NonZeroUsize::get);
         let (mut known, mut config) = (self.format, None);

@@ -62,9 +62,9 @@ impl<'t> Fields<'t> {
     }
 
     /// The fields of an object in a field, if it is there.
-    pub(crate) fn object(&self, name: &str) -> Result<Option<Fields<'t>>, Wrong> {
+    pub(crate) fn object(&self, name: &str) -> Result<Option<Self>, Wrong> {
         let Some(json) = self.raw(name) else { return Ok(None) };
-        Fields::of(json).map(Some).map_err(|wrong| self.below(json, wrong).of(quoted(name)))
+        Self::of(json).map(Some).map_err(|wrong| self.below(json, wrong).of(quoted(name)))
     }
 
     /// Text. Numbers and the like are their JSON text, as a table of CSV would have them.

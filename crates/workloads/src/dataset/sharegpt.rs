@@ -30,23 +30,23 @@ pub(super) fn read(record: &Record, draft: &mut Draft<'_>) -> Result<(), Wrong> 
     let count = messages.len();
     begin_with_user(&mut messages);
     if messages.is_empty() {
-        draft.note("conversations without a question are left out");
+        draft.note("conversations left out, without a question");
         return Ok(());
     }
     if messages.len() < count {
-        draft.note("conversations begin with an answer, which is left out");
+        draft.note("conversations begun with an answer, which was left out");
     }
     if messages.iter().any(|message| message.content.trim().is_empty()) {
-        draft.note("conversations in which somebody says nothing are left out");
+        draft.note("conversations left out, in which somebody says nothing");
         return Ok(());
     }
     let Ok(turns) = turns(messages) else {
-        draft.note("conversations whose speakers do not take turns are left out");
+        draft.note("conversations left out, whose speakers do not take turns");
         return Ok(());
     };
     let mut id = id(&fields)?;
     if !id.is_empty() && draft.begun(&id).is_some() {
-        draft.note("conversations have the id of another, and get a number");
+        draft.note("conversations with the id of another, which got a number");
         id = format!("{id} {}", draft.number());
     }
     draft.add(Conversation { id: id.into(), turns, ..Conversation::default() }, record.line)

@@ -57,6 +57,9 @@ fn say(fields: &Fields<'_>, draft: &mut Draft<'_>, place: usize) -> Result<(), W
         if turn > 0 {
             messages = newly_said(&mut conversation.turns, messages);
         }
+        if messages.is_empty() {
+            return Err(Wrong::new("it says nothing new", "add what the user asks"));
+        }
         conversation.turns.push(Ask { messages, ..Ask::default() });
         if conversation.tools.is_empty() {
             conversation.tools = super::message::tools(fields)?;
@@ -141,7 +144,7 @@ fn row(
 ) -> Result<(), Wrong> {
     let (tokens, answer) = (tokens(fields, input)?, tokens(fields, output)?);
     if tokens == 0 || answer == 0 {
-        draft.note("requests without tokens, which failed when the trace was taken, are left out");
+        draft.note("requests left out, which have no tokens because they failed");
         return Ok(());
     }
     let ask = Ask { output_tokens: Some(answer), ..Ask::default() };

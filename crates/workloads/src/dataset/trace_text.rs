@@ -1,9 +1,9 @@
 //! Texts for traces, which tell lengths alone.
 
-use std::{collections::HashMap, convert::Infallible, num::NonZeroUsize, thread};
+use std::{collections::HashMap, convert::Infallible, iter, num::NonZeroUsize, thread};
 
 use bench_core::Message;
-use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng, seq::SliceRandom};
 
 use super::{draft::Draft, error::Wrong};
 use crate::{Tokenizer, corpus::Corpus, fitted::fitted, parallel::in_parallel};
@@ -44,10 +44,11 @@ pub(super) fn fill(
     let prompts = never_fails(in_parallel(count, threads, prompt));
     for (wanted, (text, tokens)) in std::mem::take(&mut draft.wanted).iter().zip(prompts) {
         if tokens != wanted.tokens as usize {
-            draft.note("made-up prompts miss the length of the trace by a few tokens");
+            draft.note("made-up prompts that miss their length by a few tokens");
         }
         let ask = &mut draft.conversations[wanted.conversation].turns[wanted.turn];
         ask.messages = vec![Message::user(text)];
+        ask.tokens = u32::try_from(tokens).ok();
     }
     Ok(())
 }
@@ -63,9 +64,8 @@ fn numbered(wanted: &[Wanted]) -> HashMap<u64, usize> {
 }
 
 fn never_fails<T>(result: Result<T, Infallible>) -> T {
-    match result {
-        Ok(made) => made,
-    }
+    let Ok(made) = result;
+    made
 }
 
 /// Writes texts: each depends on the seed and its number alone.
@@ -77,12 +77,16 @@ struct Writer<'w> {
 
 impl<'w> Writer<'w> {
     fn new(tokenizer: &'w dyn Tokenizer, seed: u64) -> Result<Self, Wrong> {
-        let corpus = Corpus::new(tokenizer);
+        let mut corpus = Corpus::new(tokenizer);
         if corpus.starts.is_empty() || corpus.openings.len() < 2 {
             let what =
                 format!("its prompts are to be made up, and {tokenizer} does not tell words apart");
             return Err(Wrong::new(what, "name the model's tokenizer"));
         }
+        // A stream that no text has.
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(u64::MAX);
+        corpus.openings.shuffle(&mut random);
         Ok(Self { tokenizer, corpus, seed })
     }
 
@@ -113,9 +117,11 @@ impl<'w> Writer<'w> {
     /// Words that no other text begins with: the number in words for digits, the lowest first.
     fn opening(&self, number: usize) -> String {
         // Of some thousand words each, more than there can be blocks in memory.
-        const WORDS: u32 = 3;
+        const WORDS: usize = 3;
         let words = &self.corpus.openings;
-        let digit = |place: u32| number / words.len().saturating_pow(place) % words.len();
-        (0..WORDS).map(|place| words[digit(place)].word).collect::<Vec<_>>().join(" ")
+        let digits = iter::successors(Some(number), |rest| Some(rest / words.len()));
+        // Each digit has words of its own for small numbers, as language does not repeat itself.
+        let word = |(place, digit): (usize, usize)| words[(digit + place * 101) % words.len()].word;
+        digits.take(WORDS).enumerate().map(word).collect::<Vec<_>>().join(" ")
     }
 }

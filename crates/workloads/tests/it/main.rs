@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod conversations;
+mod damaged;
+mod datasets;
+mod generated;
+mod refused;
 
 use std::{
     error::Error,
