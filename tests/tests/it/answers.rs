@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
-use bench_core::{Expected, Load, Plan, Point, Prepared, Provider, Sample, Stop, Until, run};
-use bench_providers::{Config, Endpoint, Engine, HttpProvider};
+use bench_core::{
+    Answer, Clock, Expected, Load, Message, Outcome, Plan, Point, Prepared, Prompt, Provider,
+    Sample, Stop, ToolCall, ToolChoice, Until, run,
+};
+use bench_providers::{Api, Config, Endpoint, Engine, HttpProvider};
 use bench_sim::{Answers, Call, Said, Server};
 use bench_store::{PointSummary, RunDirectory, RunLog};
 use bench_workloads::{
@@ -11,7 +14,10 @@ use bench_workloads::{
 };
 use serde_json::{Value, json};
 
-use crate::program::{Place, samples, statistic};
+use crate::{
+    llama_server::LlamaServer,
+    program::{Place, samples, statistic},
+};
 
 /// What the simulator answers to all questions if it has them right.
 fn right(conversations: &[Conversation]) -> Answers {
@@ -30,7 +36,7 @@ fn right(conversations: &[Conversation]) -> Answers {
     conversations.iter().filter_map(answer).collect()
 }
 
-fn call(call: &bench_core::ToolCall) -> Call {
+fn call(call: &ToolCall) -> Call {
     Call { name: call.name.clone(), arguments: call.arguments.clone() }
 }
 
@@ -248,4 +254,51 @@ fn a_server_that_answers_worse_has_regressed_and_does_not_pass() {
     let limit = "--limit accuracy:-1%";
     place.inferbench("gate BBBB --baseline AAAA").words(limit).exits(98);
     place.inferbench("gate AAAA --baseline BBBB").words(limit).exits(0);
+}
+
+/// A server that nobody of this project wrote takes what is sent in the words of each of its APIs.
+#[test]
+fn a_real_server_takes_tools_calls_and_what_came_of_them() {
+    let Some(server) = LlamaServer::start() else { return };
+    let suite = tool_suite(ToolUse::Required);
+    let calls = |sample: &[ToolCall]| Message {
+        tool_calls: sample.to_vec(),
+        ..Message::assistant("I look.")
+    };
+    let weather = |city: &str| ToolCall {
+        name: "get_weather".into(),
+        arguments: json!({"city": city, "unit": "celsius"}).to_string(),
+    };
+    let messages = vec![
+        Message::user("Which of the two is warmer?"),
+        calls(&[weather("Rome"), weather("Oslo")]),
+        Message::tool(0, "31"),
+        Message::tool(1, "4"),
+        calls(&[weather("Lima")]),
+        Message::tool(0, "19"),
+        Message::user("And which is the coldest?"),
+    ];
+    for (api, tool_choice) in [
+        (Api::Chat, ToolChoice::Auto),
+        (Api::Chat, ToolChoice::Required),
+        (Api::Chat, ToolChoice::None),
+        (Api::Responses, ToolChoice::Auto),
+        (Api::Messages, ToolChoice::Auto),
+        (Api::Messages, ToolChoice::Required),
+    ] {
+        let endpoint = Endpoint::parse(&server.url).unwrap();
+        let config = Config { engine: Engine::LlamaCpp, api, ..Config::new(endpoint, "tiny") };
+        let provider = HttpProvider::new(config).unwrap();
+        let (tools, messages) = (Arc::clone(&suite[0].tools), messages.clone());
+        let prompt =
+            Prompt { messages, tools, tool_choice: tool_choice.clone(), ..Prompt::default() };
+        let request = provider.encode(&prompt.with_output_tokens(64)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut answer = Answer::new(Clock::start());
+        answer.begin(Sample::due(answer.clock().now()), &request);
+        let sent = runtime.block_on(provider.send(&request, &mut answer));
+        assert!(sent.is_ok(), "{api} {tool_choice:?}: {sent:?}");
+        let sample = answer.take_sample(Outcome::Ok, None);
+        assert!(sample.generated().next().is_some(), "{api} {tool_choice:?}: {sample:?}");
+    }
 }
