@@ -1,4 +1,4 @@
-//! What to send: synthetic prompts with exact token counts.
+//! What to send: synthetic prompts with exact token counts, questions with their answers; and how answers are graded.
 //!
 //! A [`Synthetic`] configuration becomes a [`SyntheticWorkload`]: a pool of requests whose bodies are
 //! ready before the clock starts, cycled through for as long as the plan asks for more. Prompts are
@@ -36,6 +36,9 @@
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! What is to be judged is a [`Conversation`] with an expectation: the built-in [`tool_suite()`] and [`canary()`], or what
+//! [`read_gsm8k`] and [`read_mmlu`] read. [`Rules`] grade their answers; nothing that no answer could meet is sent.
 //!
 //! Counted is the bare text: what a server's chat template adds is its own. Nothing is ever downloaded,
 //! and nothing here knows of dialects or sends anything.

@@ -12,6 +12,7 @@ mod server;
 mod simulator;
 mod tiny_model;
 
+mod answers;
 mod bad_input;
 mod capacity;
 mod comparing;

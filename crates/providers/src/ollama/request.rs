@@ -15,7 +15,8 @@ pub(super) fn native(
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(config.model));
     if config.api == Api::NativeChat {
-        let messages: Result<_, _> = parts::placed(&prompt.messages).map(message).collect();
+        let messages: Result<_, _> =
+            parts::placed(&prompt.messages).map(|placed| message(&placed)).collect();
         body.insert("messages".to_owned(), messages?);
         if !prompt.tools.is_empty() {
             body.insert("tools".to_owned(), openai::tools(prompt)?);
@@ -31,7 +32,7 @@ pub(super) fn native(
 }
 
 /// A message as OpenAI has it, but for pictures, calls and what came of them.
-fn message(placed: Placed<'_>) -> Result<Value, ProviderError> {
+fn message(placed: &Placed<'_>) -> Result<Value, ProviderError> {
     let message = placed.message;
     let mut said = json!({"role": message.role.as_str(), "content": message.content});
     if !message.images.is_empty() {

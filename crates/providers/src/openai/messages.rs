@@ -44,11 +44,16 @@ pub(super) fn items(prompt: &Prompt) -> Value {
             continue;
         }
         if message.tool_calls.is_empty() || !message.content.is_empty() {
-            items.push(plain(
+            let mut said = plain(
                 &placed,
                 "input_text",
                 |url| json!({"type": "input_image", "image_url": url, "detail": "auto"}),
-            ));
+            );
+            // llama.cpp does not know an answer for what it is without this.
+            if message.role == Role::Assistant {
+                said["type"] = json!("message");
+            }
+            items.push(said);
         }
         items.extend(placed.made().map(|(id, call)| {
             let (name, arguments) = (&call.name, &call.arguments);

@@ -123,7 +123,7 @@ fn responses_have_calls_beside_messages() {
                 call("call00001", "Rome"),
                 output("call00000", "4"),
                 output("call00001", "31"),
-                {"role": "assistant", "content": "Rome. And Lima?"},
+                {"type": "message", "role": "assistant", "content": "Rome. And Lima?"},
                 call("call00002", "Lima"),
                 output("call00002", "19"),
             ],

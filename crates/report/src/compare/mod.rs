@@ -277,11 +277,11 @@ pub struct Questions {
 }
 
 impl MetricChange {
-    /// `p95(ttft_ms)`, or the id alone.
+    /// `p95(ttft_ms)`, or the id alone: a share has but a mean.
     pub fn id(&self) -> String {
         match &self.statistic {
-            Some(statistic) => format!("{statistic}({})", self.metric),
-            None => self.metric.clone(),
+            Some(statistic) if !self.is_share() => format!("{statistic}({})", self.metric),
+            _ => self.metric.clone(),
         }
     }
 

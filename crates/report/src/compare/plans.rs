@@ -3,7 +3,10 @@
 use bench_store::{CountsLine, LoadLine};
 
 use super::{Difference, align::Groups, view::View};
-use crate::{cells::Cell, environment::words};
+use crate::{
+    cells::{Cell, Group},
+    environment::words,
+};
 
 /// What a difference in the limits of good requests is called.
 pub(super) const GOODPUT: &str = "limits of good requests";
@@ -128,7 +131,9 @@ impl Differences {
             // What the server counts varies with its chat template and its stop tokens.
             if (of_a - of_b).abs() > 0.02 * of_a.max(of_b) {
                 let [of_a, of_b] = [of_a, of_b].map(|tokens| Some(format!("{tokens:.1}")));
-                let weight = if is_asked { Listed } else { Unlike };
+                // Where answers are graded, how much is answered is a part of the answer.
+                let is_free = name == "osl" && groups.iter().all(|group| is_graded(group));
+                let weight = if is_asked || is_free { Listed } else { Unlike };
                 self.add(&format!("{what} as measured"), of_a, of_b, weight);
             }
         }
@@ -255,6 +260,12 @@ fn measured(groups: &Groups<'_, '_>, metric: &str) -> Option<[f64; 2]> {
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     Some([mean(0)?, mean(1)?])
+}
+
+/// Whether answers were judged.
+fn is_graded(group: &Group<'_>) -> bool {
+    let metrics = ["accuracy", "tool_call_accuracy"];
+    group.cells.iter().any(|cell| metrics.iter().any(|m| !cell.values(m, Some("mean")).is_empty()))
 }
 
 /// What of a load is not its size; `None` where it is not known.

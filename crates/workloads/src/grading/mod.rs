@@ -14,7 +14,7 @@
 //! Calls of tools have a rule of their own: the same functions with equal arguments, in any order, and none
 //! beside. What a model thought, up to `</think>`, is no part of its answer.
 //!
-//! An answer is judged on a load thread, in some microseconds: patterns are compiled before, by an engine that
+//! An answer is judged on a load thread, in some microseconds a kilobyte: patterns are compiled before, by an engine that
 //! needs time in proportion to the text whatever the pattern.
 
 mod calls;

@@ -5,14 +5,21 @@
 use std::collections::HashMap;
 
 fn normalised(text: &str) -> String {
-    let letters = text.chars().filter(|c| !is_punctuation(*c));
-    letters.flat_map(char::to_lowercase).collect()
+    let mut normalised = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Nearly all are ASCII's, whose other case needs no table.
+        match c {
+            _ if c.is_ascii_punctuation() => {}
+            _ if c.is_ascii() => normalised.push(c.to_ascii_lowercase()),
+            _ if TYPESET.contains(c) => {}
+            _ => normalised.extend(c.to_lowercase()),
+        }
+    }
+    normalised
 }
 
-/// ASCII's, as in the source, and what typesetters use.
-fn is_punctuation(c: char) -> bool {
-    c.is_ascii_punctuation() || "‘’“”„«»–—…¿¡".contains(c)
-}
+/// Punctuation of typesetters; the source knows ASCII's alone.
+const TYPESET: &str = "‘’“”„«»–—…¿¡";
 
 fn words(normalised: &str) -> Vec<&str> {
     let words = normalised.split_whitespace();
