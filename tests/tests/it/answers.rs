@@ -70,7 +70,8 @@ fn ask(
             let provider = Arc::clone(&provider);
             Arc::new(move |prompt: &_| provider.encode(prompt))
         };
-        let workload = Conversations::new(conversations.to_vec(), encode, Course::default())?;
+        let conversations: Vec<_> = conversations.iter().cloned().map(Arc::new).collect();
+        let workload = Conversations::new(&conversations, encode, Course::default())?;
         let mut prepared = Prepared::new(Arc::clone(&provider) as _, Box::new(workload));
         prepared.grader = Some(Arc::clone(&rules) as _);
         prepared.keep_text = true;

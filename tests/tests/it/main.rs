@@ -17,6 +17,7 @@ mod bad_input;
 mod capacity;
 mod comparing;
 mod conforming;
+mod conversations;
 mod engines;
 mod exit_codes;
 mod faults;
