@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use bench_providers::Engine;
+use bench_workloads::Length;
 use serde_json::{Value, json};
 
 use crate::{
@@ -83,10 +84,10 @@ fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
         "name": name,
         "label": workload.label,
         "category": workload.category,
-        "isl": shape.isl.mean(),
-        "osl": shape.osl.map(|osl| osl.mean()),
+        "isl": tokens(shape.isl),
+        "osl": shape.osl.map(tokens),
         "texts": shape.texts,
-        "query": shape.query.map(|query| query.mean()),
+        "query": shape.query.map(tokens),
         "token_ids": lab.settings().token_ids,
         "tokens": lab.tokens_by(),
     })
@@ -106,6 +107,11 @@ fn from_file(lab: &Lab, name: &str) -> Value {
         "osl": osl.filter(|osl| *osl > 0.0),
         "tokens": lab.tokens_by(),
     })
+}
+
+/// A number, or in words what it is drawn from.
+fn tokens(length: Length) -> Value {
+    if length.is_fixed() { json!(length.mean()) } else { json!(length.to_string()) }
 }
 
 fn machine() -> Value {

@@ -43,11 +43,12 @@ impl Shape {
     }
 
     /// Why a model with this context cannot take it: a prompt and its answer, a text, or a document together
-    /// with the query is longer.
+    /// with the query may be longer. Where nothing bounds a length, its mean is what counts.
     pub(crate) fn beyond_context(&self, context: u32) -> Option<String> {
         let context = f64::from(context);
-        let (isl, osl) = (self.isl.mean(), self.output_tokens());
-        let query = self.query.map_or(0.0, |query| query.mean());
+        let longest = |length: Length| length.longest().map_or_else(|| length.mean(), f64::from);
+        let isl = longest(self.isl);
+        let (osl, query) = (self.osl.map_or(0.0, longest), self.query.map_or(0.0, longest));
         let more = match (self.query, self.osl) {
             (Some(_), _) => format!(" + {query:.0} of the query"),
             (None, Some(_)) => format!(" + OSL {osl:.0}"),
@@ -100,5 +101,9 @@ mod tests {
             assert_eq!(shape.beyond_context(longest), None, "{api}");
             assert!(shape.beyond_context(longest - 1).is_some(), "{api}");
         }
+        let (isl, osl) = ("uniform(1,100)".parse().unwrap(), Some("20±5".parse().unwrap()));
+        let drawn = Shape::of(&WorkloadSettings { isl, osl, ..workload }, Api::Chat);
+        assert_eq!(drawn.to_string(), "ISL uniform(1,100) OSL 20±5");
+        assert_eq!((drawn.beyond_context(120), drawn.beyond_context(119).is_some()), (None, true));
     }
 }

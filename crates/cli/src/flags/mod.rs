@@ -10,7 +10,7 @@ mod target;
 
 use std::ffi::OsStr;
 
-use bench_harness::plan::{Content, Document, Entry, Node, Origin, Problems, document_of};
+use bench_harness::plan::{Content, Document, Entry, Node, Origin, Problems, document_of, split};
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches,
     builder::{PossibleValue, PossibleValuesParser, ValueParser},
@@ -211,7 +211,7 @@ fn read(flag: &Flag, matches: &ArgMatches, root: &mut Node) -> Result<(), String
             *node = Node::new(at.clone(), Content::List(items.collect()));
         }
         Kind::List(_) => {
-            let items = texts.iter().flat_map(|all| all.split(',')).map(text);
+            let items = texts.iter().flat_map(|all| split(all, ',')).map(text);
             *node = Node::new(at.clone(), Content::List(items.collect()));
         }
         Kind::Each(_) => {

@@ -2,7 +2,7 @@
 
 use bench_harness::plan::{
     Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep,
-    Time, TokenLimit, Tokens, Value, names_variable,
+    Time, TokenLimit, Tokens, Value, names_variable, split,
 };
 
 use crate::values;
@@ -124,7 +124,7 @@ fn percents(text: &str) -> Result<(), String> {
 }
 
 fn pairs(text: &str) -> Result<(), String> {
-    text.split(',').try_for_each(value::<Pair>)
+    split(text, ',').into_iter().try_for_each(value::<Pair>)
 }
 
 fn header(text: &str) -> Result<(), String> {
@@ -489,13 +489,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Load threads [default: one a core, less one where there are more than two]"),
 
     workload("workload.isl", "isl", "TOKENS", Kind::Text(value::<Sweep<Tokens>>),
-        "Input tokens; several are measured one after the other: 128,1024 [default: 1024]")
+        "Input tokens, or what they are drawn from: 1024±100, 'uniform(100,500)', 'lognormal(1000,500,max=8000)', \
+         'zipf(1.2,4096)', 'poisson(300)'; several are measured one after the other: 128,1024 [default: 1024]")
         .also(&["synthetic-input-tokens-mean", "prompt-input-tokens-mean", "random-input-len"]),
     workload("workload.isl_stddev", "isl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
         "Standard deviation of the input tokens [default: 0]")
         .also(&["synthetic-input-tokens-stddev"]),
     workload("workload.osl", "osl", "TOKENS", Kind::Text(value::<Sweep<Tokens>>),
-        "Output tokens; several are measured one after the other [default: 128]")
+        "Output tokens, the same [default: 128]")
         .also(&["output-tokens-mean", "random-output-len"]),
     workload("workload.osl_stddev", "osl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
         "Standard deviation of the output tokens [default: 0]").also(&["output-tokens-stddev"]),

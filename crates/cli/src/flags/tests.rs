@@ -57,6 +57,11 @@ fn plans_become_flags_and_flags_become_plans() {
         "goals: {goodput: {ttft: 500ms, e2e: 2s}, slo: ['p95(ttft)<1s'], slo_abort: 5}",
         "--slo 'p95(ttft)<1s' --goodput 'ttft:500ms e2e:2s' --slo-abort=5",
     );
+    check(
+        "workload: {isl: ['uniform(100,500)', 8], osl: 'poisson(9,max=20)'}",
+        "--isl 'uniform(100,500),8' --osl 'poisson(9,max=20)'",
+    );
+    check("workload: {pairs: ['uniform(1,5)/8', 9/1]}", "--pairs 'uniform(1,5)/8,9/1'");
     check("workload: {matrix: core}\nname: -x", "--matrix core --name=-x");
     check(
         "workload: {input: {file: a.json, max_turns: 4, min_tokens: -1, max_tokens: -1, columns: {prompt: q}}}\n\
@@ -227,7 +232,7 @@ fn any_plan() -> impl Strategy<Value = Json> {
         |(targets, name, seed, (a, b, c, d, e, f), (g, h, i))| {
             let mut plan =
                 json!({"version": 1, "seed": seed, "load": object(vec![a, b, c, d, e, f])});
-            plan["workload"] = json!({"pairs": ["128/128", "1024±10/1"]});
+            plan["workload"] = json!({"pairs": ["128/128", "1024±10/uniform(1,5)"]});
             plan["gate"] =
                 json!({"baseline": "@last", "fail_if": {"output_tps": "-3%"}, "noise": "2%"});
             plan["goals"] = object(vec![g, h, i]);

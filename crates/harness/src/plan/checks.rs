@@ -222,13 +222,13 @@ impl Check<'_> {
         }
         let scatters = |lengths: &Option<Sweep<Tokens>>| {
             let values = lengths.as_ref().map(Sweep::values).unwrap_or_default();
-            values.iter().any(|tokens| tokens.deviation.is_some())
+            values.iter().any(|tokens| !tokens.0.is_fixed())
         };
         for (key, lengths, (deviation, is_there)) in
             [("isl", &workload.isl, deviations[0]), ("osl", &workload.osl, deviations[1])]
         {
             let twice = scatters(lengths) && is_there;
-            let what = format!("{key} has a deviation of its own, after the ±");
+            let what = format!("{key} has a distribution of its own; leave {deviation} out");
             self.unless(!twice, &format!("workload.{deviation}"), what);
         }
     }

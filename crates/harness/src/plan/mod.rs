@@ -47,7 +47,7 @@ pub use node::{Content, Entry, Node, Origin};
 pub use problems::{Problem, Problems};
 pub use resolve::resolve;
 pub use substitute::{Environment, names_variable};
-pub use sweep::Sweep;
+pub use sweep::{Sweep, split};
 pub use values::{
     Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Time,
     TokenLimit, Tokens, Value,

@@ -107,7 +107,11 @@ fn what_cannot_be_together_is_said() {
     for (plan, said) in [
         ("workload: {isl: 8, pairs: [1/2]}", "plan.yaml:1: workload.pairs: cannot be beside isl"),
         ("workload: {matrix: all, osl: 1}", "workload.matrix: cannot be beside osl"),
-        ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a deviation of its own"),
+        ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a distribution of its own"),
+        ("workload: {osl: 'poisson(9)', osl_stddev: 2}", "osl has a distribution of its own"),
+        ("workload: {isl: 'uniform(1'}", "workload.isl: `uniform(1` has no closing bracket"),
+        ("workload: {isl: 'unifrm(1,2)'}", "workload.isl: `unifrm(1,2)` is no length; give tokens"),
+        ("workload: {isl: 'uniform(9,1)'}", "workload.isl: 9 to 1 goes down"),
         (
             "load: {request_rate: 1, rate_series: x}",
             "load.rate_series: cannot be beside request_rate",
@@ -185,8 +189,17 @@ fn rate() -> impl Strategy<Value = PerSecond> {
 }
 
 fn tokens() -> impl Strategy<Value = Tokens> {
-    (1..100_000_u64, option::of(0.0..100.0))
-        .prop_map(|(mean, deviation)| Tokens { mean, deviation })
+    let text =
+        (1..100_000_u32, 0.0..100.0, 1..1_000_u32, 0..7).prop_map(|(n, x, m, kind)| match kind {
+            0 => format!("{n}"),
+            1 => format!("{n}±{x}"),
+            2 => format!("normal({n},{x},max={})", n.max(m)),
+            3 => format!("lognormal({n},{x},min=1)"),
+            4 => format!("uniform({},{})", n.min(m), n.max(m)),
+            5 => format!("zipf({x},{n})"),
+            _ => format!("poisson({n})"),
+        });
+    text.prop_map(|text| Tokens::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
 fn time() -> impl Strategy<Value = Time> {
