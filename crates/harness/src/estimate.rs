@@ -133,8 +133,7 @@ fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) 
 /// What is sent, in a few words.
 fn workload_words(settings: &Settings, cell: Cell) -> String {
     let file = || settings.input.as_ref().map(|input| input.file.path.display().to_string());
-    let shape = points::shape(settings, cell).map(|shape| shape.to_string());
-    shape.or_else(file).unwrap_or_default()
+    points::shape_words(settings, cell).or_else(file).unwrap_or_default()
 }
 
 /// A target as the plan calls it.

@@ -314,11 +314,9 @@ impl Lab {
 
     /// What is sent, in a few words.
     pub(crate) fn workload_name(&self, cell: Cell) -> String {
-        match (points::shape(&self.settings, cell), &self.input) {
+        match (points::shape_words(&self.settings, cell), &self.input) {
             (None, Some(input)) => input.name().to_owned(),
-            (shape, _) => {
-                format!("synthetic {}", shape.map_or_else(String::new, |s| s.to_string()))
-            }
+            (words, _) => format!("synthetic {}", words.unwrap_or_default()),
         }
     }
 

@@ -214,7 +214,7 @@ pub enum Server {
 /// What to send: synthetic prompts, of which each API takes what it knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadSettings {
-    /// Its name in a matrix, such as `1024/1024`.
+    /// Its name: of a matrix, such as `1024/1024`, or of a preset, such as `chat`.
     pub label: Option<String>,
     /// Which kind it is in a matrix: `balanced`, `prefill-heavy` or `decode-heavy`.
     pub category: Option<String>,

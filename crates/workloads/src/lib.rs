@@ -52,6 +52,7 @@ mod grading;
 mod hf_tokenizer;
 mod length;
 mod parallel;
+mod presets;
 mod synthetic;
 mod tokenizer;
 mod tokenizer_file;
@@ -73,6 +74,7 @@ pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};
+pub use presets::Preset;
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
 pub use tokenizer::{Cut, Tokenizer, cut};
 pub use tokenizer_file::{TokenizerError, load_tokenizer};

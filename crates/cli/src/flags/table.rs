@@ -1,8 +1,8 @@
 //! Every key of a plan, and its flag.
 
 use bench_harness::plan::{
-    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep,
-    Time, TokenLimit, Tokens, Value, names_variable, split,
+    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive,
+    PresetName, Sweep, Time, TokenLimit, Tokens, Value, names_variable, split,
 };
 
 use crate::values;
@@ -125,6 +125,10 @@ fn percents(text: &str) -> Result<(), String> {
 
 fn pairs(text: &str) -> Result<(), String> {
     split(text, ',').into_iter().try_for_each(value::<Pair>)
+}
+
+fn presets(text: &str) -> Result<(), String> {
+    split(text, ',').into_iter().try_for_each(value::<PresetName>)
 }
 
 fn header(text: &str) -> Result<(), String> {
@@ -557,6 +561,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Pairs of input and output tokens, rather than each isl with each osl: 128/128,1024/1024"),
     workload("workload.matrix", "matrix", "NAME", Kind::Choice(MATRICES),
         "Named pairs, with 3 requests each at temperature 0"),
+    workload("workload.preset", "workload", "NAME,...", Kind::List(presets),
+        "What is usual for a task, input and output tokens drawn from ranges; several are measured one after the \
+         other: chat 1024/128, short-chat 50-150/100-500, translation 150-300/150-300, summarization \
+         500-2000/100-300, question-answering 200-500/50-200, code-generation 100-500/200-1000, essay \
+         50-200/500-2000, classification 100-500/10-50, information-extraction 300-1000/100-500, rag 4000/300, \
+         agent 2000/200, long 32000/500")
+        .or(&["preset"]),
     workload("target.force_osl", "force-osl", "BOOL", Kind::Or("true", bool),
         "Have answers as long as asked for, by `ignore_eos` [default: where the engine is known to do so]")
         .also(&["ignore-eos"]),

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use bench_harness::plan::{Format, PlanFile, layer, schema};
+use bench_workloads::{Length, Preset};
 use clap::Command as Clap;
 use proptest::{collection, option, prelude::*};
 use serde_json::json;
@@ -62,6 +63,8 @@ fn plans_become_flags_and_flags_become_plans() {
         "--isl 'uniform(100,500),8' --osl 'poisson(9,max=20)'",
     );
     check("workload: {pairs: ['uniform(1,5)/8', 9/1]}", "--pairs 'uniform(1,5)/8,9/1'");
+    check("workload: {preset: [chat, rag]}", "--workload chat,rag");
+    check("workload: {preset: summarize}", "--workload summarize");
     check("workload: {matrix: core}\nname: -x", "--matrix core --name=-x");
     check(
         "workload: {input: {file: a.json, max_turns: 4, min_tokens: -1, max_tokens: -1, columns: {prompt: q}}}\n\
@@ -120,6 +123,20 @@ fn flags_of_a_sweep_of_targets_become_a_plan() {
     assert_eq!(layered.plan().load.cancel.ratio.unwrap().to_string(), "5%");
     assert_eq!(layered.plan().goals.slo.len(), 2);
     assert_eq!(layered.plan().gate.fail_if["p95(ttft)"].to_string(), "+5%");
+}
+
+#[test]
+fn help_lists_each_workload_with_its_lengths() {
+    let help = FLAGS.iter().find(|flag| flag.path == "workload.preset").unwrap().help;
+    for preset in Preset::ALL {
+        let tokens = |length: Length| {
+            let text = length.to_string();
+            let range = text.strip_prefix("uniform(").and_then(|text| text.strip_suffix(')'));
+            range.map_or_else(|| text.clone(), |range| range.replace(',', "-"))
+        };
+        let words = format!("{} {}/{}", preset.name, tokens(preset.isl()), tokens(preset.osl()));
+        assert!(help.contains(&words), "{words}");
+    }
 }
 
 /// As where a variable of the shell is not set: another server would be measured than is meant.

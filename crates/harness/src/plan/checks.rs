@@ -209,6 +209,9 @@ impl Check<'_> {
         let matrix = ("matrix", workload.matrix.is_some());
         self.alone("workload", matrix, &[isl, osl, pairs]);
         self.alone("workload", matrix, &deviations);
+        let preset = ("preset", workload.preset.is_some());
+        self.alone("workload", preset, &[isl, osl, pairs, matrix]);
+        self.alone("workload", preset, &deviations);
         let has_ids = workload.tokenizer.is_some() || workload.token_ids != Some(true);
         self.unless(
             has_ids,
@@ -244,6 +247,7 @@ impl Check<'_> {
             ("osl", workload.osl.is_some()),
             ("pairs", !workload.pairs.is_empty()),
             ("matrix", workload.matrix.is_some()),
+            ("preset", workload.preset.is_some()),
             ("token_ids", workload.token_ids == Some(true)),
         ];
         self.alone("workload", ("input", has_file), &own);
@@ -299,6 +303,7 @@ impl Check<'_> {
             ("osl_stddev", workload.osl_stddev.is_some()),
             ("pairs", !workload.pairs.is_empty()),
             ("matrix", workload.matrix.is_some()),
+            ("preset", workload.preset.is_some()),
         ] {
             self.unless(generates || !is_there, &format!("workload.{key}"), what);
         }

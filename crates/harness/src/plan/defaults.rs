@@ -71,7 +71,7 @@ fn workload(whole: &PlanFile) -> WorkloadFile {
         query_tokens: tokens(32).filter(|_| is_asked(Api::Rerank)),
         ..WorkloadFile::default()
     };
-    if plan.matrix.is_some() || plan.input.file.is_some() {
+    if plan.has_lengths() {
         return several;
     }
     let generates = whole.targets.iter().any(|target| target.api().generates());

@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 
 use super::{
     labels::{GoalText, Goodput},
+    preset::PresetName,
     sweep::Sweep,
-    values::{Change, Deviation, Pair, Percent, Period, Positive, Tokens},
+    values::{Change, Deviation, Pair, Percent, Period, Positive, Several, Tokens},
 };
 
 mod input;
@@ -91,6 +92,9 @@ pub struct WorkloadFile {
     /// Named pairs, instead of one's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matrix: Option<MatrixName>,
+    /// Workloads that go by a name, such as `chat` or `rag`, instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Several<PresetName>>,
     /// A file of what to send, instead.
     #[serde(skip_serializing_if = "is_default")]
     pub input: InputFile,
@@ -110,6 +114,13 @@ pub struct WorkloadFile {
     /// The model's tokenizer: a tokenizer.json or its folder. A built-in, approximate one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
+}
+
+impl WorkloadFile {
+    /// Whether it says how long prompts and answers are by other keys than `isl`, `osl` and `pairs`.
+    pub(super) fn has_lengths(&self) -> bool {
+        self.matrix.is_some() || self.preset.is_some() || self.input.file.is_some()
+    }
 }
 
 /// Which of the named pairs.

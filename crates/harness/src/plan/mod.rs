@@ -21,6 +21,7 @@ mod layers;
 mod matrix;
 mod node;
 mod overlay;
+mod preset;
 mod problems;
 mod recordings;
 mod resolve;
@@ -44,11 +45,12 @@ pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, Si
 pub use layers::{Layered, document_of, layer};
 pub use matrix::{Category, Cell, cells};
 pub use node::{Content, Entry, Node, Origin};
+pub use preset::PresetName;
 pub use problems::{Problem, Problems};
 pub use resolve::resolve;
 pub use substitute::{Environment, names_variable};
 pub use sweep::{Sweep, split};
 pub use values::{
-    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Time,
-    TokenLimit, Tokens, Value,
+    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Several,
+    Time, TokenLimit, Tokens, Value,
 };

@@ -11,9 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::typed::shown;
 
+mod several;
 mod time;
 mod tokens;
 
+pub use several::Several;
 pub use time::{Period, Time};
 pub use tokens::{Deviation, Pair, TokenLimit, Tokens};
 
@@ -111,7 +113,7 @@ fn number_or(pattern: &str, description: &str) -> Schema {
 }
 
 /// A text with a variable of the environment in it, which may stand for anything.
-const OR_VARIABLE: &str = r"\$\{[^}]+\}";
+pub(super) const OR_VARIABLE: &str = r"\$\{[^}]+\}";
 
 /// A number of things: `250`, `10k`, `1.5m`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

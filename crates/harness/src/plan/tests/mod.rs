@@ -70,6 +70,20 @@ fn a_matrix_brings_its_own_defaults() {
 }
 
 #[test]
+fn presets_are_measured_one_after_the_other_by_their_names() {
+    let settings = settings("workload: {preset: [summarize, chat]}").unwrap();
+    let words: Vec<(&str, String)> = settings
+        .workloads
+        .iter()
+        .map(|w| (w.label.as_deref().unwrap(), format!("{} {}", w.isl, w.osl.unwrap())))
+        .collect();
+    let ranges = "uniform(500,2000) uniform(100,300)".to_owned();
+    assert_eq!(words, [("summarization", ranges), ("chat", "1024 128".to_owned())]);
+    assert_eq!(settings.plan["workload"]["preset"], json!(["summarization", "chat"]));
+    assert!(settings.plan["workload"].get("isl").is_none());
+}
+
+#[test]
 fn every_mistake_is_named_at_once_with_its_line() {
     let plan = "\
 version: 2
@@ -107,6 +121,20 @@ fn what_cannot_be_together_is_said() {
     for (plan, said) in [
         ("workload: {isl: 8, pairs: [1/2]}", "plan.yaml:1: workload.pairs: cannot be beside isl"),
         ("workload: {matrix: all, osl: 1}", "workload.matrix: cannot be beside osl"),
+        ("workload: {preset: chat, osl: 1}", "workload.preset: cannot be beside osl"),
+        ("workload: {preset: chat, matrix: core}", "workload.preset: cannot be beside matrix"),
+        ("workload: {preset: chat, isl_stddev: 5}", "workload.preset: cannot be beside isl_stddev"),
+        ("workload: {preset: 'qa,questions'}", "question-answering is in the list twice"),
+        ("workload: {preset: []}", "workload.preset: the list is empty"),
+        (
+            "workload: {preset: [poetry]}",
+            "workload.preset[0]: `poetry` is none of chat, short-chat,",
+        ),
+        ("workload: {preset: summarisaton}", "did you mean summarisation?"),
+        (
+            "{workload: {preset: rag}, targets: [{endpoint_type: rerank}]}",
+            "workload.preset: means nothing for embeddings and rerank",
+        ),
         ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a distribution of its own"),
         ("workload: {osl: 'poisson(9)', osl_stddev: 2}", "osl has a distribution of its own"),
         ("workload: {isl: 'uniform(1'}", "workload.isl: `uniform(1` has no closing bracket"),
