@@ -214,7 +214,8 @@ pub enum Server {
 /// What to send: synthetic prompts, of which each API takes what it knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadSettings {
-    /// Its name: of a matrix, such as `1024/1024`, or of a preset, such as `chat`.
+    /// Its name: of a matrix, such as `1024/1024`, of a preset, such as `chat`, or of a scenario, such as
+    /// `D(100,1000)`.
     pub label: Option<String>,
     /// Which kind it is in a matrix: `balanced`, `prefill-heavy` or `decode-heavy`.
     pub category: Option<String>,

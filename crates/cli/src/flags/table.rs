@@ -2,7 +2,7 @@
 
 use bench_harness::plan::{
     Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive,
-    PresetName, Sweep, Time, TokenLimit, Tokens, Value, names_variable, split,
+    PresetName, Scenario, Sweep, Time, TokenLimit, Tokens, Value, names_variable, split,
 };
 
 use crate::values;
@@ -129,6 +129,10 @@ fn pairs(text: &str) -> Result<(), String> {
 
 fn presets(text: &str) -> Result<(), String> {
     split(text, ',').into_iter().try_for_each(value::<PresetName>)
+}
+
+fn scenarios(text: &str) -> Result<(), String> {
+    split(text, ',').into_iter().try_for_each(value::<Scenario>)
 }
 
 fn header(text: &str) -> Result<(), String> {
@@ -568,6 +572,10 @@ pub(crate) const FLAGS: &[Flag] = &[
          50-200/500-2000, classification 100-500/10-50, information-extraction 300-1000/100-500, rag 4000/300, \
          agent 2000/200, long 32000/500")
         .or(&["preset"]),
+    workload("workload.scenario", "traffic-scenario", "SCENARIO,...", Kind::List(scenarios),
+        "The same as genai-bench writes it: D(in,out), N(mean,deviation)/(mean,deviation), U(min,max)/(min,max), \
+         U(max,max); E(tokens) for embeddings, R(document,query) to rerank; several are measured one after the \
+         other; repeatable").or(&["scenario"]),
     workload("target.force_osl", "force-osl", "BOOL", Kind::Or("true", bool),
         "Have answers as long as asked for, by `ignore_eos` [default: where the engine is known to do so]")
         .also(&["ignore-eos"]),

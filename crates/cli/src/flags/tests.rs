@@ -65,6 +65,10 @@ fn plans_become_flags_and_flags_become_plans() {
     check("workload: {pairs: ['uniform(1,5)/8', 9/1]}", "--pairs 'uniform(1,5)/8,9/1'");
     check("workload: {preset: [chat, rag]}", "--workload chat,rag");
     check("workload: {preset: summarize}", "--workload summarize");
+    check(
+        "workload: {scenario: ['D(100,1000)', 'N(480,240)/(300,150)']}",
+        "--traffic-scenario 'D(100,1000),N(480,240)/(300,150)'",
+    );
     check("workload: {matrix: core}\nname: -x", "--matrix core --name=-x");
     check(
         "workload: {input: {file: a.json, max_turns: 4, min_tokens: -1, max_tokens: -1, columns: {prompt: q}}}\n\

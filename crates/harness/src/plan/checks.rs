@@ -38,6 +38,7 @@ pub(super) fn check(plan: &PlanFile, written: &Node, problems: &mut Vec<Problem>
     check.targets(&plan.targets);
     check.workload(plan);
     check.input(plan);
+    check.scenarios(plan);
     check.results(plan);
     check.load(&plan.load);
     check.repeats(&plan.load);
@@ -212,6 +213,9 @@ impl Check<'_> {
         let preset = ("preset", workload.preset.is_some());
         self.alone("workload", preset, &[isl, osl, pairs, matrix]);
         self.alone("workload", preset, &deviations);
+        let scenario = ("scenario", workload.scenario.is_some());
+        self.alone("workload", scenario, &[isl, osl, pairs, matrix, preset]);
+        self.alone("workload", scenario, &deviations);
         let has_ids = workload.tokenizer.is_some() || workload.token_ids != Some(true);
         self.unless(
             has_ids,
@@ -248,6 +252,7 @@ impl Check<'_> {
             ("pairs", !workload.pairs.is_empty()),
             ("matrix", workload.matrix.is_some()),
             ("preset", workload.preset.is_some()),
+            ("scenario", workload.scenario.is_some()),
             ("token_ids", workload.token_ids == Some(true)),
         ];
         self.alone("workload", ("input", has_file), &own);
@@ -289,6 +294,21 @@ impl Check<'_> {
             let path = format!("output.warmup_percentages[{place}]");
             self.unless(holds, &path, "must lie in 0% to 100%, and leave something");
         }
+    }
+
+    /// Each scenario is for targets of one kind.
+    fn scenarios(&mut self, plan: &PlanFile) {
+        let Some(scenarios) = &plan.workload.scenario else { return };
+        let found = TargetFile::default();
+        let targets = if plan.targets.is_empty() { &[found][..] } else { &plan.targets };
+        for scenario in scenarios.values() {
+            let suits = targets.iter().all(|target| scenario.suits(target.api()));
+            let what = format!("{scenario} is for targets {}", scenario.suited());
+            self.unless(suits, "workload.scenario", what);
+        }
+        let ranks = scenarios.values().iter().any(|scenario| scenario.suits(Api::Rerank));
+        let query = ("query_tokens", plan.workload.query_tokens.is_some());
+        self.alone("workload", ("scenario", ranks), &[query]);
     }
 
     /// Results are not streamed, and no tokens are asked for; only they are of several texts.

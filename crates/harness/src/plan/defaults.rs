@@ -68,7 +68,7 @@ fn workload(whole: &PlanFile) -> WorkloadFile {
         batch_size: positive("1").filter(|_| is_asked(Api::Embeddings)),
         token_ids: Some(false),
         documents: positive("10").filter(|_| is_asked(Api::Rerank)),
-        query_tokens: tokens(32).filter(|_| is_asked(Api::Rerank)),
+        query_tokens: tokens(32).filter(|_| is_asked(Api::Rerank) && plan.scenario.is_none()),
         ..WorkloadFile::default()
     };
     if plan.has_lengths() {

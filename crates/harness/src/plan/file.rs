@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::{
     labels::{GoalText, Goodput},
     preset::PresetName,
+    scenario::Scenario,
     sweep::Sweep,
     values::{Change, Deviation, Pair, Percent, Period, Positive, Several, Tokens},
 };
@@ -95,6 +96,9 @@ pub struct WorkloadFile {
     /// Workloads that go by a name, such as `chat` or `rag`, instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Several<PresetName>>,
+    /// Traffic scenarios of genai-bench, such as `N(480,240)/(300,150)`, instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<Several<Scenario>>,
     /// A file of what to send, instead.
     #[serde(skip_serializing_if = "is_default")]
     pub input: InputFile,
@@ -119,7 +123,10 @@ pub struct WorkloadFile {
 impl WorkloadFile {
     /// Whether it says how long prompts and answers are by other keys than `isl`, `osl` and `pairs`.
     pub(super) fn has_lengths(&self) -> bool {
-        self.matrix.is_some() || self.preset.is_some() || self.input.file.is_some()
+        self.matrix.is_some()
+            || self.preset.is_some()
+            || self.scenario.is_some()
+            || self.input.file.is_some()
     }
 }
 

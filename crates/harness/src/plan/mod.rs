@@ -25,6 +25,7 @@ mod preset;
 mod problems;
 mod recordings;
 mod resolve;
+mod scenario;
 mod substitute;
 mod sweep;
 mod template;
@@ -48,6 +49,7 @@ pub use node::{Content, Entry, Node, Origin};
 pub use preset::PresetName;
 pub use problems::{Problem, Problems};
 pub use resolve::resolve;
+pub use scenario::Scenario;
 pub use substitute::{Environment, names_variable};
 pub use sweep::{Sweep, split};
 pub use values::{

@@ -22,6 +22,11 @@ impl Resolver<'_> {
             let presets = presets.values().iter();
             return presets.map(|name| preset(name.0, several.clone())).collect();
         }
+        if let Some(scenarios) = &workload.scenario {
+            let several = self.several_texts(workload);
+            let scenarios = scenarios.values().iter();
+            return scenarios.map(|scenario| scenario.workload(several.clone())).collect();
+        }
         let deviation = |d: Option<Deviation>| d.map_or(0.0, |deviation| deviation.0);
         let (isl_stddev, osl_stddev) =
             (deviation(workload.isl_stddev), deviation(workload.osl_stddev));

@@ -84,6 +84,18 @@ fn presets_are_measured_one_after_the_other_by_their_names() {
 }
 
 #[test]
+fn scenarios_are_cells_that_go_by_their_text() {
+    let ranked = "{workload: {scenario: 'R(64,8),R(128,8)'}, targets: [{endpoint_type: rerank}]}";
+    let settings = settings(ranked).unwrap();
+    let cells = settings.workloads.iter();
+    let cells: Vec<String> = cells.map(|w| format!("{} {}", w.isl, w.query)).collect();
+    assert_eq!(cells, ["64 8", "128 8"]);
+    assert_eq!(settings.workloads[1].label.as_deref(), Some("R(128,8)"));
+    assert_eq!(settings.plan["workload"]["scenario"], json!(["R(64,8)", "R(128,8)"]));
+    assert_eq!(settings.plan["workload"].get("query_tokens"), None);
+}
+
+#[test]
 fn every_mistake_is_named_at_once_with_its_line() {
     let plan = "\
 version: 2
@@ -134,6 +146,27 @@ fn what_cannot_be_together_is_said() {
         (
             "{workload: {preset: rag}, targets: [{endpoint_type: rerank}]}",
             "workload.preset: means nothing for embeddings and rerank",
+        ),
+        (
+            "workload: {scenario: 'D(1,2)', preset: qa}",
+            "workload.scenario: cannot be beside preset",
+        ),
+        ("workload: {scenario: 'D(1,2)', isl: 8}", "workload.scenario: cannot be beside isl"),
+        (
+            "workload: {scenario: [A(9)]}",
+            "workload.scenario[0]: `A(9)` is no traffic scenario: give",
+        ),
+        (
+            "workload: {scenario: E(9)}",
+            "workload.scenario: E(9) is for targets asked for embeddings",
+        ),
+        (
+            "{workload: {scenario: 'D(1,2)'}, targets: [{endpoint_type: rerank}]}",
+            "workload.scenario: D(1,2) is for targets that generate text",
+        ),
+        (
+            "{workload: {scenario: 'R(9,9)', query_tokens: 5}, targets: [{endpoint_type: rerank}]}",
+            "workload.scenario: cannot be beside query_tokens",
         ),
         ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a distribution of its own"),
         ("workload: {osl: 'poisson(9)', osl_stddev: 2}", "osl has a distribution of its own"),
