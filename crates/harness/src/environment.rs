@@ -3,12 +3,13 @@
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use bench_providers::Engine;
-use bench_workloads::Length;
+use bench_workloads::{Kind, Length};
 use serde_json::{Value, json};
 
 use crate::{
     lab::{Known, Lab},
     points::{self, Cell},
+    shape::Shape,
 };
 
 /// What is recorded beside the plan: of the servers that have been found, of what is sent, and of this
@@ -84,8 +85,9 @@ fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
         "name": name,
         "label": workload.label,
         "category": workload.category,
-        "isl": tokens(shape.isl),
-        "osl": shape.osl.map(tokens),
+        "isl": of_kinds(&shape, |kind| kind.isl).unwrap_or_else(|| tokens(shape.isl)),
+        "osl": of_kinds(&shape, |kind| kind.osl).or_else(|| shape.osl.map(tokens)),
+        "mix": shape.mix.as_ref().map(|mix| mix.kinds().iter().map(kind).collect::<Vec<_>>()),
         "texts": shape.texts,
         "query": shape.query.map(tokens),
         "token_ids": lab.settings().token_ids,
@@ -107,6 +109,17 @@ fn from_file(lab: &Lab, name: &str) -> Value {
         "osl": osl.filter(|osl| *osl > 0.0),
         "tokens": lab.tokens_by(),
     })
+}
+
+/// A kind of a mix.
+fn kind(kind: &Kind) -> Value {
+    let Kind { name, weight, isl, osl } = kind;
+    json!({"name": name.as_deref(), "weight": weight, "isl": tokens(*isl), "osl": tokens(*osl)})
+}
+
+/// A length of each kind of a mix, in words.
+fn of_kinds(shape: &Shape, length: impl Fn(&Kind) -> Length) -> Option<Value> {
+    Some(json!(shape.mix.as_ref()?.describe(|kind| length(kind).to_string())))
 }
 
 /// A number, or in words what it is drawn from.

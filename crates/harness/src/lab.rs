@@ -509,7 +509,7 @@ fn warming(input: &Input) -> Shape {
     };
     let isl = length(isl).unwrap_or(Length::fixed(1).expect("1 is a length"));
     let osl = length(osl).filter(|_| osl > 0.0);
-    Shape { isl, texts: NonZeroUsize::MIN, query: None, osl }
+    Shape::text(isl, osl)
 }
 
 /// The tokenizer at `path`; an approximate one without.

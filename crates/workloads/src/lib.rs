@@ -51,6 +51,7 @@ mod grading;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 mod length;
+mod mix;
 mod parallel;
 mod presets;
 mod synthetic;
@@ -74,6 +75,7 @@ pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};
+pub use mix::{InvalidMix, Kind, Mix};
 pub use presets::Preset;
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
 pub use tokenizer::{Cut, Tokenizer, cut};

@@ -1,7 +1,7 @@
 //! Every key of a plan, and its flag.
 
 use bench_harness::plan::{
-    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive,
+    Address, Auto, Change, Count, Deviation, MixFile, Pair, PerSecond, Percent, Period, Positive,
     PresetName, Scenario, Sweep, Time, TokenLimit, Tokens, Value, names_variable, split,
 };
 
@@ -133,6 +133,10 @@ fn presets(text: &str) -> Result<(), String> {
 
 fn scenarios(text: &str) -> Result<(), String> {
     split(text, ',').into_iter().try_for_each(value::<Scenario>)
+}
+
+fn mix(text: &str) -> Result<(), String> {
+    if names_variable(text) { Ok(()) } else { MixFile::parse(text).map(drop) }
 }
 
 fn header(text: &str) -> Result<(), String> {
@@ -565,12 +569,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Pairs of input and output tokens, rather than each isl with each osl: 128/128,1024/1024"),
     workload("workload.matrix", "matrix", "NAME", Kind::Choice(MATRICES),
         "Named pairs, with 3 requests each at temperature 0"),
+    workload("workload.mix", "seq-dist", "ISL,OSL:WEIGHT;...", Kind::Text(mix),
+        "Prompts of several kinds in one workload, each as often as its weight says: '256,128:40;512|20,256:60', with \
+         deviations after the |, or as JSON").or(&["mix"]).also(&["sequence-distribution", "seq-distribution"]),
     workload("workload.preset", "workload", "NAME,...", Kind::List(presets),
         "What is usual for a task, input and output tokens drawn from ranges; several are measured one after the \
          other: chat 1024/128, short-chat 50-150/100-500, translation 150-300/150-300, summarization \
          500-2000/100-300, question-answering 200-500/50-200, code-generation 100-500/200-1000, essay \
          50-200/500-2000, classification 100-500/10-50, information-extraction 300-1000/100-500, rag 4000/300, \
-         agent 2000/200, long 32000/500")
+         agent 2000/200, long 32000/500; with weights, chat:3,rag:1, they are mixed into one")
         .or(&["preset"]),
     workload("workload.scenario", "traffic-scenario", "SCENARIO,...", Kind::List(scenarios),
         "The same as genai-bench writes it: D(in,out), N(mean,deviation)/(mean,deviation), U(min,max)/(min,max), \

@@ -65,6 +65,12 @@ fn plans_become_flags_and_flags_become_plans() {
     check("workload: {pairs: ['uniform(1,5)/8', 9/1]}", "--pairs 'uniform(1,5)/8,9/1'");
     check("workload: {preset: [chat, rag]}", "--workload chat,rag");
     check("workload: {preset: summarize}", "--workload summarize");
+    check("workload: {preset: 'chat:3,rag:1'}", "--workload chat:3,rag:1");
+    check("workload: {mix: '256|10,128:40;512,256:60'}", "--seq-dist '256|10,128:40;512,256:60'");
+    check(
+        "workload: {mix: [{name: a, isl: 'uniform(1,5)', osl: 8}, {isl: 9, isl_stddev: 2, osl: 8, prob: 0.5}]}",
+        "--seq-dist 'a=uniform(1,5),8:1;9|2,8:0.5'",
+    );
     check(
         "workload: {scenario: ['D(100,1000)', 'N(480,240)/(300,150)']}",
         "--traffic-scenario 'D(100,1000),N(480,240)/(300,150)'",

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::{
     labels::{GoalText, Goodput},
+    mix::MixFile,
     preset::PresetName,
     scenario::Scenario,
     sweep::Sweep,
@@ -93,7 +94,11 @@ pub struct WorkloadFile {
     /// Named pairs, instead of one's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matrix: Option<MatrixName>,
-    /// Workloads that go by a name, such as `chat` or `rag`, instead.
+    /// Prompts of several kinds in one workload, each with its weight, instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mix: Option<MixFile>,
+    /// Workloads that go by a name, such as `chat` or `rag`, instead; with weights, `chat:3,rag:1`, they are mixed
+    /// into one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Several<PresetName>>,
     /// Traffic scenarios of genai-bench, such as `N(480,240)/(300,150)`, instead.
@@ -121,12 +126,21 @@ pub struct WorkloadFile {
 }
 
 impl WorkloadFile {
-    /// Whether it says how long prompts and answers are by other keys than `isl`, `osl` and `pairs`.
+    /// The keys that stand in place of `isl` and `osl`, and whether each is there.
+    pub(super) fn instead_of_lengths(&self) -> [(&'static str, bool); 5] {
+        [
+            ("pairs", !self.pairs.is_empty()),
+            ("matrix", self.matrix.is_some()),
+            ("mix", self.mix.is_some()),
+            ("preset", self.preset.is_some()),
+            ("scenario", self.scenario.is_some()),
+        ]
+    }
+
+    /// Whether something but `isl` and `osl`, with their deviations, says how long prompts and answers are.
     pub(super) fn has_lengths(&self) -> bool {
-        self.matrix.is_some()
-            || self.preset.is_some()
-            || self.scenario.is_some()
-            || self.input.file.is_some()
+        let mut instead = self.instead_of_lengths().into_iter();
+        instead.any(|(key, is_there)| is_there && key != "pairs") || self.input.file.is_some()
     }
 }
 

@@ -19,6 +19,7 @@ mod input;
 mod labels;
 mod layers;
 mod matrix;
+mod mix;
 mod node;
 mod overlay;
 mod preset;
@@ -45,6 +46,7 @@ pub use file::{
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};
 pub use matrix::{Category, Cell, cells};
+pub use mix::{KindFile, MixFile};
 pub use node::{Content, Entry, Node, Origin};
 pub use preset::PresetName;
 pub use problems::{Problem, Problems};

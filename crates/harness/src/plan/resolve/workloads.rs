@@ -1,9 +1,9 @@
 //! The workloads of a plan.
 
-use bench_workloads::{Length, Preset};
+use bench_workloads::{Length, Mix, Preset};
 
 use super::{
-    super::{Cell, Deviation, Sweep, Tokens, WorkloadFile, cells},
+    super::{Cell, Deviation, PresetName, Sweep, Tokens, WorkloadFile, cells},
     Resolver,
 };
 use crate::WorkloadSettings;
@@ -19,8 +19,19 @@ impl Resolver<'_> {
         }
         if let Some(presets) = &workload.preset {
             let several = self.several_texts(workload);
-            let presets = presets.values().iter();
-            return presets.map(|name| preset(name.0, several.clone())).collect();
+            let presets = presets.values();
+            if presets.iter().any(|name| name.weight.is_some()) {
+                let label = presets.iter().map(PresetName::to_string).collect::<Vec<_>>().join(",");
+                let kinds = presets.iter().map(|name| name.kind());
+                let mix = self.valid("workload.preset", Mix::new(kinds));
+                return mix.map(|mix| mixed(mix, Some(label), several)).into_iter().collect();
+            }
+            return presets.iter().map(|name| preset(name.preset, several.clone())).collect();
+        }
+        if let Some(mix) = &workload.mix {
+            let several = self.several_texts(workload);
+            let mix = self.valid("workload.mix", mix.mix());
+            return mix.map(|mix| mixed(mix, None, several)).into_iter().collect();
         }
         if let Some(scenarios) = &workload.scenario {
             let several = self.several_texts(workload);
@@ -80,6 +91,13 @@ impl Resolver<'_> {
             ..WorkloadSettings::default()
         })
     }
+}
+
+/// The lengths of a mix are its kinds'; those beside it are the first one's.
+fn mixed(mix: Mix, label: Option<String>, several: WorkloadSettings) -> WorkloadSettings {
+    let first = &mix.kinds()[0];
+    let (isl, osl) = (first.isl, Some(first.osl));
+    WorkloadSettings { label, isl, osl, mix: Some(mix), ..several }
 }
 
 fn preset(preset: &Preset, several: WorkloadSettings) -> WorkloadSettings {

@@ -96,6 +96,31 @@ fn scenarios_are_cells_that_go_by_their_text() {
 }
 
 #[test]
+fn a_mix_is_one_workload_however_it_is_said() {
+    let pair = "75% chat (ISL 1024 OSL 128), 25% rag (ISL 4000 OSL 300)";
+    for (plan, label, words) in [
+        ("preset: 'chat:3,rag:1'", Some("chat:3,rag:1"), pair),
+        ("preset: ['chat:0.75', 'retrieval:0.25']", Some("chat:0.75,rag:0.25"), pair),
+        ("mix: 'chat=1024,128:3;rag=4000,300:1'", None, pair),
+        (
+            "mix: [{isl: 8, isl_stddev: 1, osl: 9}, {isl: 1, osl: 2}]",
+            None,
+            "50% ISL 8±1 OSL 9, 50% ISL 1 OSL 2",
+        ),
+        ("mix: {pairs: [{isl: 8, osl: 9, prob: 100}]}", None, "100% ISL 8 OSL 9"),
+    ] {
+        let settings = settings(&format!("workload: {{{plan}}}")).unwrap();
+        let [workload] = &settings.workloads[..] else { panic!("{plan}") };
+        assert_eq!(workload.mix.as_ref().unwrap().to_string(), words, "{plan}");
+        assert_eq!(workload.label.as_deref(), label, "{plan}");
+        // What is recorded is the same plan.
+        let again = Document::parse("plan", &settings.plan.to_string(), Format::Yaml).unwrap();
+        let again = layer(Some(again), Node::default(), &variables).unwrap();
+        assert_eq!(again.to_json(), settings.plan);
+    }
+}
+
+#[test]
 fn every_mistake_is_named_at_once_with_its_line() {
     let plan = "\
 version: 2
@@ -167,6 +192,24 @@ fn what_cannot_be_together_is_said() {
         (
             "{workload: {scenario: 'R(9,9)', query_tokens: 5}, targets: [{endpoint_type: rerank}]}",
             "workload.scenario: cannot be beside query_tokens",
+        ),
+        (
+            "workload: {preset: 'chat:3,rag'}",
+            "workload.preset: give each a weight, which mixes them",
+        ),
+        ("workload: {preset: 'chat:3,chat:1'}", "workload.preset: chat is in the list twice"),
+        (
+            "workload: {preset: 'chat:0,rag:1'}",
+            "workload.preset: `0` is no weight such as 3 in chat:3",
+        ),
+        ("workload: {mix: '1,2:3', preset: chat}", "workload.preset: cannot be beside mix"),
+        ("workload: {mix: '1,2:3', pairs: [1/2]}", "workload.mix: cannot be beside pairs"),
+        ("workload: {mix: '1,2'}", "workload.mix: `1,2` is no ISL,OSL:WEIGHT"),
+        ("workload: {mix: [{isl: 1, osl: 2, wait: 3}]}", "workload.mix[0].wait: unknown key"),
+        ("workload: {mix: [{isl: 1, osl: 2, weight: 0}]}", "workload.mix: 0 is no weight"),
+        (
+            "{workload: {mix: '1,2:3'}, targets: [{endpoint_type: embeddings}]}",
+            "workload.mix: embeddings and rerank have no mixes",
         ),
         ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a distribution of its own"),
         ("workload: {osl: 'poisson(9)', osl_stddev: 2}", "osl has a distribution of its own"),
