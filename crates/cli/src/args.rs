@@ -494,8 +494,8 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A metric such as ttft_ms, an error code such as IB203, a reason such as n_small, or all of them:
-    /// metrics, codes, reasons
+    /// A metric such as ttft_ms, an error code such as IB203, a reason such as n_small, a workload such as rag, or
+    /// all of them: metrics, codes, reasons, workloads
     pub(crate) word: String,
 }
 

@@ -3,6 +3,7 @@
 use bench_core::{Better, Metric, REASONS, metric, registry};
 use bench_harness::{Code, Exit, Failure};
 use bench_report::text::clean;
+use bench_workloads::Preset;
 
 use crate::output;
 
@@ -10,11 +11,12 @@ pub(crate) fn explain(word: &str) -> Result<Exit, Failure> {
     let text = match word {
         "metrics" => list(registry().iter().map(|m| (m.id, m.title))),
         "reasons" => list(REASONS.into_iter()),
+        "workloads" => Preset::ALL.iter().map(summary).collect(),
         "codes" => list(Code::ALL.iter().map(|c| (c.name(), c.explanation()))),
         _ => meanings(word).ok_or_else(|| {
-            let what = format!("\"{}\" is no metric, code or reason", clean(word));
+            let what = format!("\"{}\" is no metric, code, reason or workload", clean(word));
             Failure::new(Code::Setting, what)
-                .fix("inferbench explain metrics, inferbench explain codes, or inferbench explain reasons")
+                .fix("inferbench explain metrics, codes, reasons or workloads")
         })?,
     };
     output::result(&text)?;
@@ -27,8 +29,17 @@ fn meanings(word: &str) -> Option<String> {
         format!("{}  exit code {}\n\n{}", code.name(), code.exit() as u8, code.explanation())
     });
     let reason = reason(word).map(|meaning| format!("{word}  a reason of a verdict\n\n{meaning}"));
+    let workload = Preset::named(word).map(|preset| {
+        let others = preset.aliases.join(", ");
+        format!(
+            "{}  a workload: {}\n\n{}\n\nalso called {others}\n",
+            preset.name,
+            preset.about,
+            lengths(preset)
+        )
+    });
     let found: Vec<String> =
-        [metric(word).map(describe), code, reason].into_iter().flatten().collect();
+        [metric(word).map(describe), code, reason, workload].into_iter().flatten().collect();
     (!found.is_empty()).then(|| found.join("\n\n"))
 }
 
@@ -42,6 +53,14 @@ fn reason(word: &str) -> Option<&'static str> {
 
 fn list<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     entries.map(|(name, text)| format!("{name:<20} {text}\n")).collect()
+}
+
+fn summary(preset: &Preset) -> String {
+    format!("{:<23} {:<44} {}\n", preset.name, lengths(preset), preset.about)
+}
+
+fn lengths(preset: &Preset) -> String {
+    format!("ISL {} OSL {}", preset.isl(), preset.osl())
 }
 
 fn describe(metric: &Metric) -> String {
@@ -74,6 +93,7 @@ mod tests {
             both.starts_with("osl  Output tokens in tokens")
                 && both.contains(reason("osl").unwrap())
         );
+        assert!(meanings("qa").unwrap().starts_with("question-answering  a workload: "));
         assert!(explain("nonsense").is_err());
     }
 }

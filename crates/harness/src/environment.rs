@@ -3,11 +3,13 @@
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use bench_providers::Engine;
+use bench_workloads::{Kind, Length};
 use serde_json::{Value, json};
 
 use crate::{
     lab::{Known, Lab},
     points::{self, Cell},
+    shape::Shape,
 };
 
 /// What is recorded beside the plan: of the servers that have been found, of what is sent, and of this
@@ -83,10 +85,11 @@ fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
         "name": name,
         "label": workload.label,
         "category": workload.category,
-        "isl": shape.isl.mean(),
-        "osl": shape.osl.map(|osl| osl.mean()),
+        "isl": of_kinds(&shape, |kind| kind.isl).unwrap_or_else(|| tokens(shape.isl)),
+        "osl": of_kinds(&shape, |kind| kind.osl).or_else(|| shape.osl.map(tokens)),
+        "mix": shape.mix.as_ref().map(|mix| mix.kinds().iter().map(kind).collect::<Vec<_>>()),
         "texts": shape.texts,
-        "query": shape.query.map(|query| query.mean()),
+        "query": shape.query.map(tokens),
         "token_ids": lab.settings().token_ids,
         "tokens": lab.tokens_by(),
     })
@@ -106,6 +109,22 @@ fn from_file(lab: &Lab, name: &str) -> Value {
         "osl": osl.filter(|osl| *osl > 0.0),
         "tokens": lab.tokens_by(),
     })
+}
+
+/// A kind of a mix.
+fn kind(kind: &Kind) -> Value {
+    let Kind { name, weight, isl, osl } = kind;
+    json!({"name": name.as_deref(), "weight": weight, "isl": tokens(*isl), "osl": tokens(*osl)})
+}
+
+/// A length of each kind of a mix, in words.
+fn of_kinds(shape: &Shape, length: impl Fn(&Kind) -> Length) -> Option<Value> {
+    Some(json!(shape.mix.as_ref()?.describe(|kind| length(kind).to_string())))
+}
+
+/// A number, or in words what it is drawn from.
+fn tokens(length: Length) -> Value {
+    if length.is_fixed() { json!(length.mean()) } else { json!(length.to_string()) }
 }
 
 fn machine() -> Value {

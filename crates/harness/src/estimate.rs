@@ -7,6 +7,7 @@ use bench_core::Until;
 use crate::{
     LoadSettings, Server, Settings, TargetSettings, loads,
     points::{self, Cell},
+    shape::Shape,
 };
 
 /// What an experiment will take. Numbers are those of the whole plan, less what is known to be beyond a model's
@@ -109,8 +110,8 @@ fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) 
     let warming = warm_up.map_or(Some(0), |until| until.requests);
     let requests = sum([measured, warming].into_iter());
     // A file is read only when it is needed.
-    let isl = shape.map(|shape| shape.input_tokens());
-    let osl = shape.map(|shape| shape.output_tokens());
+    let isl = shape.as_ref().map(Shape::input_tokens);
+    let osl = shape.as_ref().map(Shape::output_tokens);
     let tokens = |each: Option<f64>| Some(loads::ceil(requests? as f64 * each?));
     let lasts = PACE.0.saturating_add(times(PACE.1, osl.unwrap_or(0.0)));
     let (main, guessed) = phase(load, until, measured, lasts);
@@ -132,9 +133,8 @@ fn point(settings: &Settings, cell: Cell, repeat: u32) -> (PointEstimate, bool) 
 
 /// What is sent, in a few words.
 fn workload_words(settings: &Settings, cell: Cell) -> String {
-    let file = || settings.input.as_ref().map(|input| input.source.to_string());
-    let shape = points::shape(settings, cell).map(|shape| shape.to_string());
-    shape.or_else(file).unwrap_or_default()
+    let source = || settings.input.as_ref().map(|input| input.source.to_string());
+    points::shape_words(settings, cell).or_else(source).unwrap_or_default()
 }
 
 /// A target as the plan calls it.

@@ -318,11 +318,9 @@ impl Lab {
 
     /// What is sent, in a few words.
     pub(crate) fn workload_name(&self, cell: Cell) -> String {
-        match (points::shape(&self.settings, cell), &self.input) {
+        match (points::shape_words(&self.settings, cell), &self.input) {
             (None, Some(input)) => input.name().to_owned(),
-            (shape, _) => {
-                format!("synthetic {}", shape.map_or_else(String::new, |s| s.to_string()))
-            }
+            (words, _) => format!("synthetic {}", words.unwrap_or_default()),
         }
     }
 
@@ -519,7 +517,7 @@ fn warming(input: &Input) -> Shape {
     };
     let isl = length(isl).unwrap_or(Length::fixed(1).expect("1 is a length"));
     let osl = length(osl).filter(|_| osl > 0.0);
-    Shape { isl, texts: NonZeroUsize::MIN, query: None, osl }
+    Shape::text(isl, osl)
 }
 
 /// The tokenizer at `path`; an approximate one without.

@@ -30,6 +30,16 @@ pub(crate) fn shape(settings: &Settings, cell: Cell) -> Option<Shape> {
     is_synthetic.then(shape)
 }
 
+/// What a request of a cell holds, in words: `ISL 1024 OSL 128`, after its name where it has one. `None` where a
+/// file says it.
+pub(crate) fn shape_words(settings: &Settings, cell: Cell) -> Option<String> {
+    let shape = shape(settings, cell)?;
+    // Those of a matrix have their lengths for a name.
+    let workload = &settings.workloads[cell.workload];
+    let name = workload.label.as_ref().filter(|_| workload.category.is_none());
+    Some(name.map_or_else(|| shape.to_string(), |name| format!("{name}, {shape}")))
+}
+
 /// Why a cell cannot be measured, as far as settings tell how long the context of its model is.
 pub(crate) fn beyond_known_context(settings: &Settings, cell: Cell) -> Option<String> {
     let target = &settings.targets[cell.target];

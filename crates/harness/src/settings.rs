@@ -13,7 +13,7 @@ use bench_core::{
 };
 use bench_providers::{Api, Endpoint, Engine, Secret, Stamping, Transport};
 use bench_report::gate::Limit;
-use bench_workloads::{DatasetFile, History, Length, Rule, Sampling, ToolUse};
+use bench_workloads::{DatasetFile, History, Length, Mix, Rule, Sampling, ToolUse};
 use serde_json::{Map, Value};
 
 /// What a user may set. Units are in the types; what is `None` is chosen by [`prepare`](crate::prepare).
@@ -218,7 +218,8 @@ pub enum Server {
 /// What to send: synthetic prompts, of which each API takes what it knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadSettings {
-    /// Its name in a matrix, such as `1024/1024`.
+    /// Its name: of a matrix, such as `1024/1024`, of a preset, such as `chat`, of a scenario, such as
+    /// `D(100,1000)`, or of a mix of presets.
     pub label: Option<String>,
     /// Which kind it is in a matrix: `balanced`, `prefill-heavy` or `decode-heavy`.
     pub category: Option<String>,
@@ -226,6 +227,8 @@ pub struct WorkloadSettings {
     pub isl: Length,
     /// Output tokens; the server decides if `None`. Not asked of APIs whose answers are results.
     pub osl: Option<Length>,
+    /// Prompts of several kinds, instead of those of this length; of APIs that generate.
+    pub mix: Option<Mix>,
     /// Texts of a request for embeddings.
     pub batch_size: NonZeroUsize,
     /// Documents of a request to rerank.
@@ -241,6 +244,7 @@ impl Default for WorkloadSettings {
             category: None,
             isl: Length::fixed(1024).expect("1024 is a length"),
             osl: Some(Length::fixed(128).expect("128 is a length")),
+            mix: None,
             batch_size: NonZeroUsize::MIN,
             documents: NonZeroUsize::new(10).expect("10 is not 0"),
             query: Length::fixed(32).expect("32 is a length"),

@@ -3,12 +3,12 @@
 use std::{fmt, num::NonZeroUsize};
 
 use bench_providers::Api;
-use bench_workloads::Length;
+use bench_workloads::{Kind, Length, Mix};
 
 use crate::WorkloadSettings;
 
 /// The texts of a request, and the tokens asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Shape {
     /// Tokens of each text.
     pub(crate) isl: Length,
@@ -18,50 +18,70 @@ pub(crate) struct Shape {
     pub(crate) query: Option<Length>,
     /// Tokens to generate; results have none.
     pub(crate) osl: Option<Length>,
+    /// Kinds of requests, where they are of several: instead of `isl` and `osl`.
+    pub(crate) mix: Option<Mix>,
 }
 
 impl Shape {
+    /// A text of `isl` tokens, of which `osl` are to be made.
+    pub(crate) const fn text(isl: Length, osl: Option<Length>) -> Self {
+        Self { isl, texts: NonZeroUsize::MIN, query: None, osl, mix: None }
+    }
+
     /// What `workload` asks of `api`.
     pub(crate) fn of(workload: &WorkloadSettings, api: Api) -> Self {
         let WorkloadSettings { isl, osl, batch_size, documents, query, .. } = *workload;
-        let one = Self { isl, texts: NonZeroUsize::MIN, query: None, osl: None };
         match api {
-            Api::Embeddings => Self { texts: batch_size, ..one },
-            Api::Rerank => Self { texts: documents, query: Some(query), ..one },
-            _ => Self { osl, ..one },
+            Api::Embeddings => Self { texts: batch_size, ..Self::text(isl, None) },
+            Api::Rerank => Self { texts: documents, query: Some(query), ..Self::text(isl, None) },
+            _ => Self { mix: workload.mix.clone(), ..Self::text(isl, osl) },
         }
     }
 
     /// Tokens of all its texts.
     pub(crate) fn input_tokens(&self) -> f64 {
-        self.isl.mean() * self.texts.get() as f64 + self.query.map_or(0.0, |query| query.mean())
+        let isl = self.mix.as_ref().map_or(self.isl.mean(), |mix| mix.mean(|kind| kind.isl.mean()));
+        isl * self.texts.get() as f64 + self.query.map_or(0.0, |query| query.mean())
     }
 
     /// Tokens that it has generated.
     pub(crate) fn output_tokens(&self) -> f64 {
-        self.osl.map_or(0.0, |osl| osl.mean())
+        match &self.mix {
+            Some(mix) => mix.mean(|kind| kind.osl.mean()),
+            None => self.osl.map_or(0.0, |osl| osl.mean()),
+        }
     }
 
     /// Why a model with this context cannot take it: a prompt and its answer, a text, or a document together
-    /// with the query is longer.
+    /// with the query may be longer. Where nothing bounds a length, its mean is what counts.
     pub(crate) fn beyond_context(&self, context: u32) -> Option<String> {
+        let Some(mix) = &self.mix else { return self.beyond(self.isl, self.osl, context) };
+        let beyond = |kind: &Kind| self.beyond(kind.isl, Some(kind.osl), context);
+        mix.kinds().iter().find_map(beyond)
+    }
+
+    fn beyond(&self, isl: Length, osl: Option<Length>, context: u32) -> Option<String> {
         let context = f64::from(context);
-        let (isl, osl) = (self.isl.mean(), self.output_tokens());
-        let query = self.query.map_or(0.0, |query| query.mean());
-        let more = match (self.query, self.osl) {
-            (Some(_), _) => format!(" + {query:.0} of the query"),
-            (None, Some(_)) => format!(" + OSL {osl:.0}"),
+        let longest = |length: Length| length.longest().map_or_else(|| length.mean(), f64::from);
+        let more = match (self.query, osl) {
+            (Some(query), _) => format!(" + {:.0} of the query", longest(query)),
+            (None, Some(osl)) => format!(" + OSL {:.0}", longest(osl)),
             (None, None) => String::new(),
         };
-        (isl + query + osl > context)
+        let isl = longest(isl);
+        let rest = osl.map_or(0.0, longest) + self.query.map_or(0.0, longest);
+        (isl + rest > context)
             .then(|| format!("ISL {isl:.0}{more} tokens are beyond the context of {context:.0}"))
     }
 }
 
-/// `ISL 1024 OSL 128`, `ISL 512 x 8 texts` or `ISL 128 x 10 documents, query 32`.
+/// `ISL 1024 OSL 128`, `ISL 512 x 8 texts`, `ISL 128 x 10 documents, query 32`, or what it is a mix of.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { isl, texts, query, osl } = self;
+        let Self { isl, texts, query, osl, mix } = self;
+        if let Some(mix) = mix {
+            return mix.fmt(f);
+        }
         match (query, osl) {
             (Some(query), _) => {
                 let noun = if texts.get() == 1 { "document" } else { "documents" };
@@ -77,6 +97,24 @@ impl fmt::Display for Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mix_is_as_long_as_its_kinds_are_together_and_the_longest_alone() {
+        let kind = |weight, isl: &str, osl: &str| {
+            let (isl, osl) = (isl.parse().unwrap(), osl.parse().unwrap());
+            Kind { name: None, weight, isl, osl }
+        };
+        let mix = Mix::new([kind(3.0, "100", "20"), kind(1.0, "uniform(500,700)", "100")]).unwrap();
+        let workload = WorkloadSettings { mix: Some(mix), ..WorkloadSettings::default() };
+        let shape = Shape::of(&workload, Api::Chat);
+        assert_eq!((shape.input_tokens(), shape.output_tokens()), (225.0, 40.0));
+        assert_eq!(shape.to_string(), "75% ISL 100 OSL 20, 25% ISL uniform(500,700) OSL 100");
+        let why = "ISL 700 + OSL 100 tokens are beyond the context of 799";
+        assert_eq!(
+            (shape.beyond_context(800), shape.beyond_context(799)),
+            (None, Some(why.into()))
+        );
+    }
 
     #[test]
     fn each_api_is_asked_what_it_knows() {
@@ -100,5 +138,9 @@ mod tests {
             assert_eq!(shape.beyond_context(longest), None, "{api}");
             assert!(shape.beyond_context(longest - 1).is_some(), "{api}");
         }
+        let (isl, osl) = ("uniform(1,100)".parse().unwrap(), Some("20±5".parse().unwrap()));
+        let drawn = Shape::of(&WorkloadSettings { isl, osl, ..workload }, Api::Chat);
+        assert_eq!(drawn.to_string(), "ISL uniform(1,100) OSL 20±5");
+        assert_eq!((drawn.beyond_context(120), drawn.beyond_context(119).is_some()), (None, true));
     }
 }

@@ -54,7 +54,9 @@ mod grading;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 mod length;
+mod mix;
 mod parallel;
+mod presets;
 mod synthetic;
 mod tokenizer;
 mod tokenizer_file;
@@ -76,6 +78,8 @@ pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};
+pub use mix::{InvalidMix, Kind, Mix};
+pub use presets::Preset;
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
 pub use tokenizer::{Cut, Tokenizer, cut};
 pub use tokenizer_file::{TokenizerError, load_tokenizer};

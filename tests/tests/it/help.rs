@@ -30,7 +30,7 @@ fn help_names_the_commands_and_the_groups_of_flags() {
 
 #[test]
 fn every_metric_and_every_code_is_explained() {
-    for list in ["metrics", "codes"] {
+    for list in ["metrics", "codes", "workloads"] {
         let names = says(&format!("explain {list}"));
         assert!(names.lines().count() > 10, "{names}");
         for line in names.lines() {
@@ -58,8 +58,8 @@ fn explanations_are_short_and_say_what_others_call_it() {
     ");
     let ended = Place::new().inferbench("explain nonsense").exits(2);
     assert_snapshot!(ended.stderr, @r#"
-    error[IB101] "nonsense" is no metric, code or reason
-      fix      inferbench explain metrics, inferbench explain codes, or inferbench explain reasons
+    error[IB101] "nonsense" is no metric, code, reason or workload
+      fix      inferbench explain metrics, codes, reasons or workloads
       more     inferbench explain IB101
     "#);
 }

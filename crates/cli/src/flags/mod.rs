@@ -10,7 +10,7 @@ mod target;
 
 use std::ffi::OsStr;
 
-use bench_harness::plan::{Content, Document, Entry, Node, Origin, Problems, document_of};
+use bench_harness::plan::{Content, Document, Entry, Node, Origin, Problems, document_of, split};
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches,
     builder::{PossibleValue, PossibleValuesParser, ValueParser},
@@ -211,7 +211,7 @@ fn read(flag: &Flag, matches: &ArgMatches, root: &mut Node) -> Result<(), String
             *node = Node::new(at.clone(), Content::List(items.collect()));
         }
         Kind::List(_) => {
-            let items = texts.iter().flat_map(|all| all.split(',')).map(text);
+            let items = texts.iter().flat_map(|all| split(all, ',')).map(text);
             *node = Node::new(at.clone(), Content::List(items.collect()));
         }
         Kind::Each(_) => {
@@ -324,7 +324,11 @@ fn push(words: &mut Vec<String>, long: &str, value: &str) {
 fn write(flag: &Flag, node: &Node, words: &mut Vec<String>) -> Result<(), String> {
     match flag.kind {
         Kind::Text(_) | Kind::List(_) | Kind::Choice(_) | Kind::Choices(_) => {
-            let text = if flag.path == "goals.goodput" { goodput(node) } else { node.to_string() };
+            let text = match flag.path {
+                "goals.goodput" => goodput(node),
+                "workload.mix" => mix(node),
+                _ => node.to_string(),
+            };
             push(words, flag.long, &text);
         }
         Kind::Percent(_) => {
@@ -377,6 +381,29 @@ fn goodput(node: &Node) -> String {
             limits.join(" ")
         }
     }
+}
+
+/// `short=256|10,128:40;512,256:60`
+fn mix(node: &Node) -> String {
+    let kinds = node.get("pairs").unwrap_or(node).items();
+    if kinds.is_empty() {
+        return node.to_string();
+    }
+    let said = |kind: &Node, names: &[&str]| {
+        names.iter().find_map(|name| kind.get(name)).map(Node::to_string)
+    };
+    let kind = |kind: &Node| {
+        let tokens = |name: &str| {
+            let deviation = said(kind, &[&format!("{name}_stddev")]);
+            let deviation = deviation.map_or_else(String::new, |deviation| format!("|{deviation}"));
+            format!("{}{deviation}", said(kind, &[name]).unwrap_or_default())
+        };
+        let name = said(kind, &["name"]).map_or_else(String::new, |name| format!("{name}="));
+        let weight = said(kind, &["weight", "prob", "probability"]);
+        let weight = weight.unwrap_or_else(|| "1".to_owned());
+        format!("{name}{},{}:{weight}", tokens("isl"), tokens("osl"))
+    };
+    kinds.iter().map(kind).collect::<Vec<_>>().join(";")
 }
 
 /// Words as a shell reads them back.

@@ -1,8 +1,8 @@
 //! Every key of a plan, and its flag.
 
 use bench_harness::plan::{
-    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Sweep,
-    Time, TokenLimit, Tokens, Value, names_variable,
+    Address, Auto, Change, Count, Deviation, MixFile, Pair, PerSecond, Percent, Period, Positive,
+    PresetName, Scenario, Sweep, Time, TokenLimit, Tokens, Value, names_variable, split,
 };
 
 use crate::values;
@@ -124,7 +124,19 @@ fn percents(text: &str) -> Result<(), String> {
 }
 
 fn pairs(text: &str) -> Result<(), String> {
-    text.split(',').try_for_each(value::<Pair>)
+    split(text, ',').into_iter().try_for_each(value::<Pair>)
+}
+
+fn presets(text: &str) -> Result<(), String> {
+    split(text, ',').into_iter().try_for_each(value::<PresetName>)
+}
+
+fn scenarios(text: &str) -> Result<(), String> {
+    split(text, ',').into_iter().try_for_each(value::<Scenario>)
+}
+
+fn mix(text: &str) -> Result<(), String> {
+    if names_variable(text) { Ok(()) } else { MixFile::parse(text).map(drop) }
 }
 
 fn header(text: &str) -> Result<(), String> {
@@ -504,13 +516,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Load threads [default: one a core, less one where there are more than two]"),
 
     workload("workload.isl", "isl", "TOKENS", Kind::Text(value::<Sweep<Tokens>>),
-        "Input tokens; several are measured one after the other: 128,1024 [default: 1024]")
+        "Input tokens, or what they are drawn from: 1024±100, 'uniform(100,500)', 'lognormal(1000,500,max=8000)', \
+         'zipf(1.2,4096)', 'poisson(300)'; several are measured one after the other: 128,1024 [default: 1024]")
         .also(&["synthetic-input-tokens-mean", "prompt-input-tokens-mean", "random-input-len"]),
     workload("workload.isl_stddev", "isl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
         "Standard deviation of the input tokens [default: 0]")
         .also(&["synthetic-input-tokens-stddev"]),
     workload("workload.osl", "osl", "TOKENS", Kind::Text(value::<Sweep<Tokens>>),
-        "Output tokens; several are measured one after the other [default: 128]")
+        "Output tokens, the same [default: 128]")
         .also(&["output-tokens-mean", "random-output-len"]),
     workload("workload.osl_stddev", "osl-stddev", "TOKENS", Kind::Text(value::<Deviation>),
         "Standard deviation of the output tokens [default: 0]").also(&["output-tokens-stddev"]),
@@ -580,6 +593,20 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Pairs of input and output tokens, rather than each isl with each osl: 128/128,1024/1024"),
     workload("workload.matrix", "matrix", "NAME", Kind::Choice(MATRICES),
         "Named pairs, with 3 requests each at temperature 0"),
+    workload("workload.mix", "seq-dist", "ISL,OSL:WEIGHT;...", Kind::Text(mix),
+        "Prompts of several kinds in one workload, each as often as its weight says: '256,128:40;512|20,256:60', with \
+         deviations after the |, or as JSON").or(&["mix"]).also(&["sequence-distribution", "seq-distribution"]),
+    workload("workload.preset", "workload", "NAME,...", Kind::List(presets),
+        "What is usual for a task, input and output tokens drawn from ranges; several are measured one after the \
+         other: chat 1024/128, short-chat 50-150/100-500, translation 150-300/150-300, summarization \
+         500-2000/100-300, question-answering 200-500/50-200, code-generation 100-500/200-1000, essay \
+         50-200/500-2000, classification 100-500/10-50, information-extraction 300-1000/100-500, rag 4000/300, \
+         agent 2000/200, long 32000/500; with weights, chat:3,rag:1, they are mixed into one")
+        .or(&["preset"]),
+    workload("workload.scenario", "traffic-scenario", "SCENARIO,...", Kind::List(scenarios),
+        "The same as genai-bench writes it: D(in,out), N(mean,deviation)/(mean,deviation), U(min,max)/(min,max), \
+         U(max,max); E(tokens) for embeddings, R(document,query) to rerank; several are measured one after the \
+         other; repeatable").or(&["scenario"]),
     workload("target.force_osl", "force-osl", "BOOL", Kind::Or("true", bool),
         "Have answers as long as asked for, by `ignore_eos` [default: where the engine is known to do so]")
         .also(&["ignore-eos"]),

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use bench_harness::plan::{Format, PlanFile, layer, schema};
+use bench_workloads::{Length, Preset};
 use clap::Command as Clap;
 use proptest::{collection, option, prelude::*};
 use serde_json::json;
@@ -56,6 +57,23 @@ fn plans_become_flags_and_flags_become_plans() {
     check(
         "goals: {goodput: {ttft: 500ms, e2e: 2s}, slo: ['p95(ttft)<1s'], slo_abort: 5}",
         "--slo 'p95(ttft)<1s' --goodput 'ttft:500ms e2e:2s' --slo-abort=5",
+    );
+    check(
+        "workload: {isl: ['uniform(100,500)', 8], osl: 'poisson(9,max=20)'}",
+        "--isl 'uniform(100,500),8' --osl 'poisson(9,max=20)'",
+    );
+    check("workload: {pairs: ['uniform(1,5)/8', 9/1]}", "--pairs 'uniform(1,5)/8,9/1'");
+    check("workload: {preset: [chat, rag]}", "--workload chat,rag");
+    check("workload: {preset: summarize}", "--workload summarize");
+    check("workload: {preset: 'chat:3,rag:1'}", "--workload chat:3,rag:1");
+    check("workload: {mix: '256|10,128:40;512,256:60'}", "--seq-dist '256|10,128:40;512,256:60'");
+    check(
+        "workload: {mix: [{name: a, isl: 'uniform(1,5)', osl: 8}, {isl: 9, isl_stddev: 2, osl: 8, prob: 0.5}]}",
+        "--seq-dist 'a=uniform(1,5),8:1;9|2,8:0.5'",
+    );
+    check(
+        "workload: {scenario: ['D(100,1000)', 'N(480,240)/(300,150)']}",
+        "--traffic-scenario 'D(100,1000),N(480,240)/(300,150)'",
     );
     check("workload: {matrix: core}\nname: -x", "--matrix core --name=-x");
     check(
@@ -115,6 +133,20 @@ fn flags_of_a_sweep_of_targets_become_a_plan() {
     assert_eq!(layered.plan().load.cancel.ratio.unwrap().to_string(), "5%");
     assert_eq!(layered.plan().goals.slo.len(), 2);
     assert_eq!(layered.plan().gate.fail_if["p95(ttft)"].to_string(), "+5%");
+}
+
+#[test]
+fn help_lists_each_workload_with_its_lengths() {
+    let help = FLAGS.iter().find(|flag| flag.path == "workload.preset").unwrap().help;
+    for preset in Preset::ALL {
+        let tokens = |length: Length| {
+            let text = length.to_string();
+            let range = text.strip_prefix("uniform(").and_then(|text| text.strip_suffix(')'));
+            range.map_or_else(|| text.clone(), |range| range.replace(',', "-"))
+        };
+        let words = format!("{} {}/{}", preset.name, tokens(preset.isl()), tokens(preset.osl()));
+        assert!(help.contains(&words), "{words}");
+    }
 }
 
 /// As where a variable of the shell is not set: another server would be measured than is meant.
@@ -227,7 +259,7 @@ fn any_plan() -> impl Strategy<Value = Json> {
         |(targets, name, seed, (a, b, c, d, e, f), (g, h, i))| {
             let mut plan =
                 json!({"version": 1, "seed": seed, "load": object(vec![a, b, c, d, e, f])});
-            plan["workload"] = json!({"pairs": ["128/128", "1024±10/1"]});
+            plan["workload"] = json!({"pairs": ["128/128", "1024±10/uniform(1,5)"]});
             plan["gate"] =
                 json!({"baseline": "@last", "fail_if": {"output_tps": "-3%"}, "noise": "2%"});
             plan["goals"] = object(vec![g, h, i]);

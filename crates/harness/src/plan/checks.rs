@@ -6,8 +6,8 @@ use bench_core::{Goal, Quantity};
 use bench_providers::Api;
 
 use super::{
-    ArrivalPattern, EngineName, LoadFile, Node, PlanFile, Problem, Sweep, TargetFile, TokenLimit,
-    Tokens, VERSION, substitute::names_variable,
+    ArrivalPattern, EngineName, LoadFile, Node, PlanFile, Problem, Several, Sweep, TargetFile,
+    TokenLimit, Tokens, VERSION, substitute::names_variable,
 };
 
 /// The metrics of answers that are results, and have no tokens.
@@ -38,6 +38,7 @@ pub(super) fn check(plan: &PlanFile, written: &Node, problems: &mut Vec<Problem>
     check.targets(&plan.targets);
     check.workload(plan);
     check.input(plan);
+    check.scenarios(plan);
     check.results(plan);
     check.load(&plan.load);
     check.repeats(&plan.load);
@@ -200,15 +201,19 @@ impl Check<'_> {
     fn workload(&mut self, plan: &PlanFile) {
         let workload = &plan.workload;
         let (isl, osl) = (("isl", workload.isl.is_some()), ("osl", workload.osl.is_some()));
-        let pairs = ("pairs", !workload.pairs.is_empty());
         let deviations = [
             ("isl_stddev", workload.isl_stddev.is_some()),
             ("osl_stddev", workload.osl_stddev.is_some()),
         ];
-        self.alone("workload", pairs, &[isl, osl]);
-        let matrix = ("matrix", workload.matrix.is_some());
-        self.alone("workload", matrix, &[isl, osl, pairs]);
-        self.alone("workload", matrix, &deviations);
+        let instead = workload.instead_of_lengths();
+        for (place, key) in instead.into_iter().enumerate() {
+            self.alone("workload", key, &[isl, osl]);
+            self.alone("workload", key, &instead[..place]);
+            if key.0 != "pairs" {
+                self.alone("workload", key, &deviations);
+            }
+        }
+        self.presets(plan);
         let has_ids = workload.tokenizer.is_some() || workload.token_ids != Some(true);
         self.unless(
             has_ids,
@@ -222,14 +227,33 @@ impl Check<'_> {
         }
         let scatters = |lengths: &Option<Sweep<Tokens>>| {
             let values = lengths.as_ref().map(Sweep::values).unwrap_or_default();
-            values.iter().any(|tokens| tokens.deviation.is_some())
+            values.iter().any(|tokens| !tokens.0.is_fixed())
         };
         for (key, lengths, (deviation, is_there)) in
             [("isl", &workload.isl, deviations[0]), ("osl", &workload.osl, deviations[1])]
         {
             let twice = scatters(lengths) && is_there;
-            let what = format!("{key} has a deviation of its own, after the ±");
+            let what = format!("{key} has a distribution of its own; leave {deviation} out");
             self.unless(!twice, &format!("workload.{deviation}"), what);
+        }
+    }
+
+    /// With weights they are mixed, without they are measured one after the other.
+    fn presets(&mut self, plan: &PlanFile) {
+        let workload = &plan.workload;
+        let presets = workload.preset.as_ref().map(Several::values).unwrap_or_default();
+        let weighted = presets.iter().filter(|name| name.weight.is_some()).count();
+        let what = "give each a weight, which mixes them (chat:3,rag:1), or none, which measures one after the \
+                    other (chat,rag)";
+        self.unless([0, presets.len()].contains(&weighted), "workload.preset", what);
+        let generates = plan.targets.iter().all(|target| target.api().generates());
+        for (key, is_mix) in [("preset", weighted > 0), ("mix", workload.mix.is_some())] {
+            let what = "embeddings and rerank have no mixes; measure each length by itself";
+            self.unless(generates || !is_mix, &format!("workload.{key}"), what);
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = presets.iter().find(|name| !seen.insert(name.preset.name)) {
+            self.wrong("workload.preset", format!("{} is in the list twice", twice.preset.name));
         }
     }
 
@@ -252,11 +276,10 @@ impl Check<'_> {
         let own = [
             ("isl", workload.isl.is_some()),
             ("osl", workload.osl.is_some()),
-            ("pairs", !workload.pairs.is_empty()),
-            ("matrix", workload.matrix.is_some()),
             ("token_ids", workload.token_ids == Some(true)),
         ];
         self.alone("workload", ("input", has_file), &own);
+        self.alone("workload", ("input", has_file), &workload.instead_of_lengths());
         let needs_file = "means nothing without a file: workload.input.file, --input-file";
         let is_bare = *input == super::InputFile::default();
         self.unless(has_file || is_bare, "workload.input", needs_file);
@@ -298,6 +321,21 @@ impl Check<'_> {
         }
     }
 
+    /// Each scenario is for targets of one kind.
+    fn scenarios(&mut self, plan: &PlanFile) {
+        let Some(scenarios) = &plan.workload.scenario else { return };
+        let found = TargetFile::default();
+        let targets = if plan.targets.is_empty() { &[found][..] } else { &plan.targets };
+        for scenario in scenarios.values() {
+            let suits = targets.iter().all(|target| scenario.suits(target.api()));
+            let what = format!("{scenario} is for targets {}", scenario.suited());
+            self.unless(suits, "workload.scenario", what);
+        }
+        let ranks = scenarios.values().iter().any(|scenario| scenario.suits(Api::Rerank));
+        let query = ("query_tokens", plan.workload.query_tokens.is_some());
+        self.alone("workload", ("scenario", ranks), &[query]);
+    }
+
     /// Results are not streamed, and no tokens are asked for; only they are of several texts.
     fn results(&mut self, plan: &PlanFile) {
         let workload = &plan.workload;
@@ -310,6 +348,7 @@ impl Check<'_> {
             ("osl_stddev", workload.osl_stddev.is_some()),
             ("pairs", !workload.pairs.is_empty()),
             ("matrix", workload.matrix.is_some()),
+            ("preset", workload.preset.is_some()),
         ] {
             self.unless(generates || !is_there, &format!("workload.{key}"), what);
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bench_core::Limits;
 use bench_providers::Api;
+use bench_workloads::Length;
 use serde_json::json;
 
 use super::{
@@ -67,17 +68,17 @@ fn workload(whole: &PlanFile) -> WorkloadFile {
         batch_size: positive("1").filter(|_| is_asked(Api::Embeddings)),
         token_ids: Some(false),
         documents: positive("10").filter(|_| is_asked(Api::Rerank)),
-        query_tokens: Some(Tokens { mean: 32, deviation: None }).filter(|_| is_asked(Api::Rerank)),
+        query_tokens: tokens(32).filter(|_| is_asked(Api::Rerank) && plan.scenario.is_none()),
         ..WorkloadFile::default()
     };
-    if plan.matrix.is_some() || plan.input.is_given() {
+    if plan.has_lengths() {
         return several;
     }
     let generates = whole.targets.iter().any(|target| target.api().generates());
-    let length = |mean| Some(Sweep::One(Tokens { mean, deviation: None }));
+    let length = |mean| tokens(mean).map(Sweep::One);
     let scatters = |lengths: &Option<Sweep<Tokens>>| {
         let values = lengths.as_ref().map(Sweep::values).unwrap_or_default();
-        values.iter().any(|tokens| tokens.deviation.is_some())
+        values.iter().any(|tokens| !tokens.0.is_fixed())
     };
     let own = plan.pairs.is_empty();
     WorkloadFile {
@@ -148,6 +149,10 @@ fn concurrency(plan: &PlanFile) -> Option<Sweep<Positive>> {
 
 fn positive(text: &str) -> Option<Positive> {
     Positive::parse(text).ok()
+}
+
+fn tokens(n: u32) -> Option<Tokens> {
+    Length::fixed(n).ok().map(Tokens)
 }
 
 fn is_swept(load: &LoadFile) -> bool {

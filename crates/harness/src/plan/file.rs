@@ -8,8 +8,11 @@ use serde_json::Value as Json;
 
 use super::{
     labels::{GoalText, Goodput},
+    mix::MixFile,
+    preset::PresetName,
+    scenario::Scenario,
     sweep::Sweep,
-    values::{Change, Deviation, Pair, Percent, Period, Positive, Tokens},
+    values::{Change, Deviation, Pair, Percent, Period, Positive, Several, Tokens},
 };
 
 mod input;
@@ -93,6 +96,16 @@ pub struct WorkloadFile {
     /// Named pairs, instead of one's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matrix: Option<MatrixName>,
+    /// Prompts of several kinds in one workload, each with its weight, instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mix: Option<MixFile>,
+    /// Workloads that go by a name, such as `chat` or `rag`, instead; with weights, `chat:3,rag:1`, they are mixed
+    /// into one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Several<PresetName>>,
+    /// Traffic scenarios of genai-bench, such as `N(480,240)/(300,150)`, instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<Several<Scenario>>,
     /// Questions with known answers among the requests, such as 2%: how often they are answered well is told beside
     /// the speed. None by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +129,25 @@ pub struct WorkloadFile {
     /// The model's tokenizer: a tokenizer.json or its folder. A built-in, approximate one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
+}
+
+impl WorkloadFile {
+    /// The keys that stand in place of `isl` and `osl`, and whether each is there.
+    pub(super) fn instead_of_lengths(&self) -> [(&'static str, bool); 5] {
+        [
+            ("pairs", !self.pairs.is_empty()),
+            ("matrix", self.matrix.is_some()),
+            ("mix", self.mix.is_some()),
+            ("preset", self.preset.is_some()),
+            ("scenario", self.scenario.is_some()),
+        ]
+    }
+
+    /// Whether something but `isl` and `osl`, with their deviations, says how long prompts and answers are.
+    pub(super) fn has_lengths(&self) -> bool {
+        let mut instead = self.instead_of_lengths().into_iter();
+        instead.any(|(key, is_there)| is_there && key != "pairs") || self.input.is_given()
+    }
 }
 
 /// Which of the named pairs.

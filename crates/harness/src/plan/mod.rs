@@ -19,11 +19,14 @@ mod input;
 mod labels;
 mod layers;
 mod matrix;
+mod mix;
 mod node;
 mod overlay;
+mod preset;
 mod problems;
 mod recordings;
 mod resolve;
+mod scenario;
 mod substitute;
 mod sweep;
 mod template;
@@ -44,12 +47,15 @@ pub use file::{
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};
 pub use matrix::{Category, Cell, cells};
+pub use mix::{KindFile, MixFile};
 pub use node::{Content, Entry, Node, Origin};
+pub use preset::PresetName;
 pub use problems::{Problem, Problems};
 pub use resolve::resolve;
+pub use scenario::Scenario;
 pub use substitute::{Environment, names_variable};
-pub use sweep::Sweep;
+pub use sweep::{Sweep, split};
 pub use values::{
-    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Time,
-    TokenLimit, Tokens, Value,
+    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Several,
+    Time, TokenLimit, Tokens, Value,
 };

@@ -3,7 +3,7 @@
 use super::{Content, Node, Problem};
 
 /// A typed key, and the keys of the file beside it that it makes void: the same said in another way.
-const REPLACES: [(&str, &str, &str); 11] = [
+const REPLACES: [(&str, &str, &str); 14] = [
     (
         "load",
         "request_rate",
@@ -21,10 +21,13 @@ const REPLACES: [(&str, &str, &str); 11] = [
          concurrency_ramp concurrency_counts",
     ),
     ("load", "max_in_flight", "concurrency"),
-    ("workload", "isl", "pairs matrix"),
-    ("workload", "osl", "pairs matrix"),
-    ("workload", "pairs", "isl osl matrix"),
-    ("workload", "matrix", "isl osl pairs isl_stddev osl_stddev"),
+    ("workload", "isl", "pairs matrix mix preset scenario"),
+    ("workload", "osl", "pairs matrix mix preset scenario"),
+    ("workload", "pairs", "isl osl matrix mix preset scenario"),
+    ("workload", "matrix", "isl osl pairs mix preset scenario isl_stddev osl_stddev"),
+    ("workload", "mix", "isl osl pairs matrix preset scenario isl_stddev osl_stddev"),
+    ("workload", "preset", "isl osl pairs matrix mix scenario isl_stddev osl_stddev"),
+    ("workload", "scenario", "isl osl pairs matrix mix preset isl_stddev osl_stddev query_tokens"),
     ("target", "url", "simulate"),
     ("target", "simulate", "url"),
     ("target", "api_key_file", "api_key_env"),

@@ -12,18 +12,18 @@ use bench_core::{
 };
 use bench_providers::{Engine, Reuse, Secret, Transport};
 use bench_report::gate::Limit;
-use bench_workloads::Length;
 
 use super::{
     ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, Layered, LoadFile,
     OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive, Problem, Problems, Shape,
-    Simulate, Sweep, TargetFile, Time, Tokens, WorkloadFile, cells, checks::MOST_POINTS, input,
-    recordings, template,
+    Simulate, Sweep, TargetFile, Time, checks::MOST_POINTS, input, recordings, template,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
-    Repeats, Server, Settings, TargetSettings, WorkloadSettings, loads, simulator_config,
+    Repeats, Server, Settings, TargetSettings, loads, simulator_config,
 };
+
+mod workloads;
 
 /// What `layered` comes to. Reads the files that it names, and nothing else.
 ///
@@ -253,68 +253,6 @@ impl Resolver<'_> {
     fn input(&mut self, plan: &PlanFile) -> Option<InputSettings> {
         let seed = plan.seed.unwrap_or(Settings::new().seed);
         input::settings(&plan.workload.input, seed, |path, what| self.wrong(path, what))
-    }
-
-    fn workloads(&mut self, workload: &WorkloadFile) -> Vec<WorkloadSettings> {
-        if workload.input.is_given() {
-            return vec![WorkloadSettings::default()];
-        }
-        if let Some(matrix) = workload.matrix {
-            let cells = cells(matrix);
-            return cells.iter().filter_map(|cell| self.cell(cell)).collect();
-        }
-        let deviation = |d: Option<super::Deviation>| d.map_or(0.0, |deviation| deviation.0);
-        let (isl_stddev, osl_stddev) =
-            (deviation(workload.isl_stddev), deviation(workload.osl_stddev));
-        let pairs: Vec<(Tokens, Option<Tokens>)> = if workload.pairs.is_empty() {
-            let isls = workload.isl.as_ref().map(Sweep::values).unwrap_or_default();
-            // Left out where no target is asked for tokens.
-            let osls = workload
-                .osl
-                .as_ref()
-                .map_or(vec![None], |osls| osls.values().into_iter().map(Some).collect());
-            isls.iter().flat_map(|isl| osls.iter().map(move |osl| (*isl, *osl))).collect()
-        } else {
-            workload.pairs.iter().map(|pair| (pair.isl, Some(pair.osl))).collect()
-        };
-        let several = self.several_texts(workload);
-        let mut workloads = Vec::new();
-        for (isl, osl) in pairs {
-            let isl = self.valid("workload.isl_stddev", isl.length(isl_stddev));
-            let osl = osl.map(|osl| osl.length(osl_stddev)).transpose();
-            let osl = self.valid("workload.osl_stddev", osl);
-            if let (Some(isl), Some(osl)) = (isl, osl) {
-                workloads.push(WorkloadSettings { isl, osl, ..several.clone() });
-            }
-        }
-        workloads
-    }
-
-    /// How many texts a request has that may have several.
-    fn several_texts(&mut self, workload: &WorkloadFile) -> WorkloadSettings {
-        let defaults = WorkloadSettings::default();
-        let query = workload.query_tokens.map(|query| query.length(0.0));
-        let query = query.and_then(|query| self.valid("workload.query_tokens", query));
-        WorkloadSettings {
-            batch_size: self
-                .optional("workload.batch_size", workload.batch_size)
-                .unwrap_or(defaults.batch_size),
-            documents: self
-                .optional("workload.documents", workload.documents)
-                .unwrap_or(defaults.documents),
-            query: query.unwrap_or(defaults.query),
-            ..defaults
-        }
-    }
-
-    fn cell(&mut self, cell: &super::Cell) -> Option<WorkloadSettings> {
-        Some(WorkloadSettings {
-            label: Some(cell.label.to_owned()),
-            category: Some(cell.category.name().to_owned()),
-            isl: self.valid("workload.matrix", Length::fixed(cell.isl))?,
-            osl: Some(self.valid("workload.matrix", Length::fixed(cell.osl))?),
-            ..WorkloadSettings::default()
-        })
     }
 
     fn loads(&mut self, load: &LoadFile) -> Vec<LoadSettings> {

@@ -42,6 +42,11 @@ pub trait Stepped: Value + Clone + PartialEq {
     ///
     /// If there is none.
     fn of(number: f64) -> Result<Self, String>;
+
+    /// Whether it is a number and nothing else, which can be the end of a range.
+    fn is_number(&self) -> bool {
+        true
+    }
 }
 
 impl Stepped for Positive {
@@ -66,7 +71,11 @@ impl Stepped for PerSecond {
 
 impl Stepped for Tokens {
     fn number(&self) -> f64 {
-        self.mean as f64
+        self.0.mean()
+    }
+
+    fn is_number(&self) -> bool {
+        self.0.is_fixed()
     }
 
     fn of(number: f64) -> Result<Self, String> {
@@ -135,14 +144,18 @@ impl<T: Stepped> Value for Sweep<T> {
 
     fn parse(text: &str) -> Result<Self, String> {
         let Some((from, rest)) = text.split_once("..") else {
-            return match text.split_once(',') {
-                None => T::parse(text).map(Self::One),
-                Some(_) => several(text.split(',').map(T::parse)),
+            return match split(text, ',').as_slice() {
+                [_] => T::parse(text).map(Self::One),
+                items => several(items.iter().map(|item| T::parse(item))),
             };
         };
         let (to, step) = rest.split_once(':').map_or((rest, None), |(to, step)| (to, Some(step)));
         let (from, to) = (T::parse(from)?, T::parse(to)?);
         let step = step.map(T::parse).transpose()?;
+        if let Some(other) = [&from, &to].into_iter().chain(&step).find(|value| !value.is_number())
+        {
+            return Err(format!("a range is from one number to another; {other} is none"));
+        }
         range(&from, &to, step.as_ref())?;
         Ok(Self::Range { from, to, step })
     }
@@ -155,6 +168,20 @@ impl<T: Stepped> Value for Sweep<T> {
             "anyOf": [T::schema(), several, {"type": "string", "pattern": pattern}],
         })
     }
+}
+
+/// The parts of `text` between `at`, where it is in no brackets: `uniform(1,5),8` is two.
+pub fn split(text: &str, at: char) -> Vec<&str> {
+    let mut depth = 0_usize;
+    let is_between = |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == at && depth == 0
+    };
+    text.split(is_between).collect()
 }
 
 fn several<T: Stepped>(
@@ -276,5 +303,17 @@ mod tests {
             assert!(Sweep::<Positive>::parse(text).is_err(), "{text}");
         }
         assert!(Sweep::<PerSecond>::parse("0.000001..1000000000:0.000001").is_err());
+        let range = Sweep::<Tokens>::parse("uniform(1,5)..8").unwrap_err();
+        assert_eq!(range, "a range is from one number to another; uniform(1,5) is none");
+    }
+
+    #[test]
+    fn commas_in_brackets_are_no_ends_of_values() {
+        let text = "uniform(100,500),8,lognormal(1000,500,max=8000)";
+        let sweep = Sweep::<Tokens>::parse(text).unwrap();
+        assert_eq!(sweep.values().len(), 3);
+        assert_eq!(sweep.to_string(), text);
+        assert!(matches!(Sweep::<Tokens>::parse("uniform(1,5)"), Ok(Sweep::One(_))));
+        assert_eq!(split("a,(b,c),,d)", ','), ["a", "(b,c)", "", "d)"]);
     }
 }

@@ -11,9 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::typed::shown;
 
+mod several;
 mod time;
 mod tokens;
 
+pub use several::Several;
 pub use time::{Period, Time};
 pub use tokens::{Deviation, Pair, TokenLimit, Tokens};
 
@@ -111,7 +113,7 @@ fn number_or(pattern: &str, description: &str) -> Schema {
 }
 
 /// A text with a variable of the environment in it, which may stand for anything.
-const OR_VARIABLE: &str = r"\$\{[^}]+\}";
+pub(super) const OR_VARIABLE: &str = r"\$\{[^}]+\}";
 
 /// A number of things: `250`, `10k`, `1.5m`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -382,7 +384,10 @@ mod tests {
         check::<PerSecond>("0.50", "0.5");
         check::<Tokens>("8k", "8000");
         check::<Tokens>("1024+-100", "1024±100");
+        check::<Tokens>("normal(1k,100,max=2k)", "normal(1000,100,max=2000)");
+        check::<Tokens>("uniform(100,500)", "uniform(100,500)");
         check::<Pair>("128/1k", "128/1000");
+        check::<Pair>("zipf(1.2,4096)/poisson(300)", "zipf(1.2,4096)/poisson(300)");
         check::<Auto<Positive>>("auto", "auto");
         check::<Address>(":8000", ":8000");
     }
@@ -400,7 +405,7 @@ mod tests {
         check::<Percent>(&["", "%", "many", "NaN%", "1e300"]);
         check::<Change>(&["", "%", "many", "NaN%", "-3", "-0.03", "1e300%"]);
         check::<PerSecond>(&["0", "-1", "NaN", "fast"]);
-        check::<Tokens>(&["0", "1024±", "1024±-1", "20m"]);
+        check::<Tokens>(&["0", "1024±", "1024±-1", "20m", "100..500", "unifrm(1,2)", "uniform(1"]);
         check::<Pair>(&["128", "128/", "/", "1/0"]);
         check::<Address>(&["ftp://x", "http://h:port"]);
     }

@@ -46,7 +46,8 @@ pub(super) enum What<'s, 'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Curve(Vec<Vec<(f64, f64)>>);
 
-/// The groups that belong together: those of the same target and workload by name, the others in order.
+/// The groups that belong together: those of the same target and workload by name, then workloads of the same
+/// label, whatever their lengths are, and the others in order.
 pub(super) fn pairs<'s, 'a>(
     baseline: &'s View<'a>,
     candidate: &'s View<'a>,
@@ -62,8 +63,14 @@ pub(super) fn pairs<'s, 'a>(
     };
     let target = |group: &Group<'a>| group.target;
     let workload = |group: &Group<'a>| group.workload;
-    let targets = matched(&names(baseline, target), &names(candidate, target));
-    let workloads = matched(&names(baseline, workload), &names(candidate, workload));
+    let never = |_: &str, _: &str| false;
+    let is_labelled_alike = |a: &str, b: &str| {
+        let label = |view: &View<'a>, name: &str| view.environment.workload(name)?.label();
+        label(baseline, a).is_some_and(|known| label(candidate, b) == Some(known))
+    };
+    let targets = matched(&names(baseline, target), &names(candidate, target), never);
+    let workloads =
+        matched(&names(baseline, workload), &names(candidate, workload), is_labelled_alike);
     let partner = |group: &&'s Group<'a>| {
         let (target, workload) = (*targets.get(group.target)?, *workloads.get(group.workload)?);
         candidate.groups.iter().find(|g| g.target == target && g.workload == workload)
@@ -71,15 +78,27 @@ pub(super) fn pairs<'s, 'a>(
     baseline.groups.iter().filter_map(|group| Some([group, partner(&group)?])).collect()
 }
 
-/// Equal names, then what is left on both sides in order.
-fn matched<'a>(of_a: &[&'a str], of_b: &[&'a str]) -> BTreeMap<&'a str, &'a str> {
+/// Equal names, then those that are alike, then what is left on both sides in order.
+fn matched<'a>(
+    of_a: &[&'a str],
+    of_b: &[&'a str],
+    is_alike: impl Fn(&str, &str) -> bool,
+) -> BTreeMap<&'a str, &'a str> {
     let in_both = |name: &&&'a str| of_a.contains(name) && of_b.contains(name);
     let mut matched: BTreeMap<&str, &str> =
         of_a.iter().filter(in_both).map(|name| (*name, *name)).collect();
     let only = |names: &[&'a str]| -> Vec<&'a str> {
         names.iter().filter(|name| !in_both(name)).copied().collect()
     };
-    matched.extend(only(of_a).into_iter().zip(only(of_b)));
+    let (mut left_of_a, mut left_of_b) = (only(of_a), only(of_b));
+    left_of_a.retain(|a| match left_of_b.iter().position(|b| is_alike(a, b)) {
+        Some(place) => {
+            matched.insert(*a, left_of_b.remove(place));
+            false
+        }
+        None => true,
+    });
+    matched.extend(left_of_a.into_iter().zip(left_of_b));
     matched
 }
 
@@ -260,15 +279,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_match_first_and_the_rest_in_order() {
+    fn names_match_first_then_what_is_alike_and_the_rest_in_order() {
+        // Alike is what begins alike.
+        let is_alike = |a: &str, b: &str| a.as_bytes()[0] == b.as_bytes()[0];
         for (a, b, expected) in [
             (vec!["x"], vec!["y"], vec![("x", "y")]),
             (vec!["a", "b"], vec!["b", "a"], vec![("a", "a"), ("b", "b")]),
             (vec!["a", "b"], vec!["b", "c"], vec![("a", "c"), ("b", "b")]),
             (vec!["a", "b"], vec!["c"], vec![("a", "c")]),
             (vec![], vec!["c"], vec![]),
+            (
+                vec!["z", "b1", "a"],
+                vec!["a", "y", "b2"],
+                vec![("a", "a"), ("b1", "b2"), ("z", "y")],
+            ),
         ] {
-            let found: Vec<_> = matched(&a, &b).into_iter().collect();
+            let found: Vec<_> = matched(&a, &b, is_alike).into_iter().collect();
             assert_eq!(found, expected, "{a:?} and {b:?}");
         }
     }

@@ -70,6 +70,57 @@ fn a_matrix_brings_its_own_defaults() {
 }
 
 #[test]
+fn presets_are_measured_one_after_the_other_by_their_names() {
+    let settings = settings("workload: {preset: [summarize, chat]}").unwrap();
+    let words: Vec<(&str, String)> = settings
+        .workloads
+        .iter()
+        .map(|w| (w.label.as_deref().unwrap(), format!("{} {}", w.isl, w.osl.unwrap())))
+        .collect();
+    let ranges = "uniform(500,2000) uniform(100,300)".to_owned();
+    assert_eq!(words, [("summarization", ranges), ("chat", "1024 128".to_owned())]);
+    assert_eq!(settings.plan["workload"]["preset"], json!(["summarization", "chat"]));
+    assert!(settings.plan["workload"].get("isl").is_none());
+}
+
+#[test]
+fn scenarios_are_cells_that_go_by_their_text() {
+    let ranked = "{workload: {scenario: 'R(64,8),R(128,8)'}, targets: [{endpoint_type: rerank}]}";
+    let settings = settings(ranked).unwrap();
+    let cells = settings.workloads.iter();
+    let cells: Vec<String> = cells.map(|w| format!("{} {}", w.isl, w.query)).collect();
+    assert_eq!(cells, ["64 8", "128 8"]);
+    assert_eq!(settings.workloads[1].label.as_deref(), Some("R(128,8)"));
+    assert_eq!(settings.plan["workload"]["scenario"], json!(["R(64,8)", "R(128,8)"]));
+    assert_eq!(settings.plan["workload"].get("query_tokens"), None);
+}
+
+#[test]
+fn a_mix_is_one_workload_however_it_is_said() {
+    let pair = "75% chat (ISL 1024 OSL 128), 25% rag (ISL 4000 OSL 300)";
+    for (plan, label, words) in [
+        ("preset: 'chat:3,rag:1'", Some("chat:3,rag:1"), pair),
+        ("preset: ['chat:0.75', 'retrieval:0.25']", Some("chat:0.75,rag:0.25"), pair),
+        ("mix: 'chat=1024,128:3;rag=4000,300:1'", None, pair),
+        (
+            "mix: [{isl: 8, isl_stddev: 1, osl: 9}, {isl: 1, osl: 2}]",
+            None,
+            "50% ISL 8±1 OSL 9, 50% ISL 1 OSL 2",
+        ),
+        ("mix: {pairs: [{isl: 8, osl: 9, prob: 100}]}", None, "100% ISL 8 OSL 9"),
+    ] {
+        let settings = settings(&format!("workload: {{{plan}}}")).unwrap();
+        let [workload] = &settings.workloads[..] else { panic!("{plan}") };
+        assert_eq!(workload.mix.as_ref().unwrap().to_string(), words, "{plan}");
+        assert_eq!(workload.label.as_deref(), label, "{plan}");
+        // What is recorded is the same plan.
+        let again = Document::parse("plan", &settings.plan.to_string(), Format::Yaml).unwrap();
+        let again = layer(Some(again), Node::default(), &variables).unwrap();
+        assert_eq!(again.to_json(), settings.plan);
+    }
+}
+
+#[test]
 fn every_mistake_is_named_at_once_with_its_line() {
     let plan = "\
 version: 2
@@ -107,7 +158,64 @@ fn what_cannot_be_together_is_said() {
     for (plan, said) in [
         ("workload: {isl: 8, pairs: [1/2]}", "plan.yaml:1: workload.pairs: cannot be beside isl"),
         ("workload: {matrix: all, osl: 1}", "workload.matrix: cannot be beside osl"),
-        ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a deviation of its own"),
+        ("workload: {preset: chat, osl: 1}", "workload.preset: cannot be beside osl"),
+        ("workload: {preset: chat, matrix: core}", "workload.preset: cannot be beside matrix"),
+        ("workload: {preset: chat, isl_stddev: 5}", "workload.preset: cannot be beside isl_stddev"),
+        ("workload: {preset: 'qa,questions'}", "question-answering is in the list twice"),
+        ("workload: {preset: []}", "workload.preset: the list is empty"),
+        (
+            "workload: {preset: [poetry]}",
+            "workload.preset[0]: `poetry` is none of chat, short-chat,",
+        ),
+        ("workload: {preset: summarisaton}", "did you mean summarisation?"),
+        (
+            "{workload: {preset: rag}, targets: [{endpoint_type: rerank}]}",
+            "workload.preset: means nothing for embeddings and rerank",
+        ),
+        (
+            "workload: {scenario: 'D(1,2)', preset: qa}",
+            "workload.scenario: cannot be beside preset",
+        ),
+        ("workload: {scenario: 'D(1,2)', isl: 8}", "workload.scenario: cannot be beside isl"),
+        (
+            "workload: {scenario: [A(9)]}",
+            "workload.scenario[0]: `A(9)` is no traffic scenario: give",
+        ),
+        (
+            "workload: {scenario: E(9)}",
+            "workload.scenario: E(9) is for targets asked for embeddings",
+        ),
+        (
+            "{workload: {scenario: 'D(1,2)'}, targets: [{endpoint_type: rerank}]}",
+            "workload.scenario: D(1,2) is for targets that generate text",
+        ),
+        (
+            "{workload: {scenario: 'R(9,9)', query_tokens: 5}, targets: [{endpoint_type: rerank}]}",
+            "workload.scenario: cannot be beside query_tokens",
+        ),
+        (
+            "workload: {preset: 'chat:3,rag'}",
+            "workload.preset: give each a weight, which mixes them",
+        ),
+        ("workload: {preset: 'chat:3,chat:1'}", "workload.preset: chat is in the list twice"),
+        (
+            "workload: {preset: 'chat:0,rag:1'}",
+            "workload.preset: `0` is no weight such as 3 in chat:3",
+        ),
+        ("workload: {mix: '1,2:3', preset: chat}", "workload.preset: cannot be beside mix"),
+        ("workload: {mix: '1,2:3', pairs: [1/2]}", "workload.mix: cannot be beside pairs"),
+        ("workload: {mix: '1,2'}", "workload.mix: `1,2` is no ISL,OSL:WEIGHT"),
+        ("workload: {mix: [{isl: 1, osl: 2, wait: 3}]}", "workload.mix[0].wait: unknown key"),
+        ("workload: {mix: [{isl: 1, osl: 2, weight: 0}]}", "workload.mix: 0 is no weight"),
+        (
+            "{workload: {mix: '1,2:3'}, targets: [{endpoint_type: embeddings}]}",
+            "workload.mix: embeddings and rerank have no mixes",
+        ),
+        ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a distribution of its own"),
+        ("workload: {osl: 'poisson(9)', osl_stddev: 2}", "osl has a distribution of its own"),
+        ("workload: {isl: 'uniform(1'}", "workload.isl: `uniform(1` has no closing bracket"),
+        ("workload: {isl: 'unifrm(1,2)'}", "workload.isl: `unifrm(1,2)` is no length; give tokens"),
+        ("workload: {isl: 'uniform(9,1)'}", "workload.isl: 9 to 1 goes down"),
         (
             "load: {request_rate: 1, rate_series: x}",
             "load.rate_series: cannot be beside request_rate",
@@ -185,8 +293,17 @@ fn rate() -> impl Strategy<Value = PerSecond> {
 }
 
 fn tokens() -> impl Strategy<Value = Tokens> {
-    (1..100_000_u64, option::of(0.0..100.0))
-        .prop_map(|(mean, deviation)| Tokens { mean, deviation })
+    let text =
+        (1..100_000_u32, 0.0..100.0, 1..1_000_u32, 0..7).prop_map(|(n, x, m, kind)| match kind {
+            0 => format!("{n}"),
+            1 => format!("{n}±{x}"),
+            2 => format!("normal({n},{x},max={})", n.max(m)),
+            3 => format!("lognormal({n},{x},min=1)"),
+            4 => format!("uniform({},{})", n.min(m), n.max(m)),
+            5 => format!("zipf({x},{n})"),
+            _ => format!("poisson({n})"),
+        });
+    text.prop_map(|text| Tokens::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
 fn time() -> impl Strategy<Value = Time> {

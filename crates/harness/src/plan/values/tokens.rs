@@ -2,37 +2,28 @@
 
 use std::fmt;
 
-use bench_workloads::Length;
+use bench_workloads::{InvalidLength, Length};
 use schemars::{Schema, json_schema};
 
 use super::{super::typed::shown, OR_VARIABLE, Positive, Value, number_or};
 
-/// A number of tokens, `1024`, or a mean and a standard deviation, `1024±100`.
+/// A number of tokens: `1024`, or what it is drawn from, `1024±100` or `uniform(100,500)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tokens {
-    /// Tokens, or their mean.
-    pub mean: u64,
-    /// Their standard deviation, if it is given here.
-    pub deviation: Option<f64>,
-}
+pub struct Tokens(pub Length);
 
 impl Tokens {
-    /// As a length; `deviation` holds where it gives none itself.
+    /// As a length; `deviation` holds where it has no distribution of its own.
     pub(crate) fn length(self, deviation: f64) -> Result<Length, String> {
-        let length = match (u32::try_from(self.mean), self.deviation.unwrap_or(deviation)) {
-            (Ok(tokens), 0.0) => Length::fixed(tokens),
-            (_, deviation) => Length::normal(self.mean as f64, deviation),
-        };
-        length.map_err(|error| error.to_string())
+        if !self.0.is_fixed() || deviation <= 0.0 {
+            return Ok(self.0);
+        }
+        Length::normal(self.0.mean(), deviation).map_err(|error| error.to_string())
     }
 }
 
 impl fmt::Display for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.deviation {
-            None => self.mean.fmt(f),
-            Some(deviation) => write!(f, "{}±{deviation}", self.mean),
-        }
+        self.0.fmt(f)
     }
 }
 
@@ -40,22 +31,21 @@ impl Value for Tokens {
     const NAME: &'static str = "Tokens";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let text = text.replace("+-", "±");
-        let (mean, deviation) = match text.split_once('±') {
-            None => (text.as_str(), None),
-            Some((mean, deviation)) => {
-                let none = |_| format!("`{}` is no standard deviation", shown(deviation));
-                (mean, Some(deviation.trim().parse::<f64>().map_err(none)?))
-            }
-        };
-        let tokens = Self { mean: Positive::parse(mean)?.0.get(), deviation };
-        tokens.length(0.0)?;
-        Ok(tokens)
+        let length: Result<Length, InvalidLength> = text.parse();
+        length.map(Self).map_err(|error| match error {
+            InvalidLength::Unknown | InvalidLength::Open => format!("`{}` {error}", shown(text)),
+            error => error.to_string(),
+        })
     }
 
     fn schema() -> Schema {
-        let pattern = format!(r"^[0-9.]+[kKmM]?( ?(±|\+-) ?[0-9.]+)?$|{OR_VARIABLE}");
-        number_or(&pattern, "Tokens: 1024, 8k, or a mean and its standard deviation, 1024±100.")
+        let pattern = format!(
+            r"^[0-9.]+[kKmM]?( ?(±|\+-) ?[0-9.]+)?$|^ ?(uniform|normal|lognormal|zipf|poisson) ?\(.+\) ?$|{OR_VARIABLE}"
+        );
+        let description = "Tokens: 1024, 8k, or what they are drawn from: 1024±100, uniform(100,500), \
+                           normal(1024,100), lognormal(1000,500), zipf(1.2,4096), poisson(300), each with min= and \
+                           max= if need be.";
+        number_or(&pattern, description)
     }
 }
 
