@@ -49,11 +49,13 @@ mod conversation;
 mod corpus;
 mod dataset;
 mod dataset_accuracy;
+mod dialogues;
 mod fitted;
 mod grading;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 mod length;
+mod made_up;
 mod mix;
 mod parallel;
 mod presets;
@@ -74,6 +76,7 @@ pub use dataset::{
     WriteError, write_conversations,
 };
 pub use dataset_accuracy::{AccuracyDataError, read_gsm8k, read_mmlu};
+pub use dialogues::{Dialogues, Prefix, ThinkTime};
 pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;

@@ -44,6 +44,8 @@ pub struct Ask {
     pub messages: Vec<Message>,
     /// Their tokens, where counted.
     pub tokens: Option<u32>,
+    /// Of these, tokens at the beginning that conversations before began with, too.
+    pub repeated: u32,
     /// The answer that was recorded.
     pub answer: Option<Message>,
     /// Its tokens, where counted.

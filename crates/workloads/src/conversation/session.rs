@@ -85,7 +85,7 @@ impl Talk {
         self.asked += 1;
         let prompt = &mut self.prompt;
         prompt.messages.extend(ask.messages.iter().cloned());
-        prompt.repeated_tokens = self.said_tokens;
+        prompt.repeated_tokens = self.said_tokens.map(|said| said.saturating_add(ask.repeated));
         self.said_tokens = sum(self.said_tokens, ask.tokens);
         prompt.input_tokens = self.said_tokens;
         prompt.output_tokens = ask.output_tokens;
