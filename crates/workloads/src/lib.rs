@@ -40,19 +40,15 @@
 //! Counted is the bare text: what a server's chat template adds is its own. Nothing is ever downloaded,
 //! and nothing here knows of dialects or sends anything.
 
-mod approximate;
 mod corpus;
-#[cfg(feature = "tokenizers")]
-mod hf_tokenizer;
 mod length;
 mod synthetic;
-mod tokenizer;
-mod tokenizer_file;
+mod tokens;
 
-pub use approximate::Approximate;
-#[cfg(feature = "tokenizers")]
-pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
-pub use tokenizer::{Cut, Tokenizer, cut};
-pub use tokenizer_file::{TokenizerError, load_tokenizer};
+#[cfg(feature = "tokenizers")]
+pub use tokens::HfTokenizer;
+#[cfg(feature = "tiktoken")]
+pub use tokens::TiktokenTokenizer;
+pub use tokens::{Approximate, Cut, Tokenizer, TokenizerError, Vocabulary, cut, load_tokenizer};
