@@ -37,15 +37,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`RandomTokens`] makes the random prompts of other tools instead, the same to the byte, for comparisons
+//! with what they measured.
+//!
 //! Counted is the bare text: what a server's chat template adds is its own. Nothing is ever downloaded,
 //! and nothing here knows of dialects or sends anything.
 
 mod corpus;
 mod length;
+mod random_tokens;
 mod synthetic;
 mod tokens;
 
 pub use length::{InvalidLength, Length};
+pub use random_tokens::{RandomCorpus, RandomTokens, RandomTokensError};
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
 #[cfg(feature = "tokenizers")]
 pub use tokens::HfTokenizer;

@@ -110,6 +110,10 @@ impl Tokenizer for HfTokenizer {
         Some(self.inner.encode_fast(text, false).ok()?.get_ids().to_vec())
     }
 
+    fn ids_as_served(&self, text: &str) -> Option<Vec<u32>> {
+        Some(self.inner.encode_fast(text, true).ok()?.get_ids().to_vec())
+    }
+
     fn decode(&self, ids: &[u32]) -> Option<String> {
         let text = self.inner.decode(ids, false).ok()?;
         Some(if self.cleans_up { clean_up(&text) } else { text })

@@ -23,6 +23,11 @@ pub trait Tokenizer: TokenCounter + Debug + Display {
         None
     }
 
+    /// The same with the tokens that a server puts around a text without a chat template.
+    fn ids_as_served(&self, text: &str) -> Option<Vec<u32>> {
+        self.ids(text)
+    }
+
     /// The text that `ids` stand for, special tokens included; `None` where it has no ids, by default.
     ///
     /// Not every id stands for whole characters, and not every text has the tokens that it was made of: what

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod layouts;
+#[cfg(feature = "tokenizers")]
+mod random_tokens;
 
 use std::{
     error::Error,
