@@ -248,13 +248,27 @@ impl<'w> Writer<'w> {
     /// A text of `wanted` tokens, and how many it has in truth.
     fn text(&self, index: usize, wanted: usize, random: &mut ChaCha8Rng) -> (String, usize) {
         const TRIES: usize = 10;
-        let (opening, opening_tokens) = self.opening(index);
+        let (mut opening, opening_tokens) = self.opening(index);
         let mut taken = wanted.saturating_sub(opening_tokens);
         let mut best = (String::new(), 0);
-        for _ in 0..TRIES {
-            let mut text = opening.clone();
-            let start = self.corpus.starts.choose(random).expect("checked when made");
-            self.corpus.append(&mut text, *start, taken);
+        for further in 0..TRIES {
+            if opening_tokens > wanted {
+                // Nothing but the opening can make a difference, and some words have no such beginning.
+                opening = self.opening(index.wrapping_add(further)).0;
+            }
+            let start = *self.corpus.starts.choose(random).expect("checked when made");
+            let mut text = String::new();
+            // What merges where texts are joined shows in the count: as much more or less is taken then. To
+            // count is cheaper than to find out where tokens end.
+            for _ in 0..2 {
+                text.clone_from(&opening);
+                self.corpus.append(&mut text, start, taken);
+                let tokens = self.tokenizer.count(&text) as usize;
+                if tokens == wanted {
+                    return (text, tokens);
+                }
+                taken = (taken + wanted).saturating_sub(tokens);
+            }
             let found = cut(self.tokenizer, &text, wanted);
             let (length, tokens) = (found.text.len(), found.tokens);
             if tokens > best.1 {

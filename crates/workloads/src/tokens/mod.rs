@@ -14,6 +14,8 @@ mod ranks;
 mod sentencepiece;
 mod source;
 mod tokenizer;
+#[cfg(feature = "tokenizers")]
+mod words;
 
 pub use approximate::Approximate;
 #[cfg(feature = "tokenizers")]

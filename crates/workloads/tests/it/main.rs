@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[cfg(all(feature = "tiktoken", feature = "tokenizers"))]
+mod counting;
 mod layouts;
 #[cfg(feature = "tokenizers")]
 mod random_tokens;
@@ -27,17 +29,12 @@ fn data(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file)
 }
 
-/// Every kind of tokenizer that this build has.
+/// A tokenizer of each kind that differs most.
 fn tokenizers() -> Vec<Arc<dyn Tokenizer>> {
     let mut tokenizers: Vec<Arc<dyn Tokenizer>> = vec![Arc::new(Approximate)];
     if cfg!(feature = "tokenizers") {
-        let files = ["byte_level", "sentencepiece", "unigram", "word_pieces", "added_tokens"];
-        for file in files {
-            tokenizers.push(load_tokenizer(data(&format!("{file}.json"))).unwrap());
-        }
-    }
-    if cfg!(feature = "tiktoken") {
-        tokenizers.push(load_tokenizer(data("ranks.tiktoken")).unwrap());
+        tokenizers.push(load_tokenizer(data("byte_level.json")).unwrap());
+        tokenizers.push(load_tokenizer(data("sentencepiece.json")).unwrap());
     }
     tokenizers
 }
@@ -173,7 +170,7 @@ fn no_two_prompts_begin_alike() {
         let first_token = |r: &Request| text(r)[..tokenizer.ends(text(r))[0]].to_owned();
         let firsts: Vec<String> = pool.requests().iter().map(first_token).collect();
         let reach = (1..firsts.len()).find(|n| firsts[0] == firsts[*n]).unwrap_or(firsts.len());
-        assert!(reach > 150, "{tokenizer} opens {reach} prompts");
+        assert!(reach > 200, "{tokenizer} opens {reach} prompts");
         let mut sorted = firsts[..reach].to_vec();
         sorted.sort_unstable();
         sorted.dedup();
