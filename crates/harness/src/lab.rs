@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use bench_core::{Plan, Point, Prepared, Prompt, Provider, TokenCounter};
 use bench_providers::HttpProvider;
-use bench_workloads::{Approximate, Synthetic, Tokenizer, load_tokenizer};
+use bench_workloads::{Approximate, Counting, Synthetic, Tokenizer, load_tokenizer};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -367,6 +367,7 @@ impl Lab {
         let count = usize::try_from(wanted.clamp(1, affordable)).unwrap_or(1);
         let synthetic = Synthetic {
             isl: shape.isl,
+            counting: Counting::Text,
             osl: shape.osl,
             texts: shape.texts,
             query: shape.query,

@@ -10,7 +10,7 @@
 use std::{error::Error, num::NonZeroUsize, thread};
 
 use bench_core::{Prompt, Request};
-use bench_workloads::{Length, Synthetic, SyntheticWorkload, Tokenizer, load_tokenizer};
+use bench_workloads::{Counting, Length, Synthetic, SyntheticWorkload, Tokenizer, load_tokenizer};
 
 #[expect(clippy::disallowed_types, reason = "no run, and no time that is ever moved")]
 type Clock = std::time::Instant;
@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measure(tokenizer: &dyn Tokenizer, isl: u32, count: usize) -> Result<(), Box<dyn Error>> {
     let config = Synthetic {
         isl: Length::fixed(isl)?,
+        counting: Counting::Text,
         osl: None,
         texts: NonZeroUsize::MIN,
         query: None,

@@ -14,10 +14,11 @@
 //!
 //! ```
 //! use bench_core::{Prompt, Request};
-//! use bench_workloads::{Approximate, Length, Synthetic};
+//! use bench_workloads::{Approximate, Counting, Length, Synthetic};
 //!
 //! let config = Synthetic {
 //!     isl: Length::fixed(1024)?,
+//!     counting: Counting::Text,
 //!     osl: Some(Length::normal(128.0, 16.0)?),
 //!     texts: 1.try_into()?,
 //!     query: None,
@@ -40,15 +41,21 @@
 //! [`RandomTokens`] makes the random prompts of other tools instead, the same to the byte, for comparisons
 //! with what they measured.
 //!
-//! Counted is the bare text: what a server's chat template adds is its own. Nothing is ever downloaded,
+//! Counted is the bare text, or with [`Counting::Templated`] the text in the model's chat template, as the
+//! server counts it. Nothing is ever downloaded,
 //! and nothing here knows of dialects or sends anything.
 
+mod chat;
 mod corpus;
 mod length;
 mod random_tokens;
 mod synthetic;
 mod tokens;
+mod writer;
 
+pub use chat::Counting;
+#[cfg(feature = "templates")]
+pub use chat::{ChatTemplate, ChatTemplateError};
 pub use length::{InvalidLength, Length};
 pub use random_tokens::{RandomCorpus, RandomTokens, RandomTokensError};
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
@@ -56,4 +63,6 @@ pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
 pub use tokens::HfTokenizer;
 #[cfg(feature = "tiktoken")]
 pub use tokens::TiktokenTokenizer;
+#[cfg(feature = "templates")]
+pub use tokens::load_chat_template;
 pub use tokens::{Approximate, Cut, Tokenizer, TokenizerError, Vocabulary, cut, load_tokenizer};

@@ -22,5 +22,7 @@ pub use approximate::Approximate;
 pub use hf::HfTokenizer;
 #[cfg(feature = "tiktoken")]
 pub use ranks::TiktokenTokenizer;
+#[cfg(feature = "templates")]
+pub use source::load_chat_template;
 pub use source::{TokenizerError, load_tokenizer};
 pub use tokenizer::{Cut, Tokenizer, Vocabulary, cut};

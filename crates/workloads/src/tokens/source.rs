@@ -110,6 +110,21 @@ pub fn load_tokenizer(name: impl AsRef<Path>) -> Result<Arc<dyn Tokenizer>, Toke
     }
 }
 
+/// The chat template that lies beside the tokenizer which `name` means, found as [`load_tokenizer`] finds it.
+///
+/// # Errors
+///
+/// If there is no such tokenizer, or no template beside it that can be used. A built-in vocabulary has none.
+#[cfg(feature = "templates")]
+pub fn load_chat_template(
+    name: impl AsRef<Path>,
+) -> Result<crate::ChatTemplate, crate::ChatTemplateError> {
+    match Source::of(name.as_ref(), &hub::caches(|variable| env::var_os(variable)))? {
+        Source::BuiltIn(name) => Err(crate::ChatTemplateError::NotFound { tokenizer: name.into() }),
+        Source::File(_, path) => crate::ChatTemplate::beside(&path),
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     BuiltIn(&'static str),

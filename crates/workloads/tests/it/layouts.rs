@@ -1,9 +1,6 @@
-//! Where tokenizers are found, and that every layout is read as its own program reads it.
+//! That every layout of a tokenizer is read as its own program reads it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use bench_workloads::{Tokenizer, TokenizerError, load_tokenizer};
 use serde_json::Value;
@@ -53,7 +50,6 @@ fn byte_pairs() -> (String, String) {
     (model["vocab"].to_string(), format!("#version: 0.2\n{}", merges.collect::<String>()))
 }
 
-#[cfg(feature = "tokenizers")]
 #[test]
 fn files_of_hugging_face_are_read_as_its_library_does() {
     for file in ["added_tokens.json", "unigram.json"] {
@@ -61,7 +57,6 @@ fn files_of_hugging_face_are_read_as_its_library_does() {
     }
 }
 
-#[cfg(feature = "tokenizers")]
 #[test]
 fn merges_beside_a_vocabulary_are_read_as_transformers_does() {
     let (vocab, merges) = byte_pairs();
@@ -79,7 +74,6 @@ fn merges_beside_a_vocabulary_are_read_as_transformers_does() {
     }
 }
 
-#[cfg(feature = "tokenizers")]
 #[test]
 fn a_vocabulary_without_what_it_needs_says_what_is_missing() {
     let (vocab, merges) = byte_pairs();
@@ -96,7 +90,6 @@ fn a_vocabulary_without_what_it_needs_says_what_is_missing() {
     assert!(message.contains("how CLIPTokenizer splits words is not in these files"), "{message}");
 }
 
-#[cfg(feature = "tokenizers")]
 #[test]
 fn word_pieces_are_read_as_transformers_does() {
     let vocab = json("word_pieces.json")["model"]["vocab"].clone();
@@ -114,7 +107,6 @@ fn word_pieces_are_read_as_transformers_does() {
     assert_eq!(tokenizer.vocabulary().unwrap().around, 2);
 }
 
-#[cfg(feature = "tokenizers")]
 #[test]
 fn models_of_sentencepiece_are_read_as_it_does() {
     for file in ["sentencepiece_bpe.model", "sentencepiece_unigram.model"] {
@@ -125,7 +117,6 @@ fn models_of_sentencepiece_are_read_as_it_does() {
     }
 }
 
-#[cfg(feature = "tokenizers")]
 #[test]
 fn a_damaged_model_of_sentencepiece_is_named_with_the_cause() {
     let good = fs::read(data("sentencepiece_bpe.model")).unwrap();
@@ -144,7 +135,6 @@ fn a_damaged_model_of_sentencepiece_is_named_with_the_cause() {
     }
 }
 
-#[cfg(feature = "tiktoken")]
 #[test]
 fn ranks_are_read_as_tiktoken_and_mistral_do() {
     for file in ["ranks.tiktoken", "tekken.json"] {
@@ -161,7 +151,6 @@ fn ranks_are_read_as_tiktoken_and_mistral_do() {
     assert!(tokenizer.to_string().ends_with("tokenizer.model (words as in cl100k_base)"));
 }
 
-#[cfg(feature = "tiktoken")]
 #[test]
 fn ranks_that_would_fail_later_are_refused() {
     let cases = [
@@ -176,7 +165,6 @@ fn ranks_that_would_fail_later_are_refused() {
     }
 }
 
-#[cfg(feature = "tiktoken")]
 #[test]
 fn vocabularies_are_built_in() {
     // By tiktoken 0.14.
@@ -198,7 +186,6 @@ fn vocabularies_are_built_in() {
     }
 }
 
-#[cfg(feature = "tokenizers")]
 #[test]
 fn a_model_in_the_cache_of_the_hub_is_found() {
     let cache = folder(&[]);
@@ -222,47 +209,4 @@ fn a_model_in_the_cache_of_the_hub_is_found() {
     // A branch that points out of the folder is not followed.
     fs::write(model.join("refs").join("main"), "../../..").unwrap();
     assert!(load_tokenizer(&model).is_err());
-}
-
-#[test]
-fn what_is_not_there_is_named_with_what_to_do() {
-    let empty = folder(&[]);
-    let cases: [(PathBuf, &[&str]); 7] = [
-        (empty.path().join("none.json"), &["none.json: pass", "nothing is downloaded"]),
-        (empty.path().to_owned(), &["no tokenizer in ", "tokenizer.json, tekken.json, *.model"]),
-        (PathBuf::from("Qwen/tokenizer.json"), &["no tokenizer at Qwen/tokenizer.json: pass"]),
-        (
-            PathBuf::from("no-such-org/none-1B"),
-            &["looked in ", "`hf download no-such-org/none-1B tok"],
-        ),
-        (PathBuf::from("o200k-base"), &["no tokenizer at o200k-base", "did you mean o200k_base?"]),
-        (PathBuf::from("CL100K_BASE"), &["did you mean cl100k_base?"]),
-        (PathBuf::new(), &["no tokenizer at : pass"]),
-    ];
-    for (name, parts) in cases {
-        let message = chain(&load_tokenizer(&name).unwrap_err());
-        for part in parts {
-            assert!(message.contains(part), "{message}");
-        }
-    }
-}
-
-#[test]
-fn what_a_build_cannot_read_says_which_feature_brings_it() {
-    let cases = [
-        ("tokenizers", cfg!(feature = "tokenizers"), data("byte_level.json")),
-        ("tokenizers", cfg!(feature = "tokenizers"), data("sentencepiece_bpe.model")),
-        ("tiktoken", cfg!(feature = "tiktoken"), data("ranks.tiktoken")),
-        ("tiktoken", cfg!(feature = "tiktoken"), Path::new("o200k_base").to_owned()),
-    ];
-    for (feature, is_there, path) in cases {
-        match load_tokenizer(&path) {
-            Ok(_) => assert!(is_there),
-            Err(error) => {
-                assert!(!is_there, "{error}");
-                let end = format!("cannot be read: built without the feature `{feature}`");
-                assert!(error.to_string().ends_with(&end), "{error}");
-            }
-        }
-    }
 }

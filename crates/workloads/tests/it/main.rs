@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[cfg(all(feature = "templates", feature = "tokenizers"))]
+mod chat;
 #[cfg(all(feature = "tiktoken", feature = "tokenizers"))]
 mod counting;
+#[cfg(all(feature = "tiktoken", feature = "tokenizers"))]
 mod layouts;
 #[cfg(feature = "tokenizers")]
 mod random_tokens;
+mod sources;
 
 use std::{
     error::Error,
@@ -16,8 +20,10 @@ use std::{
 };
 
 use bench_core::{Outcome, Prompt, ProviderError, Request, TokenCounter, Workload};
+#[cfg(feature = "tokenizers")]
+use bench_workloads::TokenizerError;
 use bench_workloads::{
-    Approximate, Length, PrepareError, Synthetic, SyntheticWorkload, Tokenizer, TokenizerError,
+    Approximate, Counting, Length, PrepareError, Synthetic, SyntheticWorkload, Tokenizer,
     load_tokenizer,
 };
 #[cfg(feature = "tokenizers")]
@@ -42,6 +48,7 @@ fn tokenizers() -> Vec<Arc<dyn Tokenizer>> {
 fn synthetic(isl: u32, count: usize, seed: u64) -> Synthetic {
     Synthetic {
         isl: Length::fixed(isl).unwrap(),
+        counting: Counting::Text,
         osl: Some(Length::fixed(16).unwrap()),
         texts: NonZeroUsize::MIN,
         query: None,
