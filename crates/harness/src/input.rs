@@ -12,11 +12,10 @@ use bench_core::{Provider, Sample, Session, Workload};
 use bench_providers::HttpProvider;
 use bench_workloads::{
     Conversation, Conversations, Course, DatasetError, Format, Generate, Rule, Rules, Sampling,
-    Tokenizer, canary, count_tokens, limit_output_tokens, limit_turns, read_gsm8k, read_mmlu,
-    tool_suite,
+    ThinkTime, Tokenizer, canary, count_tokens, limit_output_tokens, limit_turns, read_gsm8k,
+    read_mmlu, tool_suite,
 };
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
-use rand_distr::{Distribution, Exp1};
 use serde_json::{Value, json};
 
 use crate::{Code, Failure, InputSettings, InputSource, OutputLimits, Settings};
@@ -41,6 +40,7 @@ impl Input {
     /// Says where it is wrong, and what to do.
     pub(crate) fn read(
         settings: &InputSettings,
+        think_time: Option<ThinkTime>,
         tokenizer: &dyn Tokenizer,
     ) -> Result<Self, Failure> {
         let (mut conversations, notes, generation) = match &settings.source {
@@ -71,8 +71,8 @@ impl Input {
                 limit_output_tokens(&mut conversations, least..=most);
             }
         }
-        if let Some((mean, scatters)) = settings.think_time {
-            think(&mut conversations, mean, scatters, settings.seed);
+        if let Some(think_time) = think_time {
+            think(&mut conversations, think_time, settings.seed);
         }
         let source = settings.source.to_string();
         let file = source.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -290,13 +290,12 @@ fn size(conversations: &[Conversation]) -> String {
 }
 
 /// Has users think before each turn but the first.
-fn think(conversations: &mut [Conversation], mean: Duration, scatters: bool, seed: u64) {
+fn think(conversations: &mut [Conversation], time: ThinkTime, seed: u64) {
     for (stream, talk) in (0..).zip(conversations) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(stream);
         for ask in talk.turns.iter_mut().skip(1) {
-            let factor = if scatters { Exp1.sample(&mut random) } else { 1.0 };
-            ask.delay = mean.mul_f64(factor);
+            ask.delay = time.sample(&mut random);
         }
     }
 }

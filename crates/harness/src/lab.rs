@@ -6,7 +6,9 @@ use bench_core::{
     Grader, Load, Plan, Point, Prepared, Prompt, Provider, TokenCounter, Until, WarmUp, Workload,
 };
 use bench_providers::HttpProvider;
-use bench_workloads::{Approximate, Length, Rules, Synthetic, Tokenizer, load_tokenizer};
+#[cfg(feature = "tokenizers")]
+use bench_workloads::load_chat_template;
+use bench_workloads::{Approximate, Counting, Length, Rules, Synthetic, Tokenizer, load_tokenizer};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -94,7 +96,11 @@ fn checked(settings: &Settings) -> Result<(Arc<dyn Tokenizer>, Option<Input>), F
         return Err(nothing_left(&why));
     }
     let tokenizer = tokenizer(settings.tokenizer.as_deref())?;
-    let input = settings.input.as_ref().map(|input| Input::read(input, &*tokenizer)).transpose()?;
+    let input = settings
+        .input
+        .as_ref()
+        .map(|input| Input::read(input, settings.think_time, &*tokenizer))
+        .transpose()?;
     Ok((tokenizer, input))
 }
 
@@ -342,7 +348,7 @@ impl Lab {
     /// Why a cell cannot be measured: its prompts and answers are longer than the model's context.
     pub(crate) fn beyond_context(&self, cell: Cell) -> Option<String> {
         let context = self.context_length(cell.target)?;
-        points::shape(&self.settings, cell)?.beyond_context(context)
+        points::beyond(&self.settings, cell, context)
     }
 
     /// A cell as a point.
@@ -444,6 +450,13 @@ impl Lab {
         let (Some(input), Some(asked)) = (&self.input, &settings.input) else {
             let shape = points::shape(settings, cell)
                 .ok_or_else(|| Failure::new(Code::Bug, "a file that was not read"))?;
+            if let Some(talks) = &settings.talks {
+                let tokens = talks.tokens(&shape);
+                let count = self.prompts_for(point, cell, tokens, talks.turns.mean());
+                let tokenizer = &*self.tokenizer;
+                let held = talks.workload(settings, &shape, count, seed, tokenizer, provider)?;
+                return Ok((held, None));
+            }
             let prompts = self.prompts(point, cell, shape, seed, provider)?;
             return Ok((Box::new(prompts), None));
         };
@@ -464,6 +477,33 @@ impl Lab {
         seed: u64,
         provider: &HttpProvider,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
+        let count = self.prompts_for(point, cell, shape.input_tokens(), 1.0);
+        let synthetic = Synthetic {
+            isl: shape.isl,
+            counting: self.counting()?,
+            osl: shape.osl,
+            mix: shape.mix,
+            texts: shape.texts,
+            query: shape.query,
+            token_ids: self.settings.token_ids,
+            count,
+            seed,
+        };
+        synthetic.prepare(&*self.tokenizer, &|prompt| provider.encode(prompt)).map_err(|error| {
+            Failure::new(Code::Prompts, "the prompts cannot be made").caused_by(&error)
+        })
+    }
+
+    /// What input tokens count.
+    fn counting(&self) -> Result<Counting, Failure> {
+        if !self.settings.counts_template {
+            return Ok(Counting::Text);
+        }
+        templated(self.settings.tokenizer.as_deref().unwrap_or(Path::new("")))
+    }
+
+    /// How many prompts to prepare for a point, or conversations of so many turns, of `tokens` tokens each.
+    fn prompts_for(&self, point: &Point, cell: Cell, tokens: f64, turns: f64) -> NonZeroUsize {
         let settings = &self.settings;
         let warm_up = point.warm_up.as_ref().and_then(|warm_up| warm_up.until.requests);
         let measured = loads::requests(settings, &settings.loads[cell.load]);
@@ -472,20 +512,9 @@ impl Lab {
             Some(requests) => requests.saturating_add(warm_up.unwrap_or(0)),
             None => PROMPTS_FOR_A_DURATION,
         };
-        let affordable = ceil(MOST_PROMPT_TOKENS / shape.input_tokens()).min(MOST_PROMPTS);
-        let count = usize::try_from(wanted.clamp(1, affordable)).unwrap_or(1);
-        let synthetic = Synthetic {
-            isl: shape.isl,
-            osl: shape.osl,
-            texts: shape.texts,
-            query: shape.query,
-            token_ids: settings.token_ids,
-            count: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
-            seed,
-        };
-        synthetic.prepare(&*self.tokenizer, &|prompt| provider.encode(prompt)).map_err(|error| {
-            Failure::new(Code::Prompts, "the prompts cannot be made").caused_by(&error)
-        })
+        let affordable = ceil(MOST_PROMPT_TOKENS / tokens.max(1.0)).min(MOST_PROMPTS);
+        let wanted = ceil(wanted as f64 / turns).clamp(1, affordable.max(1));
+        usize::try_from(wanted).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// The plan of these points.
@@ -518,6 +547,23 @@ fn warming(input: &Input) -> Shape {
     let isl = length(isl).unwrap_or(Length::fixed(1).expect("1 is a length"));
     let osl = length(osl).filter(|_| osl > 0.0);
     Shape::text(isl, osl)
+}
+
+/// Counts prompts in the chat template beside the tokenizer at `path`.
+#[cfg(feature = "tokenizers")]
+fn templated(path: &Path) -> Result<Counting, Failure> {
+    let template = load_chat_template(path).map_err(|error| {
+        Failure::new(Code::Tokenizer, "the chat template cannot be used")
+            .caused_by(&error)
+            .fix("a tokenizer's folder that has one, or leave --isl-counts out")
+    })?;
+    Ok(Counting::Templated(template))
+}
+
+#[cfg(not(feature = "tokenizers"))]
+fn templated(_path: &Path) -> Result<Counting, Failure> {
+    let what = "this program was built without chat templates";
+    Err(Failure::new(Code::Setting, what).fix("leave --isl-counts out"))
 }
 
 /// The tokenizer at `path`; an approximate one without.

@@ -31,6 +31,7 @@ mod self_test;
 mod settings;
 mod shape;
 mod sweep;
+mod talks;
 mod target;
 
 pub use estimate::{Estimate, PACE, PointEstimate};
@@ -44,6 +45,6 @@ pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
-    Order, OutputLimits, Repeats, Server, Settings, TargetSettings, WorkloadSettings,
+    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};

@@ -37,7 +37,17 @@ pub(crate) fn shape_words(settings: &Settings, cell: Cell) -> Option<String> {
     // Those of a matrix have their lengths for a name.
     let workload = &settings.workloads[cell.workload];
     let name = workload.label.as_ref().filter(|_| workload.category.is_none());
-    Some(name.map_or_else(|| shape.to_string(), |name| format!("{name}, {shape}")))
+    let more = settings.talks.map_or_else(String::new, |talks| talks.words(&shape));
+    Some(name.map_or_else(|| format!("{shape}{more}"), |name| format!("{name}, {shape}{more}")))
+}
+
+/// Why a cell cannot be measured with a context of so many tokens.
+pub(crate) fn beyond(settings: &Settings, cell: Cell, context: u32) -> Option<String> {
+    let shape = shape(settings, cell)?;
+    let Some(talks) = &settings.talks else { return shape.beyond_context(context) };
+    let tokens = talks.tokens(&shape);
+    (tokens > f64::from(context))
+        .then(|| format!("conversations of {tokens:.0} tokens are beyond the context of {context}"))
 }
 
 /// Why a cell cannot be measured, as far as settings tell how long the context of its model is.
@@ -48,7 +58,7 @@ pub(crate) fn beyond_known_context(settings: &Settings, cell: Cell) -> Option<St
         Server::Find | Server::At(_) => None,
     };
     let context = target.context_length.or(simulated)?;
-    shape(settings, cell)?.beyond_context(context)
+    beyond(settings, cell, context)
 }
 
 /// The places of `cells` in the order in which they are measured, each with its repeat.

@@ -13,7 +13,9 @@ use bench_core::{
 };
 use bench_providers::{Api, Endpoint, Engine, Secret, Stamping, Transport};
 use bench_report::gate::Limit;
-use bench_workloads::{DatasetFile, History, Length, Mix, Rule, Sampling, ToolUse};
+use bench_workloads::{
+    DatasetFile, History, Length, Mix, Prefix, Rule, Sampling, ThinkTime, ToolUse,
+};
 use serde_json::{Map, Value};
 
 /// What a user may set. Units are in the types; what is `None` is chosen by [`prepare`](crate::prepare).
@@ -55,6 +57,12 @@ pub struct Settings {
     pub retries: u32,
     /// What to send instead of synthetic prompts; there is one workload then.
     pub input: Option<InputSettings>,
+    /// What prompts have beside their lengths, where they are more than single questions.
+    pub talks: Option<TalkSettings>,
+    /// Time between an answer and the next turn; what was recorded if `None`.
+    pub think_time: Option<ThinkTime>,
+    /// Whether input tokens are those of prompts in the model's chat template.
+    pub counts_template: bool,
     /// Share of requests that are questions with known answers instead.
     pub canary: Option<f64>,
     /// Whether the warm-up is the first turn of each conversation.
@@ -109,6 +117,9 @@ impl Settings {
             flush_cache: false,
             retries: 0,
             input: None,
+            talks: None,
+            think_time: None,
+            counts_template: false,
             canary: None,
             warm_up_step: false,
             cancel: None,
@@ -296,11 +307,19 @@ pub struct InputSettings {
     pub history: History,
     /// Messages of a conversation at most.
     pub max_messages: Option<usize>,
-    /// Time between an answer and the next turn, instead of what was recorded, and whether it scatters
-    /// exponentially.
-    pub think_time: Option<(Duration, bool)>,
     /// Tokens to ask for, instead of what was recorded.
     pub output: OutputLimits,
+}
+
+/// Conversations that are made up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TalkSettings {
+    /// Turns of each.
+    pub turns: Length,
+    /// What they begin with.
+    pub prefix: Prefix,
+    /// Which share of the tokens is to be shared, instead of what `prefix` says of that.
+    pub hit_ratio: Option<f64>,
 }
 
 /// Tokens to ask for in each request.

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, Exp1};
 
 use crate::{
-    Ask, Conversation, Length, PrepareError, Tokenizer, made_up::Writer, parallel::in_parallel,
+    Ask, Conversation, Length, Mix, PrepareError, Tokenizer, made_up::Writer, parallel::in_parallel,
 };
 
 /// Conversations that are made up.
@@ -17,6 +17,8 @@ pub struct Dialogues {
     pub isl: Length,
     /// Tokens to ask for; without it, the server decides.
     pub osl: Option<Length>,
+    /// Conversations of several kinds, instead of these lengths: all turns of one are of its kind.
+    pub mix: Option<Mix>,
     /// Turns of a conversation.
     pub turns: Length,
     /// Time between an answer and the next turn.
@@ -100,7 +102,7 @@ impl Dialogues {
         let is_first: Vec<bool> =
             drawn.iter().map(|pick| !std::mem::replace(&mut seen[*pick], true)).collect();
         in_parallel(self.count, threads, |n| {
-            Ok(self.conversation(n, &writer, &common, drawn[n], is_first[n]))
+            Ok::<_, PrepareError>(self.conversation(n, &writer, &common, drawn[n], is_first[n]))
         })
     }
 
@@ -127,12 +129,15 @@ impl Dialogues {
     ) -> Conversation {
         let mut random = self.random(n, 0);
         let Prefix { system, shared, pool, own } = self.prefix;
+        let kind = self.mix.as_ref().map(|mix| mix.pick(n as u64, self.seed));
+        let isl = kind.map_or(self.isl, |kind| kind.isl);
+        let osl = kind.map_or(self.osl, |kind| Some(kind.osl));
         let turns = (self.turns.sample(&mut random) as usize).min(NUMBERS_EACH - 1);
         let numbers = 1 + pool.get() + n * NUMBERS_EACH..;
         let mut asks = Vec::with_capacity(turns);
         for (turn, number) in (0..turns).zip(numbers) {
-            let wanted = self.isl.sample(&mut random);
-            let output_tokens = self.osl.map(|osl| osl.sample(&mut random));
+            let wanted = isl.sample(&mut random);
+            let output_tokens = osl.map(|osl| osl.sample(&mut random));
             let mut messages = Vec::new();
             let (mut prefix, mut before, mut repeated) = ("", 0, 0);
             if turn == 0 {

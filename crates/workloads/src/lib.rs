@@ -14,11 +14,13 @@
 //!
 //! ```
 //! use bench_core::{Prompt, Request};
-//! use bench_workloads::{Approximate, Length, Synthetic};
+//! use bench_workloads::{Approximate, Counting, Length, Synthetic};
 //!
 //! let config = Synthetic {
 //!     isl: Length::fixed(1024)?,
+//!     counting: Counting::Text,
 //!     osl: Some(Length::normal(128.0, 16.0)?),
+//!     mix: None,
 //!     texts: 1.try_into()?,
 //!     query: None,
 //!     token_ids: false,
@@ -37,14 +39,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`RandomTokens`] makes the random prompts of other tools instead, the same to the byte, for comparisons
+//! with what they measured.
+//!
 //! What is to be judged is a [`Conversation`] with an expectation: the built-in [`tool_suite()`] and [`canary()`], or what
 //! [`read_gsm8k`] and [`read_mmlu`] read. [`Rules`] grade their answers; nothing that no answer could meet is sent.
 //!
-//! Counted is the bare text: what a server's chat template adds is its own. Nothing is ever downloaded,
-//! and nothing here knows of dialects or sends anything.
+//! Counted is the bare text, or with [`Counting::Templated`] the text in the model's chat template, as the
+//! server counts it. Nothing is ever downloaded, and nothing here knows of dialects or sends anything.
 
-mod approximate;
 mod canary;
+mod chat;
 mod conversation;
 mod corpus;
 mod dataset;
@@ -52,20 +57,21 @@ mod dataset_accuracy;
 mod dialogues;
 mod fitted;
 mod grading;
-#[cfg(feature = "tokenizers")]
-mod hf_tokenizer;
 mod length;
 mod made_up;
 mod mix;
 mod parallel;
 mod presets;
+mod random_tokens;
 mod synthetic;
-mod tokenizer;
-mod tokenizer_file;
+mod tokens;
 mod tool_suite;
+mod writer;
 
-pub use approximate::Approximate;
 pub use canary::canary;
+pub use chat::Counting;
+#[cfg(feature = "templates")]
+pub use chat::{ChatTemplate, ChatTemplateError};
 pub use conversation::{
     Ask, Conversation, ConversationStatistics, Conversations, Course, Distribution, Encode,
     Generate, Generated, History, InvalidDistribution, Sampling, Spread, count_tokens,
@@ -78,12 +84,16 @@ pub use dataset::{
 pub use dataset_accuracy::{AccuracyDataError, read_gsm8k, read_mmlu};
 pub use dialogues::{Dialogues, Prefix, ThinkTime};
 pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
-#[cfg(feature = "tokenizers")]
-pub use hf_tokenizer::HfTokenizer;
 pub use length::{InvalidLength, Length};
 pub use mix::{InvalidMix, Kind, Mix};
 pub use presets::Preset;
+pub use random_tokens::{RandomCorpus, RandomTokens, RandomTokensError};
 pub use synthetic::{PrepareError, Synthetic, SyntheticWorkload};
-pub use tokenizer::{Cut, Tokenizer, cut};
-pub use tokenizer_file::{TokenizerError, load_tokenizer};
+#[cfg(feature = "tokenizers")]
+pub use tokens::HfTokenizer;
+#[cfg(feature = "tiktoken")]
+pub use tokens::TiktokenTokenizer;
+#[cfg(feature = "templates")]
+pub use tokens::load_chat_template;
+pub use tokens::{Approximate, Cut, Tokenizer, TokenizerError, Vocabulary, cut, load_tokenizer};
 pub use tool_suite::{ToolUse, tool_suite};

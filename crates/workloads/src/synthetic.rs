@@ -1,28 +1,23 @@
 //! Prompts made up to measure.
 
-use std::{collections::HashSet, iter, num::NonZeroUsize, sync::Arc, thread};
+use std::{collections::HashSet, num::NonZeroUsize, sync::Arc, thread};
 
-use bench_core::{Message, Prompt, ProviderError, Request, Session, Single, Workload};
-use rand::{
-    SeedableRng,
-    rngs::ChaCha8Rng,
-    seq::{IndexedRandom, SliceRandom},
-};
-
-use crate::{
-    Length, Tokenizer,
-    corpus::{Corpus, Opening},
-    cut,
-    parallel::in_parallel,
-};
+#[cfg(feature = "templates")]
+use crate::ChatTemplateError;
+use crate::{Counting, Length, Mix, Tokenizer, parallel::in_parallel, writer::Writer};
+use bench_core::{Prompt, ProviderError, Request, Session, Single, Workload};
 
 /// Prompts of given lengths, made of a built-in text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Synthetic {
     /// Tokens of a prompt; of each of its texts, where it has several.
     pub isl: Length,
+    /// What these tokens are of: the bare text, or the text in the model's chat template.
+    pub counting: Counting,
     /// Tokens to ask for; without it, the server decides.
     pub osl: Option<Length>,
+    /// Prompts of several kinds, instead of these lengths. They are then of one text.
+    pub mix: Option<Mix>,
     /// Texts of a prompt, each a message of its own: one, but for embeddings and rankings.
     pub texts: NonZeroUsize,
     /// Tokens of a text before these, such as the query of a ranking.
@@ -54,6 +49,25 @@ pub enum PrepareError {
     /// There is nothing to send.
     #[error("there is no conversation")]
     Empty,
+    /// The chat template alone has that many tokens: ask for longer prompts, or count the text alone.
+    #[error(
+        "prompts of {isl} tokens leave no room for text: the chat template has {template} of its own"
+    )]
+    TooShort {
+        /// Tokens of a prompt.
+        isl: u32,
+        /// Those of the template around no text.
+        template: u32,
+    },
+    /// A chat has one text: count several texts alone, and such as are given as token ids.
+    #[error(
+        "prompts of several texts, or of token ids, are in no chat template: count the text alone"
+    )]
+    NoChat,
+    /// The chat template cannot be used: get the model's, or count the text alone.
+    #[cfg(feature = "templates")]
+    #[error(transparent)]
+    ChatTemplate(#[from] ChatTemplateError),
     /// The provider cannot express a prompt: ask for something else.
     #[error("cannot encode prompt {index}")]
     Encode {
@@ -93,9 +107,13 @@ impl Synthetic {
         tokenizer: &dyn Tokenizer,
         encode: Encode<'_>,
     ) -> Result<SyntheticWorkload, PrepareError> {
+        let has_one_text = self.texts_each() == 1 && !self.token_ids;
+        if self.counting != Counting::Text && !has_one_text {
+            return Err(PrepareError::NoChat);
+        }
         let writer = Writer::new(self, tokenizer)?;
         let made = in_parallel(self.count, threads, |index| {
-            let (mut prompt, is_exact) = writer.prompt(index);
+            let (mut prompt, is_exact) = writer.prompt(index)?;
             if self.token_ids {
                 prompt.token_ids = Some(token_ids(&prompt, tokenizer)?);
             }
@@ -112,7 +130,7 @@ impl Synthetic {
     }
 
     /// Texts of each prompt, the one before the others included.
-    fn texts_each(&self) -> usize {
+    pub(crate) fn texts_each(&self) -> usize {
         self.texts.get().saturating_add(usize::from(self.query.is_some()))
     }
 
@@ -129,7 +147,16 @@ impl Synthetic {
             (true, _) => format!("exact but for {inexact} of {count} prompts"),
             (false, _) => "approximate".to_owned(),
         };
-        format!("synthetic ISL {isl} OSL {osl}{texts}, tokens counted by {tokenizer}, {trust}")
+        let templated = match self.counting {
+            Counting::Text => "",
+            #[cfg(feature = "templates")]
+            Counting::Templated(_) => " with the chat template",
+        };
+        let lengths = match &self.mix {
+            Some(mix) => format!("{mix}{templated}"),
+            None => format!("ISL {isl}{templated} OSL {osl}{texts}"),
+        };
+        format!("synthetic {lengths}, tokens counted by {tokenizer}, {trust}")
     }
 }
 
@@ -186,112 +213,6 @@ impl Workload for SyntheticWorkload {
     }
 }
 
-/// A text of a prompt.
-struct Part {
-    text: String,
-    tokens: u32,
-    /// Tokens to ask for; of a prompt of several texts, the first one's count.
-    output_tokens: Option<u32>,
-    /// Whether it has the length that was drawn for it.
-    is_exact: bool,
-}
-
-/// Writes prompts: each depends on the configuration and its index alone.
-struct Writer<'w> {
-    config: &'w Synthetic,
-    tokenizer: &'w dyn Tokenizer,
-    corpus: Corpus,
-    /// Words at the start of each text.
-    opening_words: usize,
-}
-
-impl<'w> Writer<'w> {
-    fn new(config: &'w Synthetic, tokenizer: &'w dyn Tokenizer) -> Result<Self, PrepareError> {
-        let mut corpus = Corpus::new(tokenizer);
-        let words = corpus.openings.len();
-        if corpus.starts.is_empty() || words < 2 {
-            return Err(PrepareError::Tokenizer { tokenizer: tokenizer.to_string() });
-        }
-        // A stream that no prompt has.
-        corpus.openings.shuffle(&mut random(config.seed, u64::MAX));
-        // The words it takes to write as many different openings as there are texts.
-        let reach = iter::successors(Some(words), |reach| Some(reach.saturating_mul(words)));
-        let texts = config.count.get().saturating_mul(config.texts_each());
-        let opening_words = 1 + reach.take_while(|reach| *reach < texts).count();
-        Ok(Self { config, tokenizer, corpus, opening_words })
-    }
-
-    /// The prompt number `index`, and whether it has the lengths that were drawn for it.
-    fn prompt(&self, index: usize) -> (Prompt, bool) {
-        let Synthetic { isl, query, texts, .. } = self.config;
-        let lengths = query.iter().chain(iter::repeat_n(isl, texts.get()));
-        let first = index * self.config.texts_each();
-        let parts = lengths.zip(first..).map(|(length, number)| self.part(number, length));
-        let mut prompt = Prompt { input_tokens: Some(0), ..Prompt::default() };
-        let mut is_exact = true;
-        for part in parts {
-            prompt.output_tokens = prompt.output_tokens.or(part.output_tokens);
-            prompt.input_tokens = prompt.input_tokens.and_then(|sum| sum.checked_add(part.tokens));
-            prompt.messages.push(Message::user(part.text));
-            is_exact &= part.is_exact;
-        }
-        (prompt, is_exact)
-    }
-
-    /// The text number `number` of all prompts, of a length drawn from `length`.
-    fn part(&self, number: usize, length: &Length) -> Part {
-        let mut random = random(self.config.seed, number as u64);
-        // Lengths are drawn first, so that they are the same whatever the tokenizer.
-        let wanted = length.sample(&mut random);
-        let output_tokens = self.config.osl.map(|osl| osl.sample(&mut random));
-        let (text, tokens) = self.text(number, wanted as usize, &mut random);
-        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-        Part { text, tokens, output_tokens, is_exact: tokens == wanted }
-    }
-
-    /// A text of `wanted` tokens, and how many it has in truth.
-    fn text(&self, index: usize, wanted: usize, random: &mut ChaCha8Rng) -> (String, usize) {
-        const TRIES: usize = 10;
-        let (opening, opening_tokens) = self.opening(index);
-        let mut taken = wanted.saturating_sub(opening_tokens);
-        let mut best = (String::new(), 0);
-        for _ in 0..TRIES {
-            let mut text = opening.clone();
-            let start = self.corpus.starts.choose(random).expect("checked when made");
-            self.corpus.append(&mut text, *start, taken);
-            let found = cut(self.tokenizer, &text, wanted);
-            let (length, tokens) = (found.text.len(), found.tokens);
-            if tokens > best.1 {
-                text.truncate(length);
-                best = (text, tokens);
-            }
-            if tokens == wanted {
-                break;
-            }
-            taken += wanted - tokens;
-        }
-        best
-    }
-
-    /// The words that no other text begins with, and the tokens they have: `index` written in words for
-    /// digits, the lowest first, so that neighbours differ at once.
-    fn opening(&self, index: usize) -> (String, usize) {
-        let words = &self.corpus.openings;
-        let digits = iter::successors(Some(index), |rest| Some(rest / words.len()));
-        let opening: Vec<Opening> =
-            digits.take(self.opening_words).map(|rest| words[rest % words.len()]).collect();
-        let text: Vec<&str> = opening.iter().map(|o| o.word).collect();
-        (text.join(" "), opening.iter().map(|o| o.tokens).sum())
-    }
-}
-
-/// The random numbers of `seed` that are numbered `stream`.
-fn random(seed: u64, stream: u64) -> ChaCha8Rng {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(stream);
-    random
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,7 +226,9 @@ mod tests {
     fn requests_do_not_depend_on_the_number_of_threads() {
         let config = Synthetic {
             isl: Length::normal(50.0, 10.0).unwrap(),
+            counting: Counting::Text,
             osl: Some(Length::normal(50.0, 10.0).unwrap()),
+            mix: None,
             texts: NonZeroUsize::MIN,
             query: None,
             token_ids: false,

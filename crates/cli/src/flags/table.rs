@@ -265,6 +265,15 @@ const THINKING: &[Choice] = &[
     },
 ];
 
+const ISL_COUNTS: &[Choice] = &[
+    Choice { name: "text", help: "The text alone", aliases: &[] },
+    Choice {
+        name: "templated",
+        help: "The text in the model's chat template, as the server counts it",
+        aliases: &["template", "chat"],
+    },
+];
+
 const SUITES: &[Choice] = &[
     Choice {
         name: "tools",
@@ -553,10 +562,27 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Whose answers conversations go on with [default: live]"),
     workload("workload.input.max_turns", "max-turns", "N", Kind::Text(value::<Positive>),
         "Messages of a conversation, those of the assistant included; longer ones are cut"),
-    workload("workload.input.think_time", "think-time", "TIME", Kind::Text(value::<Time>),
+    workload("workload.turns", "turns", "N", Kind::Text(value::<Tokens>),
+        "Turns of a conversation, a number or how it is drawn: 5, 5±2, uniform(2,8) [default: 1]")
+        .also(&["session-turns-mean", "multi-turn-num-turns"]),
+    workload("workload.prefix.system_tokens", "shared-system-prompt-length", "TOKENS", Kind::Text(value::<Positive>),
+        "Tokens of instructions that all prompts have in common, on top of --isl").or(&["system-tokens"]),
+    workload("workload.prefix.shared_tokens", "prefix-prompt-length", "TOKENS", Kind::Text(value::<Positive>),
+        "Tokens of a text that prompts have in common, on top of --isl").or(&["prefix-tokens"])
+        .also(&["random-prefix-len", "prefix-len"]),
+    workload("workload.prefix.pool", "num-prefix-prompts", "N", Kind::Text(value::<Positive>),
+        "How many such texts there are; each prompt begins with one of them [default: 1]")
+        .also(&["prefix-prompt-pool-size"]),
+    workload("workload.prefix.own_tokens", "user-context-prompt-length", "TOKENS", Kind::Text(value::<Positive>),
+        "Tokens of a text that each conversation has to itself, before its first question"),
+    workload("workload.prefix.hit_ratio", "prefix-hit-ratio", "PERCENT", Kind::Percent(value::<Percent>),
+        "Which share of the prompts' tokens is to be such as a prefix cache can serve; achieved is what the server says"),
+    workload("workload.isl_counts", "isl-counts", "WHAT", Kind::Choice(ISL_COUNTS),
+        "What --isl counts [default: text]"),
+    workload("workload.think_time", "think-time", "TIME", Kind::Text(value::<Time>),
         "Time between an answer and the next turn, instead of what was recorded")
         .or(&["session-turn-delay-mean"]),
-    workload("workload.input.think_time_pattern", "think-time-pattern", "PATTERN", Kind::Choice(THINKING),
+    workload("workload.think_time_pattern", "think-time-pattern", "PATTERN", Kind::Choice(THINKING),
         "How it scatters [default: constant]"),
     workload("workload.input.min_tokens", "limit-min-tokens", "TOKENS", Kind::Text(value::<TokenLimit>),
         "The least tokens of an answer, with --limit-max-tokens; 0: as the file says, less: no limit [default: 0]"),

@@ -94,6 +94,7 @@ fn each_key_of_a_plan_has_a_flag() {
         ("", &schema["properties"]),
         ("target.", &schema["$defs"]["TargetFile"]["properties"]),
         ("workload.", &schema["$defs"]["WorkloadFile"]["properties"]),
+        ("workload.prefix.", &schema["$defs"]["PrefixFile"]["properties"]),
         ("workload.input.", &schema["$defs"]["InputFile"]["properties"]),
         ("workload.input.columns.", &schema["$defs"]["ColumnsFile"]["properties"]),
         ("load.", &schema["$defs"]["LoadFile"]["properties"]),

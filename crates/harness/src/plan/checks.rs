@@ -6,8 +6,8 @@ use bench_core::{Goal, Quantity};
 use bench_providers::Api;
 
 use super::{
-    ArrivalPattern, EngineName, LoadFile, Node, PlanFile, Problem, Several, Sweep, TargetFile,
-    TokenLimit, Tokens, VERSION, substitute::names_variable,
+    ArrivalPattern, EngineName, IslCounts, LoadFile, Node, PlanFile, Problem, Several, Sweep,
+    TargetFile, TokenLimit, Tokens, VERSION, substitute::names_variable,
 };
 
 /// The metrics of answers that are results, and have no tokens.
@@ -283,9 +283,22 @@ impl Check<'_> {
         let needs_file = "means nothing without a file: workload.input.file, --input-file";
         let is_bare = *input == super::InputFile::default();
         self.unless(has_file || is_bare, "workload.input", needs_file);
+        let has_talks = has_file || workload.has_talks();
+        let needs_talks =
+            "means nothing without conversations: an input file, or workload.turns, --turns";
         for (key, is_there) in [
             ("active_conversations", load.active_conversations.is_some()),
             ("conversation_sampling", load.conversation_sampling.is_some()),
+        ] {
+            self.unless(has_talks || !is_there, &format!("load.{key}"), needs_talks);
+        }
+        let think = ("think_time", workload.think_time.is_some());
+        self.unless(has_talks || !think.1, "workload.think_time", needs_talks);
+        let scatters = workload.think_time_pattern.is_some();
+        let what = "means nothing without think_time";
+        self.unless(think.1 || !scatters, "workload.think_time_pattern", what);
+        self.talks(plan);
+        for (key, is_there) in [
             ("warmup_step", load.warmup_step.is_some()),
             ("fixed_schedule", load.fixed_schedule.is_some()),
         ] {
@@ -300,13 +313,6 @@ impl Check<'_> {
         {
             self.unless(least <= most, "workload.input.min_tokens", "is more than max_tokens");
         }
-        let scatters = input.think_time_pattern.is_some();
-        let what = "means nothing without think_time";
-        self.unless(
-            input.think_time.is_some() || !scatters,
-            "workload.input.think_time_pattern",
-            what,
-        );
         let no_first = load.warmup.is_none() && load.warmup_duration.is_none();
         let what = "says how long the warm-up is; it cannot be beside warmup or warmup_duration";
         self.unless(load.warmup_step != Some(true) || no_first, "load.warmup_step", what);
@@ -334,6 +340,36 @@ impl Check<'_> {
         let ranks = scenarios.values().iter().any(|scenario| scenario.suits(Api::Rerank));
         let query = ("query_tokens", plan.workload.query_tokens.is_some());
         self.alone("workload", ("scenario", ranks), &[query]);
+    }
+
+    /// Conversations that are made up.
+    fn talks(&mut self, plan: &PlanFile) {
+        let (workload, prefix) = (&plan.workload, &plan.workload.prefix);
+        let own = [
+            ("turns", workload.turns.is_some()),
+            ("prefix", *prefix != super::PrefixFile::default()),
+            ("isl_counts", workload.isl_counts == Some(IslCounts::Templated)),
+        ];
+        self.alone("workload", ("input", workload.input.is_given()), &own);
+        self.alone("workload", ("token_ids", workload.token_ids == Some(true)), &own);
+        let templated = ("isl_counts", workload.isl_counts == Some(IslCounts::Templated));
+        self.alone("workload", templated, &own[..2]);
+        let what =
+            "needs the model's tokenizer, beside which its chat template lies: workload.tokenizer";
+        self.unless(workload.tokenizer.is_some() || !templated.1, "workload.isl_counts", what);
+        let shared = ("shared_tokens", prefix.shared_tokens.is_some());
+        let hits = ("hit_ratio", prefix.hit_ratio.is_some());
+        self.alone("workload.prefix", hits, &[shared]);
+        let what = "means nothing without a text to share: shared_tokens or hit_ratio";
+        self.unless(shared.1 || hits.1 || prefix.pool.is_none(), "workload.prefix.pool", what);
+        let share = prefix.hit_ratio.map_or(0.0, |share| share.0);
+        let what = "must lie in 0% to 99%: something is new in each prompt";
+        self.unless((0.0..=99.0).contains(&share), "workload.prefix.hit_ratio", what);
+        let generates = plan.targets.iter().all(|target| target.api().generates());
+        let what = "is for targets that generate";
+        for (key, is_there) in own {
+            self.unless(generates || !is_there, &format!("workload.{key}"), what);
+        }
     }
 
     /// Results are not streamed, and no tokens are asked for; only they are of several texts.

@@ -97,7 +97,8 @@ fn load(plan: &PlanFile) -> LoadFile {
     let has_trace = load.trace.is_some();
     let has_schedule = load.fixed_schedule == Some(true);
     let is_closed = !has_rate && !has_trace && !has_schedule;
-    let has_input = plan.workload.input.is_given();
+    // Their conversations take turns, as many as there are users.
+    let has_talks = plan.workload.input.is_given() || plan.workload.has_talks();
     let pattern = match (load.smoothness, load.burst_size) {
         (Some(_), _) => ArrivalPattern::Gamma,
         (None, Some(_)) => ArrivalPattern::Burst,
@@ -108,7 +109,7 @@ fn load(plan: &PlanFile) -> LoadFile {
     let warmup = if is_matrix { Auto::Exactly(Count(2)) } else { Auto::Auto };
     LoadFile {
         concurrency: concurrency(plan).filter(|_| is_closed),
-        concurrency_counts: Some(ConcurrencyCounts::Requests).filter(|_| is_closed && !has_input),
+        concurrency_counts: Some(ConcurrencyCounts::Requests).filter(|_| is_closed && !has_talks),
         concurrency_ramp: ConcurrencyRampFile {
             over: None,
             shape: load.concurrency_ramp.over.map(|_| Shape::Linear),

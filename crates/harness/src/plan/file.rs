@@ -12,7 +12,7 @@ use super::{
     preset::PresetName,
     scenario::Scenario,
     sweep::Sweep,
-    values::{Change, Deviation, Pair, Percent, Period, Positive, Several, Tokens},
+    values::{Change, Deviation, Pair, Percent, Period, Positive, Several, Time, Tokens},
 };
 
 mod input;
@@ -110,6 +110,21 @@ pub struct WorkloadFile {
     /// the speed. None by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Percent>,
+    /// Turns of a conversation: a number, or how it is drawn. 1 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<Tokens>,
+    /// Time between an answer and the next turn; of a file, instead of what was recorded. None by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think_time: Option<Time>,
+    /// How it scatters. `constant` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think_time_pattern: Option<ThinkTimePattern>,
+    /// What prompts begin with, beside their own text.
+    #[serde(skip_serializing_if = "is_default")]
+    pub prefix: PrefixFile,
+    /// What isl counts. `text` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isl_counts: Option<IslCounts>,
     /// A file of what to send, instead.
     #[serde(skip_serializing_if = "is_default")]
     pub input: InputFile,
@@ -132,6 +147,11 @@ pub struct WorkloadFile {
 }
 
 impl WorkloadFile {
+    /// Whether prompts are more than single questions.
+    pub(super) fn has_talks(&self) -> bool {
+        self.turns.is_some() || !is_default(&self.prefix)
+    }
+
     /// The keys that stand in place of `isl` and `osl`, and whether each is there.
     pub(super) fn instead_of_lengths(&self) -> [(&'static str, bool); 5] {
         [
@@ -148,6 +168,37 @@ impl WorkloadFile {
         let mut instead = self.instead_of_lengths().into_iter();
         instead.any(|(key, is_there)| is_there && key != "pairs") || self.input.is_given()
     }
+}
+
+/// What prompts begin with, beside their own text. It comes on top of isl.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrefixFile {
+    /// Tokens of instructions that all prompts have in common. None by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_tokens: Option<Positive>,
+    /// Tokens of a text that several prompts have in common. None by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_tokens: Option<Positive>,
+    /// How many such texts there are; each prompt begins with one of them. 1 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<Positive>,
+    /// Tokens of a text that each conversation has to itself. None by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_tokens: Option<Positive>,
+    /// Which share of the prompts' tokens is to be such as a prefix cache can serve, instead of shared_tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hit_ratio: Option<Percent>,
+}
+
+/// What the input tokens of a prompt are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IslCounts {
+    /// Those of its text.
+    Text,
+    /// Those of its text in the model's chat template, as the server counts them.
+    Templated,
 }
 
 /// Which of the named pairs.
@@ -272,6 +323,7 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
     let sections = [
         ("targets[].", "TargetFile"),
         ("workload.", "WorkloadFile"),
+        ("workload.prefix.", "PrefixFile"),
         ("workload.input.", "InputFile"),
         ("workload.input.columns.", "ColumnsFile"),
         ("load.", "LoadFile"),

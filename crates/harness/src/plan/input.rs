@@ -1,12 +1,9 @@
 //! From the section for an input file to how it is read.
 
-use std::time::Duration;
-
 use bench_workloads::{Columns, DatasetFile, Format, History, Rule, Sampling, ToolUse};
 
 use super::{
-    ColumnsFile, HistoryName, InputFile, SamplingName, SuiteName, ThinkTimePattern, TokenLimit,
-    ToolChoiceName,
+    ColumnsFile, HistoryName, InputFile, SamplingName, SuiteName, TokenLimit, ToolChoiceName,
 };
 use crate::{InputSettings, InputSource, OutputLimits};
 
@@ -36,7 +33,6 @@ pub(super) fn settings(
             Some(HistoryName::Live) | None => History::Live,
         },
         max_messages: input.max_turns.and_then(|turns| usize::try_from(turns.0.get()).ok()),
-        think_time: think_time(input),
         output: output(input),
     })
 }
@@ -83,11 +79,6 @@ fn columns(columns: &ColumnsFile) -> Columns {
     let ColumnsFile { prompt, context, system, answer, expected, output_tokens, id } =
         columns.clone();
     Columns { prompt, context, system, answer, expected, output_tokens, id }
-}
-
-fn think_time(input: &InputFile) -> Option<(Duration, bool)> {
-    let scatters = input.think_time_pattern == Some(ThinkTimePattern::Exponential);
-    input.think_time.map(|time| (time.0, scatters))
 }
 
 /// Both limits are given, or none, as [`checks`](super::checks) has seen to.

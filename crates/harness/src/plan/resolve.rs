@@ -12,15 +12,17 @@ use bench_core::{
 };
 use bench_providers::{Engine, Reuse, Secret, Transport};
 use bench_report::gate::Limit;
+use bench_workloads::{Length, Prefix, ThinkTime};
 
 use super::{
-    ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, Layered, LoadFile,
-    OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive, Problem, Problems, Shape,
-    Simulate, Sweep, TargetFile, Time, checks::MOST_POINTS, input, recordings, template,
+    ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, IslCounts, Layered,
+    LoadFile, OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive, Problem,
+    Problems, Shape, Simulate, Sweep, TargetFile, ThinkTimePattern, Time, WorkloadFile,
+    checks::MOST_POINTS, input, recordings, template,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
-    Repeats, Server, Settings, TargetSettings, loads, simulator_config,
+    Repeats, Server, Settings, TalkSettings, TargetSettings, loads, simulator_config,
 };
 
 mod workloads;
@@ -76,6 +78,9 @@ impl Resolver<'_> {
             retries: load.retry.map_or(0, |n| u32::try_from(n.0).unwrap_or(u32::MAX)),
             cancel: self.cancel(load),
             input: self.input(plan),
+            talks: self.talks(&plan.workload),
+            think_time: think_time(&plan.workload),
+            counts_template: plan.workload.isl_counts == Some(IslCounts::Templated),
             canary: plan.workload.canary.map(|share| share.ratio()),
             warm_up_step: load.warmup_step.unwrap_or(false),
             token_ids: plan.workload.token_ids.unwrap_or(false),
@@ -248,6 +253,31 @@ impl Resolver<'_> {
             (None, None) => return None,
         };
         Some((Secret::new(&key), source.clone())).filter(|(key, _)| !key.is_empty())
+    }
+
+    /// What prompts have beside their lengths, if they are more than single questions.
+    fn talks(&mut self, workload: &WorkloadFile) -> Option<TalkSettings> {
+        if !workload.has_talks() {
+            return None;
+        }
+        let given = &workload.prefix;
+        let mut tokens =
+            |key: &str, number| self.number(&format!("workload.prefix.{key}"), number).unwrap_or(0);
+        let (system, shared) = (
+            tokens("system_tokens", given.system_tokens),
+            tokens("shared_tokens", given.shared_tokens),
+        );
+        let own = tokens("own_tokens", given.own_tokens);
+        let pool = self.optional("workload.prefix.pool", given.pool).unwrap_or(NonZeroUsize::MIN);
+        let turns = match workload.turns {
+            Some(turns) => turns.length(0.0),
+            None => Length::fixed(1).map_err(|error| error.to_string()),
+        };
+        Some(TalkSettings {
+            turns: self.valid("workload.turns", turns)?,
+            prefix: Prefix { system, shared, pool, own },
+            hit_ratio: given.hit_ratio.map(|share| share.ratio()),
+        })
     }
 
     fn input(&mut self, plan: &PlanFile) -> Option<InputSettings> {
@@ -450,6 +480,11 @@ fn with_pass(mut target: TargetSettings, pass: &PassFile) -> TargetSettings {
     target.pass = Some(words.join(", "));
     target.labels.extend(pass.labels.0.iter().map(|(k, v)| (k.clone(), v.0.clone())));
     target
+}
+
+fn think_time(workload: &WorkloadFile) -> Option<ThinkTime> {
+    let scatters = workload.think_time_pattern == Some(ThinkTimePattern::Exponential);
+    workload.think_time.map(|time| ThinkTime { mean: time.0, scatters })
 }
 
 fn time(time: Option<Time>) -> Duration {

@@ -98,7 +98,7 @@ impl Conversations {
             let first = Talk::new(Arc::clone(&conversation), Arc::clone(&encode), course.history)
                 .first()
                 .map_err(|source| PrepareError::Encode { index, source })?;
-            Ok(Opened { conversation, first, answered: Answered::default() })
+            Ok::<_, PrepareError>(Opened { conversation, first, answered: Answered::default() })
         })?;
         let random = ChaCha8Rng::seed_from_u64(course.seed);
         let mut this =

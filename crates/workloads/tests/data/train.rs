@@ -1,15 +1,21 @@
-//! Trains the test tokenizers: `train CORPUS byte_level|sentencepiece OUT`.
+//! Trains the test tokenizers: `train CORPUS byte_level|sentencepiece|unigram|word_pieces|added_tokens OUT`.
 
 use tokenizers::{
     AddedToken, PaddingParams, PaddingStrategy, Result, SplitDelimiterBehavior, Tokenizer,
     TruncationParams,
-    decoders::byte_level::ByteLevel as ByteLevelDecoder,
+    decoders::{
+        byte_fallback::ByteFallback, byte_level::ByteLevel as ByteLevelDecoder, fuse::Fuse,
+        sequence::Sequence as Decoders, strip::Strip, wordpiece::WordPiece as WordPieceDecoder,
+    },
     models::{
         TrainerWrapper,
         bpe::{BPE, BpeTrainer},
+        unigram::{Unigram, UnigramTrainer},
+        wordpiece::{WordPiece, WordPieceTrainer},
     },
-    normalizers::{NormalizerWrapper, Prepend, Replace, Sequence as Normalizers},
+    normalizers::{BertNormalizer, NormalizerWrapper, Prepend, Replace, Sequence as Normalizers},
     pre_tokenizers::{
+        bert::BertPreTokenizer,
         byte_level::ByteLevel,
         metaspace::{Metaspace, PrependScheme},
         sequence::Sequence,
@@ -30,7 +36,7 @@ fn main() -> Result<()> {
         .vocab_size(1500)
         .special_tokens(vec![AddedToken::from(BEGIN, true)]);
     match kind.as_str() {
-        "byte_level" => {
+        "byte_level" | "added_tokens" => {
             let words = SplitPattern::Regex(LLAMA_3.into());
             let words = Split::new(words, SplitDelimiterBehavior::Isolated, false)?;
             let bytes = ByteLevel::new(false, true, false);
@@ -40,6 +46,46 @@ fn main() -> Result<()> {
             let alphabet = ByteLevel::alphabet().into_iter().collect();
             let mut trainer = TrainerWrapper::from(trainer.initial_alphabet(alphabet).build());
             tokenizer.train_from_files(&mut trainer, vec![corpus.clone()])?;
+            if kind == "added_tokens" {
+                // Some are words of the text: they take it apart before any other step does.
+                tokenizer.add_tokens([
+                    AddedToken::from("<think>", false),
+                    AddedToken::from("ladies", false).single_word(true),
+                    AddedToken::from("Netherfield", false).lstrip(true),
+                    AddedToken::from(" of the", false),
+                ])?;
+                tokenizer.add_special_tokens([
+                    AddedToken::from("<|im_start|>", true),
+                    AddedToken::from("<|im_end|>", true),
+                ])?;
+            }
+        }
+        "unigram" => {
+            tokenizer = Tokenizer::new(Unigram::default());
+            let words = Metaspace::new('▁', PrependScheme::Always, true);
+            tokenizer.with_pre_tokenizer(Some(words.clone()));
+            tokenizer.with_decoder(Some(words));
+            let trainer = UnigramTrainer::builder()
+                .show_progress(false)
+                .vocab_size(1500)
+                .unk_token(Some("<unk>".into()))
+                .special_tokens(vec![AddedToken::from(BEGIN, true), AddedToken::from("<unk>", true)])
+                .build()?;
+            tokenizer.train_from_files(&mut TrainerWrapper::from(trainer), vec![corpus.clone()])?;
+        }
+        "word_pieces" => {
+            let unknown = WordPiece::builder().unk_token("[UNK]".into());
+            tokenizer = Tokenizer::new(unknown.build()?);
+            tokenizer.with_normalizer(Some(BertNormalizer::default()))?;
+            tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+            tokenizer.with_decoder(Some(WordPieceDecoder::default()));
+            let special = [BEGIN, "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+            let trainer = WordPieceTrainer::builder()
+                .show_progress(false)
+                .vocab_size(1500)
+                .special_tokens(special.map(|token| AddedToken::from(token, true)).to_vec())
+                .build();
+            tokenizer.train_from_files(&mut TrainerWrapper::from(trainer), vec![corpus.clone()])?;
         }
         "sentencepiece" => {
             let words = Metaspace::new('▁', PrependScheme::First, true);
@@ -51,6 +97,12 @@ fn main() -> Result<()> {
                 vec![Prepend::new("▁".into()).into(), Replace::new(" ", "▁")?.into()];
             tokenizer.with_normalizer(Some(Normalizers::new(spaces)));
             tokenizer.with_pre_tokenizer(None::<Metaspace>);
+            tokenizer.with_decoder(Some(Decoders::new(vec![
+                Replace::new("▁", " ")?.into(),
+                ByteFallback::new().into(),
+                Fuse::new().into(),
+                Strip::new(' ', 1, 0).into(),
+            ])));
         }
         other => panic!("no kind: {other}"),
     }

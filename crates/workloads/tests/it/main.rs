@@ -2,11 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[cfg(all(feature = "templates", feature = "tokenizers"))]
+mod chat;
 mod conversations;
+#[cfg(all(feature = "tiktoken", feature = "tokenizers"))]
+mod counting;
 mod damaged;
 mod datasets;
 mod generated;
+#[cfg(all(feature = "tiktoken", feature = "tokenizers"))]
+mod layouts;
+#[cfg(feature = "tokenizers")]
+mod random_tokens;
 mod refused;
+mod sources;
 
 use std::{
     error::Error,
@@ -16,8 +25,10 @@ use std::{
 };
 
 use bench_core::{Outcome, Prompt, ProviderError, Request, TokenCounter, Workload};
+#[cfg(feature = "tokenizers")]
+use bench_workloads::TokenizerError;
 use bench_workloads::{
-    Approximate, Length, PrepareError, Synthetic, SyntheticWorkload, Tokenizer, TokenizerError,
+    Approximate, Counting, Length, PrepareError, Synthetic, SyntheticWorkload, Tokenizer,
     load_tokenizer,
 };
 #[cfg(feature = "tokenizers")]
@@ -29,7 +40,7 @@ fn data(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file)
 }
 
-/// Every kind of tokenizer that this build has.
+/// A tokenizer of each kind that differs most.
 fn tokenizers() -> Vec<Arc<dyn Tokenizer>> {
     let mut tokenizers: Vec<Arc<dyn Tokenizer>> = vec![Arc::new(Approximate)];
     if cfg!(feature = "tokenizers") {
@@ -42,7 +53,9 @@ fn tokenizers() -> Vec<Arc<dyn Tokenizer>> {
 fn synthetic(isl: u32, count: usize, seed: u64) -> Synthetic {
     Synthetic {
         isl: Length::fixed(isl).unwrap(),
+        counting: Counting::Text,
         osl: Some(Length::fixed(16).unwrap()),
+        mix: None,
         texts: NonZeroUsize::MIN,
         query: None,
         token_ids: false,
@@ -332,34 +345,6 @@ fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     words
-}
-
-#[test]
-fn what_is_not_there_is_named_with_what_to_pass() {
-    let folder = tempfile::tempdir().unwrap();
-    let cases = [
-        (folder.path().join("none.json"), "none.json: pass"),
-        (folder.path().to_owned(), "/tokenizer.json: pass"),
-        (PathBuf::from("Qwen/Qwen3-8B"), "Qwen/Qwen3-8B: pass"),
-        (PathBuf::new(), "no tokenizer at : pass"),
-    ];
-    for (path, part) in cases {
-        let error = load_tokenizer(&path).unwrap_err();
-        assert!(matches!(error, TokenizerError::NotFound { .. }), "{error:?}");
-        let message = chain(&error);
-        assert!(message.contains(part) && message.contains("nothing is downloaded"), "{message}");
-    }
-}
-
-#[cfg(not(feature = "tokenizers"))]
-#[test]
-fn a_build_without_tokenizers_says_so() {
-    let error = load_tokenizer(data("byte_level.json")).unwrap_err();
-    assert!(matches!(error, TokenizerError::Unsupported { .. }));
-    let message = error.to_string();
-    assert!(
-        message.ends_with("byte_level.json cannot be read: built without the feature `tokenizers`")
-    );
 }
 
 #[cfg(feature = "tokenizers")]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::values::{Positive, Time, TokenLimit},
+    super::values::{Positive, TokenLimit},
     is_default,
 };
 
@@ -44,12 +44,6 @@ pub struct InputFile {
     /// Messages of a conversation, those of the assistant included; longer ones are cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_turns: Option<Positive>,
-    /// Time between an answer and the next turn, instead of what was recorded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub think_time: Option<Time>,
-    /// How it scatters. `constant` by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub think_time_pattern: Option<ThinkTimePattern>,
     /// The least tokens of an answer, with max_tokens; 0 is what the file says, less is no limit. 0 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_tokens: Option<TokenLimit>,

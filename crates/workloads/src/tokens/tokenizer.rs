@@ -22,6 +22,36 @@ pub trait Tokenizer: TokenCounter + Debug + Display {
     fn ids(&self, _text: &str) -> Option<Vec<u32>> {
         None
     }
+
+    /// The same with the tokens that a server puts around a text without a chat template.
+    fn ids_as_served(&self, text: &str) -> Option<Vec<u32>> {
+        self.ids(text)
+    }
+
+    /// The text that `ids` stand for, special tokens included; `None` where it has no ids, by default.
+    ///
+    /// Not every id stands for whole characters, and not every text has the tokens that it was made of: what
+    /// comes back may count otherwise.
+    fn decode(&self, _ids: &[u32]) -> Option<String> {
+        None
+    }
+
+    /// The ids there are; `None` where there are none, by default.
+    fn vocabulary(&self) -> Option<&Vocabulary> {
+        None
+    }
+}
+
+/// The ids of a tokenizer, named as Python's `transformers` has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// How many ids the model itself has, without those that were added to it: `vocab_size`.
+    pub size: u32,
+    /// The ids of tokens that are no text, in no order: `all_special_ids`.
+    pub special_ids: Vec<u32>,
+    /// Tokens that a server puts around a text that comes without a chat template, such as one that begins
+    /// it: `num_special_tokens_to_add()`.
+    pub around: u32,
 }
 
 /// The beginning of a text, counted on its own.
