@@ -436,14 +436,14 @@ impl Lab {
         let (Some(input), Some(asked)) = (&self.input, &settings.input) else {
             let shape = points::shape(settings, cell)
                 .ok_or_else(|| Failure::new(Code::Bug, "a file that was not read"))?;
-            let prompts = self.prompts(point, cell, shape, seed, provider)?;
+            let prompts = self.prompts(point, cell, &shape, seed, provider)?;
             return Ok((Box::new(prompts), None));
         };
         let (workload, first_turns) = input.workload(settings, asked, seed, provider)?;
         let warm_up = match first_turns {
             Some(first_turns) => first_turns,
             // Of other texts, so that the file's are as new to the server as they are to be.
-            None => Box::new(self.prompts(point, cell, warming(input), seed, provider)?),
+            None => Box::new(self.prompts(point, cell, &warming(input), seed, provider)?),
         };
         Ok((workload, Some(warm_up)))
     }
@@ -452,10 +452,15 @@ impl Lab {
         &self,
         point: &Point,
         cell: Cell,
-        shape: Shape,
+        shape: &Shape,
         seed: u64,
         provider: &HttpProvider,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
+        if shape.mix.is_some() || shape.images.is_some() {
+            let what =
+                format!("{shape}: prompts of several kinds or with images cannot be made yet");
+            return Err(Failure::new(Code::Prompts, what));
+        }
         let settings = &self.settings;
         let warm_up = point.warm_up.as_ref().and_then(|warm_up| warm_up.until.requests);
         let measured = loads::requests(settings, &settings.loads[cell.load]);

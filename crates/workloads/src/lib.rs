@@ -50,6 +50,7 @@ mod fitted;
 mod grading;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
+mod images;
 mod length;
 mod mix;
 mod parallel;
@@ -74,6 +75,7 @@ pub use dataset_accuracy::{AccuracyDataError, read_gsm8k, read_mmlu};
 pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
+pub use images::{Images, InvalidImages};
 pub use length::{InvalidLength, Length};
 pub use mix::{InvalidMix, Kind, Mix};
 pub use presets::Preset;

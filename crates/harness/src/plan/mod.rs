@@ -39,9 +39,10 @@ mod values;
 pub use document::{Document, Format, read};
 pub use file::{
     ArrivalPattern, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType,
-    EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, InputFile, LimitsFile,
-    LoadFile, MatrixName, OrderName, OutputFile, PassFile, PickName, PlanFile, RateRampFile,
-    ReuseName, SamplingName, Shape, TargetFile, ThinkTimePattern, VERSION, WorkloadFile, schema,
+    EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, ImagesFile, InputFile,
+    LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile, PickName, PlanFile,
+    RateRampFile, ReuseName, SamplingName, Shape, TargetFile, ThinkTimePattern, VERSION,
+    WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};
