@@ -1,7 +1,7 @@
 //! Flags of other tools: understood, with a note that says what they are called here.
 
 /// (theirs, whose, ours)
-const FOREIGN: [(&str, &str, &str); 24] = [
+const FOREIGN: [(&str, &str, &str); 29] = [
     ("--num-prompts", "vLLM's", "--request-count"),
     ("--max-concurrency", "vLLM's", "--concurrency"),
     ("--num-concurrency", "genai-bench's", "--concurrency"),
@@ -13,6 +13,11 @@ const FOREIGN: [(&str, &str, &str); 24] = [
     ("--random-output-len", "vLLM's", "--osl"),
     ("--synthetic-input-tokens-mean", "AIPerf's", "--isl"),
     ("--synthetic-input-tokens-stddev", "AIPerf's", "--isl-stddev"),
+    ("--image-batch-size", "AIPerf's", "--image-count"),
+    ("--batch-size-image", "AIPerf's", "--image-count"),
+    ("--image-width-mean", "AIPerf's", "--image-width"),
+    ("--image-height-mean", "AIPerf's", "--image-height"),
+    ("--sequence-distribution", "AIPerf's", "--seq-dist"),
     ("--prompt-input-tokens-mean", "AIPerf's", "--isl"),
     ("--output-tokens-mean", "AIPerf's", "--osl"),
     ("--output-tokens-stddev", "AIPerf's", "--osl-stddev"),

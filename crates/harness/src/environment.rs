@@ -88,6 +88,8 @@ fn workload(lab: &Lab, cell: Cell, name: &str) -> Value {
         "isl": of_kinds(&shape, |kind| kind.isl).unwrap_or_else(|| tokens(shape.isl)),
         "osl": of_kinds(&shape, |kind| kind.osl).or_else(|| shape.osl.map(tokens)),
         "mix": shape.mix.as_ref().map(|mix| mix.kinds().iter().map(kind).collect::<Vec<_>>()),
+        "images": shape.images.map(|images| images.to_string()),
+        "image_bytes": shape.images.map(|images| images.bytes()),
         "texts": shape.texts,
         "query": shape.query.map(tokens),
         "token_ids": lab.settings().token_ids,

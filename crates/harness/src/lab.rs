@@ -457,14 +457,14 @@ impl Lab {
                 let held = talks.workload(settings, &shape, count, seed, tokenizer, provider)?;
                 return Ok((held, None));
             }
-            let prompts = self.prompts(point, cell, shape, seed, provider)?;
+            let prompts = self.prompts(point, cell, &shape, seed, provider)?;
             return Ok((Box::new(prompts), None));
         };
         let (workload, first_turns) = input.workload(settings, asked, seed, provider)?;
         let warm_up = match first_turns {
             Some(first_turns) => first_turns,
             // Of other texts, so that the file's are as new to the server as they are to be.
-            None => Box::new(self.prompts(point, cell, warming(input), seed, provider)?),
+            None => Box::new(self.prompts(point, cell, &warming(input), seed, provider)?),
         };
         Ok((workload, Some(warm_up)))
     }
@@ -473,7 +473,7 @@ impl Lab {
         &self,
         point: &Point,
         cell: Cell,
-        shape: Shape,
+        shape: &Shape,
         seed: u64,
         provider: &HttpProvider,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
@@ -482,7 +482,8 @@ impl Lab {
             isl: shape.isl,
             counting: self.counting()?,
             osl: shape.osl,
-            mix: shape.mix,
+            mix: shape.mix.clone(),
+            images: shape.images,
             texts: shape.texts,
             query: shape.query,
             token_ids: self.settings.token_ids,

@@ -14,7 +14,7 @@ use bench_core::{
 use bench_providers::{Api, Endpoint, Engine, Secret, Stamping, Transport};
 use bench_report::gate::Limit;
 use bench_workloads::{
-    DatasetFile, History, Length, Mix, Prefix, Rule, Sampling, ThinkTime, ToolUse,
+    DatasetFile, History, Images, Length, Mix, Prefix, Rule, Sampling, ThinkTime, ToolUse,
 };
 use serde_json::{Map, Value};
 
@@ -240,6 +240,8 @@ pub struct WorkloadSettings {
     pub osl: Option<Length>,
     /// Prompts of several kinds, instead of those of this length; of APIs that generate.
     pub mix: Option<Mix>,
+    /// Images beside the text of a request.
+    pub images: Option<Images>,
     /// Texts of a request for embeddings.
     pub batch_size: NonZeroUsize,
     /// Documents of a request to rerank.
@@ -256,6 +258,7 @@ impl Default for WorkloadSettings {
             isl: Length::fixed(1024).expect("1024 is a length"),
             osl: Some(Length::fixed(128).expect("128 is a length")),
             mix: None,
+            images: None,
             batch_size: NonZeroUsize::MIN,
             documents: NonZeroUsize::new(10).expect("10 is not 0"),
             query: Length::fixed(32).expect("32 is a length"),

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroUsize};
 
 use bench_providers::Api;
-use bench_workloads::{Kind, Length, Mix};
+use bench_workloads::{Images, Kind, Length, Mix};
 
 use crate::WorkloadSettings;
 
@@ -20,12 +20,14 @@ pub(crate) struct Shape {
     pub(crate) osl: Option<Length>,
     /// Kinds of requests, where they are of several: instead of `isl` and `osl`.
     pub(crate) mix: Option<Mix>,
+    /// Images beside its text, whose tokens are for the server to count.
+    pub(crate) images: Option<Images>,
 }
 
 impl Shape {
     /// A text of `isl` tokens, of which `osl` are to be made.
     pub(crate) const fn text(isl: Length, osl: Option<Length>) -> Self {
-        Self { isl, texts: NonZeroUsize::MIN, query: None, osl, mix: None }
+        Self { isl, texts: NonZeroUsize::MIN, query: None, osl, mix: None, images: None }
     }
 
     /// What `workload` asks of `api`.
@@ -34,7 +36,9 @@ impl Shape {
         match api {
             Api::Embeddings => Self { texts: batch_size, ..Self::text(isl, None) },
             Api::Rerank => Self { texts: documents, query: Some(query), ..Self::text(isl, None) },
-            _ => Self { mix: workload.mix.clone(), ..Self::text(isl, osl) },
+            _ => {
+                Self { mix: workload.mix.clone(), images: workload.images, ..Self::text(isl, osl) }
+            }
         }
     }
 
@@ -75,14 +79,13 @@ impl Shape {
     }
 }
 
-/// `ISL 1024 OSL 128`, `ISL 512 x 8 texts`, `ISL 128 x 10 documents, query 32`, or what it is a mix of.
+/// `ISL 1024 OSL 128`, `ISL 512 x 8 texts`, `ISL 128 x 10 documents, query 32`, or what it is a mix of; and
+/// `2 images of 512x512`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { isl, texts, query, osl, mix } = self;
-        if let Some(mix) = mix {
-            return mix.fmt(f);
-        }
+        let Self { isl, texts, query, osl, mix, images } = self;
         match (query, osl) {
+            _ if mix.is_some() => mix.iter().try_for_each(|mix| mix.fmt(f)),
             (Some(query), _) => {
                 let noun = if texts.get() == 1 { "document" } else { "documents" };
                 write!(f, "ISL {isl} x {texts} {noun}, query {query}")
@@ -90,7 +93,8 @@ impl fmt::Display for Shape {
             (None, Some(osl)) => write!(f, "ISL {isl} OSL {osl}"),
             (None, None) if texts.get() == 1 => write!(f, "ISL {isl}"),
             (None, None) => write!(f, "ISL {isl} x {texts} texts"),
-        }
+        }?;
+        images.iter().try_for_each(|images| write!(f, ", {images}"))
     }
 }
 
@@ -139,8 +143,11 @@ mod tests {
             assert!(shape.beyond_context(longest - 1).is_some(), "{api}");
         }
         let (isl, osl) = ("uniform(1,100)".parse().unwrap(), Some("20±5".parse().unwrap()));
-        let drawn = Shape::of(&WorkloadSettings { isl, osl, ..workload }, Api::Chat);
+        let drawn = Shape::of(&WorkloadSettings { isl, osl, ..workload.clone() }, Api::Chat);
         assert_eq!(drawn.to_string(), "ISL uniform(1,100) OSL 20±5");
+        let images = Images::new(2, 640, 480).ok();
+        let shown = Shape::of(&WorkloadSettings { images, ..workload.clone() }, Api::Chat);
+        assert_eq!(shown.to_string(), "ISL 100 OSL 20, 2 images of 640x480");
         assert_eq!((drawn.beyond_context(120), drawn.beyond_context(119).is_some()), (None, true));
     }
 }

@@ -62,6 +62,7 @@ impl TalkSettings {
             isl: shape.isl,
             osl: shape.osl,
             mix: shape.mix.clone(),
+            images: shape.images,
             turns: self.turns,
             think_time: settings.think_time.unwrap_or_default(),
             prefix: self.prefix_of(shape),

@@ -45,6 +45,7 @@ fn measure(tokenizer: &dyn Tokenizer, isl: u32, count: usize) -> Result<(), Box<
         counting: Counting::Text,
         osl: None,
         mix: None,
+        images: None,
         texts: NonZeroUsize::MIN,
         query: None,
         token_ids: false,

@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, Exp1};
 
 use crate::{
-    Ask, Conversation, Length, Mix, PrepareError, Tokenizer, made_up::Writer, parallel::in_parallel,
+    Ask, Conversation, Images, Length, Mix, PrepareError, Tokenizer, made_up::Writer,
+    parallel::in_parallel,
 };
 
 /// Conversations that are made up.
@@ -19,6 +20,8 @@ pub struct Dialogues {
     pub osl: Option<Length>,
     /// Conversations of several kinds, instead of these lengths: all turns of one are of its kind.
     pub mix: Option<Mix>,
+    /// Images beside the first question; the model counts their tokens in its own way.
+    pub images: Option<Images>,
     /// Turns of a conversation.
     pub turns: Length,
     /// Time between an answer and the next turn.
@@ -152,11 +155,19 @@ impl Dialogues {
                 };
             }
             let (text, tokens) = writer.behind(number, prefix, (before + wanted) as usize);
-            messages.push(Message::user(text));
+            let mut message = Message::user(text);
+            let images = self.images.filter(|_| turn == 0);
+            if let Some(images) = images {
+                message.images = images.of(n as u64, self.seed);
+            }
+            messages.push(message);
             let of_system = if turn == 0 { system } else { 0 };
             asks.push(Ask {
                 messages,
-                tokens: u32::try_from(tokens).ok().map(|tokens| tokens + of_system),
+                tokens: u32::try_from(tokens)
+                    .ok()
+                    .filter(|_| images.is_none())
+                    .map(|tokens| tokens + of_system),
                 repeated,
                 output_tokens,
                 delay: self.think_time.sample(&mut random),

@@ -21,6 +21,7 @@
 //!     counting: Counting::Text,
 //!     osl: Some(Length::normal(128.0, 16.0)?),
 //!     mix: None,
+//!     images: None,
 //!     texts: 1.try_into()?,
 //!     query: None,
 //!     token_ids: false,
@@ -57,6 +58,7 @@ mod dataset_accuracy;
 mod dialogues;
 mod fitted;
 mod grading;
+mod images;
 mod length;
 mod made_up;
 mod mix;
@@ -84,6 +86,7 @@ pub use dataset::{
 pub use dataset_accuracy::{AccuracyDataError, read_gsm8k, read_mmlu};
 pub use dialogues::{Dialogues, Prefix, ThinkTime};
 pub use grading::{InvalidExpected, InvalidRule, Rule, Rules};
+pub use images::{Images, InvalidImages};
 pub use length::{InvalidLength, Length};
 pub use mix::{InvalidMix, Kind, Mix};
 pub use presets::Preset;

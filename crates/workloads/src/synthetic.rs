@@ -4,7 +4,7 @@ use std::{collections::HashSet, num::NonZeroUsize, sync::Arc, thread};
 
 #[cfg(feature = "templates")]
 use crate::ChatTemplateError;
-use crate::{Counting, Length, Mix, Tokenizer, parallel::in_parallel, writer::Writer};
+use crate::{Counting, Images, Length, Mix, Tokenizer, parallel::in_parallel, writer::Writer};
 use bench_core::{Prompt, ProviderError, Request, Session, Single, Workload};
 
 /// Prompts of given lengths, made of a built-in text.
@@ -18,6 +18,8 @@ pub struct Synthetic {
     pub osl: Option<Length>,
     /// Prompts of several kinds, instead of these lengths. They are then of one text.
     pub mix: Option<Mix>,
+    /// Images beside the text; the model counts their tokens in its own way.
+    pub images: Option<Images>,
     /// Texts of a prompt, each a message of its own: one, but for embeddings and rankings.
     pub texts: NonZeroUsize,
     /// Tokens of a text before these, such as the query of a ranking.
@@ -229,6 +231,7 @@ mod tests {
             counting: Counting::Text,
             osl: Some(Length::normal(50.0, 10.0).unwrap()),
             mix: None,
+            images: None,
             texts: NonZeroUsize::MIN,
             query: None,
             token_ids: false,

@@ -73,6 +73,10 @@ impl<'w> Writer<'w> {
             prompt.messages.push(Message::user(part.text));
             is_exact &= part.is_exact;
         }
+        if let (Some(images), Some(message)) = (self.config.images, prompt.messages.last_mut()) {
+            message.images = images.of(index as u64, self.config.seed);
+            prompt.input_tokens = None;
+        }
         Ok((prompt, is_exact))
     }
 

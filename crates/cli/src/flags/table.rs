@@ -622,6 +622,13 @@ pub(crate) const FLAGS: &[Flag] = &[
     workload("workload.mix", "seq-dist", "ISL,OSL:WEIGHT;...", Kind::Text(mix),
         "Prompts of several kinds in one workload, each as often as its weight says: '256,128:40;512|20,256:60', with \
          deviations after the |, or as JSON").or(&["mix"]).also(&["sequence-distribution", "seq-distribution"]),
+    workload("workload.images.count", "image-count", "N", Kind::Text(value::<Positive>),
+        "Images beside the text of each request, no two alike [default: none; 1 with a size]")
+        .also(&["image-batch-size", "batch-size-image"]),
+    workload("workload.images.width", "image-width", "PIXELS", Kind::Text(value::<Positive>),
+        "Their width [default: 512]").also(&["image-width-mean"]),
+    workload("workload.images.height", "image-height", "PIXELS", Kind::Text(value::<Positive>),
+        "Their height [default: 512]").also(&["image-height-mean"]),
     workload("workload.preset", "workload", "NAME,...", Kind::List(presets),
         "What is usual for a task, input and output tokens drawn from ranges; several are measured one after the \
          other: chat 1024/128, short-chat 50-150/100-500, translation 150-300/150-300, summarization \
@@ -631,7 +638,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         .or(&["preset"]),
     workload("workload.scenario", "traffic-scenario", "SCENARIO,...", Kind::List(scenarios),
         "The same as genai-bench writes it: D(in,out), N(mean,deviation)/(mean,deviation), U(min,max)/(min,max), \
-         U(max,max); E(tokens) for embeddings, R(document,query) to rerank; several are measured one after the \
+         U(max,max); E(tokens) for embeddings, R(document,query) to rerank, I(width,height[,number]) with images; several are measured one after the \
          other; repeatable").or(&["scenario"]),
     workload("target.force_osl", "force-osl", "BOOL", Kind::Or("true", bool),
         "Have answers as long as asked for, by `ignore_eos` [default: where the engine is known to do so]")

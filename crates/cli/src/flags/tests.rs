@@ -75,6 +75,7 @@ fn plans_become_flags_and_flags_become_plans() {
         "workload: {scenario: ['D(100,1000)', 'N(480,240)/(300,150)']}",
         "--traffic-scenario 'D(100,1000),N(480,240)/(300,150)'",
     );
+    check("workload: {images: {width: 64, count: 2}}", "--image-count 2 --image-width 64");
     check("workload: {matrix: core}\nname: -x", "--matrix core --name=-x");
     check(
         "workload: {input: {file: a.json, max_turns: 4, min_tokens: -1, max_tokens: -1, columns: {prompt: q}}}\n\
@@ -95,6 +96,7 @@ fn each_key_of_a_plan_has_a_flag() {
         ("target.", &schema["$defs"]["TargetFile"]["properties"]),
         ("workload.", &schema["$defs"]["WorkloadFile"]["properties"]),
         ("workload.prefix.", &schema["$defs"]["PrefixFile"]["properties"]),
+        ("workload.images.", &schema["$defs"]["ImagesFile"]["properties"]),
         ("workload.input.", &schema["$defs"]["InputFile"]["properties"]),
         ("workload.input.columns.", &schema["$defs"]["ColumnsFile"]["properties"]),
         ("load.", &schema["$defs"]["LoadFile"]["properties"]),

@@ -6,8 +6,9 @@ use bench_core::{Goal, Quantity};
 use bench_providers::Api;
 
 use super::{
-    ArrivalPattern, EngineName, IslCounts, LoadFile, Node, PlanFile, Problem, Several, Sweep,
-    TargetFile, TokenLimit, Tokens, VERSION, substitute::names_variable,
+    ArrivalPattern, EngineName, IslCounts, LoadFile, Node, PlanFile, Problem, Scenario, Several,
+    Sweep, TargetFile, TokenLimit, Tokens, VERSION, scenario::takes_images,
+    substitute::names_variable,
 };
 
 /// The metrics of answers that are results, and have no tokens.
@@ -207,13 +208,17 @@ impl Check<'_> {
         ];
         let instead = workload.instead_of_lengths();
         for (place, key) in instead.into_iter().enumerate() {
-            self.alone("workload", key, &[isl, osl]);
             self.alone("workload", key, &instead[..place]);
+            if key.0 == "scenario" && workload.shows_scenarios() {
+                continue;
+            }
+            self.alone("workload", key, &[isl, osl]);
             if key.0 != "pairs" {
                 self.alone("workload", key, &deviations);
             }
         }
         self.presets(plan);
+        self.images(plan);
         let has_ids = workload.tokenizer.is_some() || workload.token_ids != Some(true);
         self.unless(
             has_ids,
@@ -257,6 +262,18 @@ impl Check<'_> {
         }
     }
 
+    /// Some APIs take text alone.
+    fn images(&mut self, plan: &PlanFile) {
+        let workload = &plan.workload;
+        let has_images = workload.images != super::ImagesFile::default();
+        let takes_them = plan.targets.iter().all(|target| takes_images(target.api()));
+        let what = "is for targets that take images: chat, responses, messages and native_chat";
+        self.unless(takes_them || !has_images, "workload.images", what);
+        let scenarios = workload.scenario.as_ref().map(Several::values).unwrap_or_default();
+        let shows = scenarios.iter().any(Scenario::is_of_images);
+        self.alone("workload", ("scenario", shows), &[("images", has_images)]);
+    }
+
     /// A file says by itself what is sent.
     fn input(&mut self, plan: &PlanFile) {
         let (workload, load) = (&plan.workload, &plan.load);
@@ -276,6 +293,7 @@ impl Check<'_> {
         let own = [
             ("isl", workload.isl.is_some()),
             ("osl", workload.osl.is_some()),
+            ("images", workload.images != super::ImagesFile::default()),
             ("token_ids", workload.token_ids == Some(true)),
         ];
         self.alone("workload", ("input", has_file), &own);

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::{
     ArrivalPattern, Auto, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, Count, Deviation,
-    FindFile, GateFile, GoalsFile, LimitsFile, LoadFile, OrderName, OutputFile, PerSecond, Percent,
-    Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time, Tokens, VERSION,
-    Value, WorkloadFile,
+    FindFile, GateFile, GoalsFile, ImagesFile, LimitsFile, LoadFile, OrderName, OutputFile,
+    PerSecond, Percent, Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time,
+    Tokens, VERSION, Value, WorkloadFile,
 };
 
 /// The defaults that go with `plan`: those of a load at a rate are other ones than those of so many in
@@ -70,6 +70,15 @@ fn workload(whole: &PlanFile) -> WorkloadFile {
         documents: positive("10").filter(|_| is_asked(Api::Rerank)),
         query_tokens: tokens(32).filter(|_| is_asked(Api::Rerank) && plan.scenario.is_none()),
         ..WorkloadFile::default()
+    };
+    let has_images = plan.images != ImagesFile::default();
+    let several = WorkloadFile {
+        images: ImagesFile {
+            count: positive("1").filter(|_| has_images),
+            width: positive("512").filter(|_| has_images),
+            height: positive("512").filter(|_| has_images),
+        },
+        ..several
     };
     if plan.has_lengths() {
         return several;

@@ -106,6 +106,9 @@ pub struct WorkloadFile {
     /// Traffic scenarios of genai-bench, such as `N(480,240)/(300,150)`, instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario: Option<Several<Scenario>>,
+    /// Images beside the text of each request.
+    #[serde(skip_serializing_if = "is_default")]
+    pub images: ImagesFile,
     /// Questions with known answers among the requests, such as 2%: how often they are answered well is told beside
     /// the speed. None by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,10 +166,17 @@ impl WorkloadFile {
         ]
     }
 
+    /// Whether there are scenarios, and all are of images: lengths are then said as usual.
+    pub(super) fn shows_scenarios(&self) -> bool {
+        let scenarios = self.scenario.as_ref().map(Several::values);
+        scenarios.is_some_and(|scenarios| scenarios.iter().all(Scenario::is_of_images))
+    }
+
     /// Whether something but `isl` and `osl`, with their deviations, says how long prompts and answers are.
     pub(super) fn has_lengths(&self) -> bool {
-        let mut instead = self.instead_of_lengths().into_iter();
-        instead.any(|(key, is_there)| is_there && key != "pairs") || self.input.is_given()
+        let mut instead = self.instead_of_lengths().into_iter().filter(|(_, is_there)| *is_there);
+        let says = |key| key != "pairs" && !(key == "scenario" && self.shows_scenarios());
+        instead.any(|(key, _)| says(key)) || self.input.is_given()
     }
 }
 
@@ -199,6 +209,21 @@ pub enum IslCounts {
     Text,
     /// Those of its text in the model's chat template, as the server counts them.
     Templated,
+}
+
+/// Images beside a text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImagesFile {
+    /// Images in each request. 1 by default, where a size is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<Positive>,
+    /// Their width in pixels. 512 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<Positive>,
+    /// Their height in pixels. 512 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<Positive>,
 }
 
 /// Which of the named pairs.
@@ -323,6 +348,7 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
     let sections = [
         ("targets[].", "TargetFile"),
         ("workload.", "WorkloadFile"),
+        ("workload.images.", "ImagesFile"),
         ("workload.prefix.", "PrefixFile"),
         ("workload.input.", "InputFile"),
         ("workload.input.columns.", "ColumnsFile"),

@@ -39,9 +39,9 @@ mod values;
 pub use document::{Document, Format, read};
 pub use file::{
     ArrivalPattern, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType,
-    EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, InputFile, IslCounts,
-    LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile, PickName, PlanFile,
-    PrefixFile, RateRampFile, ReuseName, SamplingName, Shape, SuiteName, TargetFile,
+    EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, ImagesFile, InputFile,
+    IslCounts, LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile, PickName,
+    PlanFile, PrefixFile, RateRampFile, ReuseName, SamplingName, Shape, SuiteName, TargetFile,
     ThinkTimePattern, ToolChoiceName, VERSION, WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};

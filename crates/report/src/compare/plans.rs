@@ -141,6 +141,7 @@ impl Differences {
         for (name, what, weight) in [
             ("texts", "texts a request", Unlike),
             ("query", "query tokens", Unlike),
+            ("images", "images", Unlike),
             ("token_ids", "prompts as token ids", Listed),
         ] {
             let [of_a, of_b] =

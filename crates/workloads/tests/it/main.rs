@@ -56,6 +56,7 @@ fn synthetic(isl: u32, count: usize, seed: u64) -> Synthetic {
         counting: Counting::Text,
         osl: Some(Length::fixed(16).unwrap()),
         mix: None,
+        images: None,
         texts: NonZeroUsize::MIN,
         query: None,
         token_ids: false,

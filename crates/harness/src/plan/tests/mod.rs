@@ -7,7 +7,7 @@ use proptest::{collection, option, prelude::*};
 use serde_json::json;
 
 use super::*;
-use crate::{LoadSettings, Server, Settings};
+use crate::{LoadSettings, Server, Settings, WorkloadSettings};
 
 const SAMPLE: &str = include_str!("sample.yaml");
 
@@ -121,6 +121,21 @@ fn a_mix_is_one_workload_however_it_is_said() {
 }
 
 #[test]
+fn images_are_beside_any_text() {
+    let all = |plan: &str| -> Vec<String> {
+        let settings = settings(&format!("workload: {{{plan}}}")).unwrap();
+        let said = |w: &WorkloadSettings| format!("{} {}", w.isl, w.images.unwrap());
+        settings.workloads.iter().map(said).collect()
+    };
+    assert_eq!(all("images: {count: 2}"), ["1024 2 images of 512x512"]);
+    assert_eq!(all("preset: agent, images: {width: 64}"), ["2000 1 image of 64x512"]);
+    assert_eq!(all("pairs: [8/1], images: {height: 64}"), ["8 1 image of 512x64"]);
+    let shown = ["8 1 image of 9x7", "16 1 image of 9x7"];
+    assert_eq!(all("scenario: 'I(9,7)', isl: [8, 16]"), shown);
+    assert!(settings("").unwrap().workloads[0].images.is_none());
+}
+
+#[test]
 fn every_mistake_is_named_at_once_with_its_line() {
     let plan = "\
 version: 2
@@ -210,6 +225,28 @@ fn what_cannot_be_together_is_said() {
         (
             "{workload: {mix: '1,2:3'}, targets: [{endpoint_type: embeddings}]}",
             "workload.mix: embeddings and rerank have no mixes",
+        ),
+        (
+            "workload: {images: {count: 200}}",
+            "workload.images: 200 images are no number for a request",
+        ),
+        ("workload: {images: {width: 9999}}", "workload.images: 9999 x 512 pixels are no size"),
+        ("workload: {images: {count: 0}}", "workload.images.count: it must be at least 1"),
+        (
+            "{workload: {images: {count: 1}}, targets: [{endpoint_type: completions}]}",
+            "workload.images: is for targets that take images: chat, responses",
+        ),
+        (
+            "{workload: {scenario: 'I(9,9)'}, targets: [{endpoint_type: embeddings}]}",
+            "workload.scenario: I(9,9) is for targets that take images",
+        ),
+        (
+            "workload: {scenario: 'I(9,9)', images: {count: 1}}",
+            "workload.scenario: cannot be beside images",
+        ),
+        (
+            "workload: {scenario: 'I(9,9),D(1,2)', isl: 9}",
+            "workload.scenario: cannot be beside isl",
         ),
         ("workload: {isl: 8±1, isl_stddev: 2}", "isl has a distribution of its own"),
         ("workload: {osl: 'poisson(9)', osl_stddev: 2}", "osl has a distribution of its own"),
