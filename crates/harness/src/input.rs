@@ -161,7 +161,8 @@ impl Input {
         provider: &Arc<HttpProvider>,
     ) -> Result<(Box<dyn Workload>, Option<Box<dyn Workload>>), Failure> {
         let loops = asked.loops.unwrap_or(false);
-        let course = Course { history: asked.history, sampling: asked.sampling, loops, seed };
+        let InputSettings { history, sampling, cache_bust, .. } = *asked;
+        let course = Course { history, sampling, loops, cache_bust, seed };
         let provider = Arc::clone(provider);
         let encode = Arc::new(move |prompt: &_| provider.encode(prompt));
         let workload = Conversations::new(&self.conversations, encode, course);

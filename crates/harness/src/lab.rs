@@ -8,7 +8,9 @@ use bench_core::{
 use bench_providers::HttpProvider;
 #[cfg(feature = "tokenizers")]
 use bench_workloads::load_chat_template;
-use bench_workloads::{Approximate, Counting, Length, Rules, Synthetic, Tokenizer, load_tokenizer};
+use bench_workloads::{
+    Approximate, Counting, Length, RandomTokens, Rules, Synthetic, Tokenizer, load_tokenizer,
+};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -21,8 +23,9 @@ use crate::{
     memory::Memory,
     points::{self, Cell},
     resume::Before,
+    server_tokenizer::{Counter, ServerTokenizer},
     shape::Shape,
-    target,
+    talks, target,
 };
 
 /// Prompts prepared for a point at most; beyond, they come again.
@@ -95,7 +98,8 @@ fn checked(settings: &Settings) -> Result<(Arc<dyn Tokenizer>, Option<Input>), F
         let why = cells.first().and_then(beyond).unwrap_or_default();
         return Err(nothing_left(&why));
     }
-    let tokenizer = tokenizer(settings.tokenizer.as_deref())?;
+    let path = settings.tokenizer.as_deref().filter(|_| !settings.asks_server());
+    let tokenizer = tokenizer(path)?;
     let input = settings
         .input
         .as_ref()
@@ -332,6 +336,9 @@ impl Lab {
 
     /// Who counts the tokens of prompts, in a few words.
     pub(crate) fn tokens_by(&self) -> String {
+        if self.settings.asks_server() {
+            return "tokens counted by the server's tokenizer, exact".to_owned();
+        }
         let trust = if self.tokenizer.is_exact() { "exact" } else { "approximate" };
         format!("tokens counted by {}, {trust}", self.tokenizer)
     }
@@ -453,9 +460,24 @@ impl Lab {
             if let Some(talks) = &settings.talks {
                 let tokens = talks.tokens(&shape);
                 let count = self.prompts_for(point, cell, tokens, talks.turns.mean());
-                let tokenizer = &*self.tokenizer;
-                let held = talks.workload(settings, &shape, count, seed, tokenizer, provider)?;
+                let counter = self.counter_of(provider)?;
+                let held = talks.workload(settings, &shape, count, seed, &counter, provider)?;
+                counter.check()?;
                 return Ok((held, None));
+            }
+            if let Some((corpus, range_ratio)) = &settings.random {
+                let count = self.prompts_for(point, cell, shape.input_tokens(), 1.0);
+                let random = RandomTokens {
+                    corpus: corpus.clone(),
+                    input_len: ceil(shape.input_tokens()).try_into().unwrap_or(u32::MAX),
+                    output_len: ceil(shape.output_tokens()).try_into().unwrap_or(u32::MAX),
+                    range_ratio: *range_ratio,
+                    prefix_len: settings.random_prefix,
+                    count,
+                    seed,
+                };
+                let sent = talks::random(&random, &*self.tokenizer, provider)?;
+                return Ok((sent, None));
             }
             let prompts = self.prompts(point, cell, &shape, seed, provider)?;
             return Ok((Box::new(prompts), None));
@@ -475,7 +497,7 @@ impl Lab {
         cell: Cell,
         shape: &Shape,
         seed: u64,
-        provider: &HttpProvider,
+        provider: &Arc<HttpProvider>,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
         let count = self.prompts_for(point, cell, shape.input_tokens(), 1.0);
         let synthetic = Synthetic {
@@ -490,9 +512,21 @@ impl Lab {
             count,
             seed,
         };
-        synthetic.prepare(&*self.tokenizer, &|prompt| provider.encode(prompt)).map_err(|error| {
-            Failure::new(Code::Prompts, "the prompts cannot be made").caused_by(&error)
-        })
+        let failed = |error: &dyn std::error::Error| {
+            Failure::new(Code::Prompts, "the prompts cannot be made").caused_by(error)
+        };
+        let counter = self.counter_of(provider)?;
+        let prompts = synthetic.prepare(&counter, &|prompt| provider.encode(prompt));
+        counter.check()?;
+        prompts.map_err(|error| failed(&error))
+    }
+
+    /// Who counts the tokens of what is sent to a server.
+    fn counter_of(&self, provider: &Arc<HttpProvider>) -> Result<Counter, Failure> {
+        match self.settings.asks_server() {
+            true => ServerTokenizer::new(Arc::clone(provider)).map(Counter::Server),
+            false => Ok(Counter::Own(Arc::clone(&self.tokenizer))),
+        }
     }
 
     /// What input tokens count.

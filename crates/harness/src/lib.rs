@@ -28,6 +28,7 @@ mod points;
 mod probe;
 mod resume;
 mod self_test;
+mod server_tokenizer;
 mod settings;
 mod shape;
 mod sweep;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     num::{NonZeroU32, NonZeroUsize},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -14,7 +14,8 @@ use bench_core::{
 use bench_providers::{Api, Endpoint, Engine, Secret, Stamping, Transport};
 use bench_report::gate::Limit;
 use bench_workloads::{
-    DatasetFile, History, Images, Length, Mix, Prefix, Rule, Sampling, ThinkTime, ToolUse,
+    DatasetFile, History, Images, Length, Mix, Prefix, RandomCorpus, Rule, Sampling, ThinkTime,
+    ToolUse,
 };
 use serde_json::{Map, Value};
 
@@ -57,6 +58,10 @@ pub struct Settings {
     pub retries: u32,
     /// What to send instead of synthetic prompts; there is one workload then.
     pub input: Option<InputSettings>,
+    /// Whose random tokens prompts are made of, and how far their lengths scatter; English text if `None`.
+    pub random: Option<(RandomCorpus, f64)>,
+    /// Tokens that all random prompts begin with.
+    pub random_prefix: u32,
     /// What prompts have beside their lengths, where they are more than single questions.
     pub talks: Option<TalkSettings>,
     /// Time between an answer and the next turn; what was recorded if `None`.
@@ -97,6 +102,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether the server's own tokenizer counts prompts. A file of that name is meant by `./server`.
+    pub fn asks_server(&self) -> bool {
+        self.tokenizer.as_deref() == Some(Path::new("server"))
+    }
+
     /// One request at a time, 1024 tokens in and 128 out, at the server that is found.
     pub fn new() -> Self {
         Self {
@@ -117,6 +127,8 @@ impl Settings {
             flush_cache: false,
             retries: 0,
             input: None,
+            random: None,
+            random_prefix: 0,
             talks: None,
             think_time: None,
             counts_template: false,
@@ -306,6 +318,8 @@ pub struct InputSettings {
     pub sampling: Sampling,
     /// Whether they begin again; if `None`, where requests or a time are given and nothing has several turns.
     pub loops: Option<bool>,
+    /// Whether each conversation begins with words that no other one has.
+    pub cache_bust: bool,
     /// Whose answers conversations go on with.
     pub history: History,
     /// Messages of a conversation at most.

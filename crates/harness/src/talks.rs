@@ -2,9 +2,11 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use bench_core::{Provider, Workload};
+use bench_core::{Prompt, Provider, Workload};
 use bench_providers::HttpProvider;
-use bench_workloads::{Conversations, Course, Dialogues, Prefix, Tokenizer};
+use bench_workloads::{
+    Ask, Conversation, Conversations, Course, Dialogues, Prefix, RandomTokens, Tokenizer,
+};
 
 use crate::{Code, Failure, Settings, TalkSettings, shape::Shape};
 
@@ -77,4 +79,27 @@ impl TalkSettings {
         let held = Conversations::new(&made, encode, course).map_err(|error| failed(&error))?;
         Ok(Box::new(held))
     }
+}
+
+/// The workload of random prompts, over and over.
+pub(crate) fn random(
+    random: &RandomTokens,
+    tokenizer: &dyn Tokenizer,
+    provider: &Arc<HttpProvider>,
+) -> Result<Box<dyn Workload>, Failure> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(Code::Prompts, "the prompts cannot be made").caused_by(error)
+    };
+    let prompts = random.prompts(tokenizer).map_err(|error| failed(&error))?;
+    let single = |(n, prompt): (usize, Prompt)| {
+        let Prompt { messages, input_tokens, output_tokens, .. } = prompt;
+        let ask = Ask { messages, tokens: input_tokens, output_tokens, ..Ask::default() };
+        Arc::new(Conversation::single(format!("random-{n}"), ask))
+    };
+    let prompts: Vec<_> = prompts.into_iter().enumerate().map(single).collect();
+    let provider = Arc::clone(provider);
+    let encode = Arc::new(move |prompt: &_| provider.encode(prompt));
+    let course = Course { loops: true, ..Course::default() };
+    let sent = Conversations::new(&prompts, encode, course).map_err(|error| failed(&error))?;
+    Ok(Box::new(sent))
 }

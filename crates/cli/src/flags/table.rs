@@ -274,6 +274,20 @@ const ISL_COUNTS: &[Choice] = &[
     },
 ];
 
+const CORPORA: &[Choice] = &[
+    Choice { name: "text", help: "English text", aliases: &[] },
+    Choice {
+        name: "vllm_random",
+        help: "Random tokens, those of `vllm bench serve --dataset-name random` with the same --seed",
+        aliases: &["vllm-random", "random"],
+    },
+    Choice {
+        name: "sglang_random_ids",
+        help: "Random tokens, those of SGLang's bench_serving --dataset-name random-ids with the same --seed",
+        aliases: &["sglang-random-ids", "random-ids"],
+    },
+];
+
 const SUITES: &[Choice] = &[
     Choice {
         name: "tools",
@@ -558,6 +572,12 @@ pub(crate) const FLAGS: &[Flag] = &[
         "In which order they are taken [default: sequential]").or(&["dataset-sampling"]),
     workload("workload.input.loops", "dataset-loop", "BOOL", Kind::Or("true", bool),
         "Begin again at the end [default: where a number or a time is given, and nothing has several turns]"),
+    workload("workload.input.cache_bust", "cache-bust", "BOOL", Kind::Or("true", bool),
+        "Begin each conversation of the file with characters of its own, so that no cache has it [default: false]"),
+    workload("workload.corpus", "corpus", "NAME", Kind::Choice(CORPORA),
+        "What prompts are made of [default: text]"),
+    workload("workload.range_ratio", "random-range-ratio", "RATIO", Kind::Text(number),
+        "How far the lengths of such prompts scatter, as that tool has it [default: 0]"),
     workload("workload.input.history", "history", "WHOSE", Kind::Choice(HISTORIES),
         "Whose answers conversations go on with [default: live]"),
     workload("workload.input.max_turns", "max-turns", "N", Kind::Text(value::<Positive>),
@@ -644,7 +664,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         "Have answers as long as asked for, by `ignore_eos` [default: where the engine is known to do so]")
         .also(&["ignore-eos"]),
     workload("workload.tokenizer", "tokenizer", "PATH", Kind::Text(any),
-        "The model's tokenizer: a tokenizer.json or its folder [default: a built-in, approximate one]"),
+        "The model's tokenizer: a file, its folder, the name of a downloaded model, a built-in one (cl100k_base, \
+         o200k_base), or `server` to have the server count [default: a built-in, approximate one]"),
     workload("target.extra_inputs", "extra-inputs", "FIELDS", Kind::Fields,
         "More fields of the request, `name:value` or a JSON object; null takes one away; repeatable")
         .also(&["extra-body"]),

@@ -6,8 +6,8 @@ use bench_core::{Goal, Quantity};
 use bench_providers::Api;
 
 use super::{
-    ArrivalPattern, EngineName, IslCounts, LoadFile, Node, PlanFile, Problem, Scenario, Several,
-    Sweep, TargetFile, TokenLimit, Tokens, VERSION, scenario::takes_images,
+    ArrivalPattern, CorpusName, EngineName, IslCounts, LoadFile, Node, PlanFile, Problem, Scenario,
+    Several, Sweep, TargetFile, TokenLimit, Tokens, VERSION, scenario::takes_images,
     substitute::names_variable,
 };
 
@@ -285,6 +285,9 @@ impl Check<'_> {
             ("suite", input.suite.is_some()),
             &[("file", input.file.is_some())],
         );
+        let what = "cannot be beside warmup_step: the conversations that go on would be others";
+        let both = input.cache_bust == Some(true) && load.warmup_step == Some(true);
+        self.unless(!both, "workload.input.cache_bust", what);
         let has_tools = input.suite == Some(super::SuiteName::Tools);
         let what = "is of the suite tools alone: --suite tools";
         self.unless(has_tools || input.tool_choice.is_none(), "workload.input.tool_choice", what);
@@ -369,12 +372,24 @@ impl Check<'_> {
             ("isl_counts", workload.isl_counts == Some(IslCounts::Templated)),
         ];
         self.alone("workload", ("input", workload.input.is_given()), &own);
-        self.alone("workload", ("token_ids", workload.token_ids == Some(true)), &own);
+        self.alone("workload", ("token_ids", workload.token_ids == Some(true)), &own[..2]);
         let templated = ("isl_counts", workload.isl_counts == Some(IslCounts::Templated));
         self.alone("workload", templated, &own[..2]);
         let what =
             "needs the model's tokenizer, beside which its chat template lies: workload.tokenizer";
         self.unless(workload.tokenizer.is_some() || !templated.1, "workload.isl_counts", what);
+        let is_random = workload.corpus.is_some_and(|corpus| corpus != CorpusName::Text);
+        let random = ("corpus", is_random);
+        let more = [
+            ("isl_stddev", workload.isl_stddev.is_some()),
+            ("osl_stddev", workload.osl_stddev.is_some()),
+        ];
+        self.alone("workload", random, &[own[0], own[2], ("input", workload.input.is_given())]);
+        self.alone("workload", random, &more);
+        let what = "random tokens need the model's tokenizer: workload.tokenizer";
+        self.unless(workload.tokenizer.is_some() || !is_random, "workload.corpus", what);
+        let what = "means nothing without random tokens: workload.corpus";
+        self.unless(is_random || workload.range_ratio.is_none(), "workload.range_ratio", what);
         let shared = ("shared_tokens", prefix.shared_tokens.is_some());
         let hits = ("hit_ratio", prefix.hit_ratio.is_some());
         self.alone("workload.prefix", hits, &[shared]);

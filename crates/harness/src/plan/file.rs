@@ -113,6 +113,12 @@ pub struct WorkloadFile {
     /// the speed. None by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Percent>,
+    /// What prompts are made of. `text` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<CorpusName>,
+    /// How far the lengths of random prompts scatter, as that tool has it. 0 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_ratio: Option<f64>,
     /// Turns of a conversation: a number, or how it is drawn. 1 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turns: Option<Tokens>,
@@ -144,7 +150,8 @@ pub struct WorkloadFile {
     /// default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_ids: Option<bool>,
-    /// The model's tokenizer: a tokenizer.json or its folder. A built-in, approximate one by default.
+    /// The model's tokenizer: a file, its folder, the name of a downloaded model, cl100k_base or o200k_base, or `server`
+    /// to have the server count. A built-in, approximate one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
 }
@@ -199,6 +206,18 @@ pub struct PrefixFile {
     /// Which share of the prompts' tokens is to be such as a prefix cache can serve, instead of shared_tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hit_ratio: Option<Percent>,
+}
+
+/// What prompts are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CorpusName {
+    /// English text.
+    Text,
+    /// Random tokens, the same as those of vLLM's `random`.
+    VllmRandom,
+    /// Random tokens, the same as those of SGLang's `random-ids`.
+    SglangRandomIds,
 }
 
 /// What the input tokens of a prompt are.

@@ -28,6 +28,7 @@ pub(super) fn settings(
             Some(SamplingName::Sequential) | None => Sampling::Sequential,
         },
         loops: input.loops,
+        cache_bust: input.cache_bust.unwrap_or(false),
         history: match input.history {
             Some(HistoryName::Recorded) => History::Recorded,
             Some(HistoryName::Live) | None => History::Live,

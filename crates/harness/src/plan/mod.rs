@@ -38,11 +38,11 @@ mod values;
 
 pub use document::{Document, Format, read};
 pub use file::{
-    ArrivalPattern, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile, EndpointType,
-    EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, ImagesFile, InputFile,
-    IslCounts, LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile, PickName,
-    PlanFile, PrefixFile, RateRampFile, ReuseName, SamplingName, Shape, SuiteName, TargetFile,
-    ThinkTimePattern, ToolChoiceName, VERSION, WorkloadFile, schema,
+    ArrivalPattern, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile, CorpusName,
+    EndpointType, EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, ImagesFile,
+    InputFile, IslCounts, LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile,
+    PickName, PlanFile, PrefixFile, RateRampFile, ReuseName, SamplingName, Shape, SuiteName,
+    TargetFile, ThinkTimePattern, ToolChoiceName, VERSION, WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};

@@ -12,12 +12,12 @@ use bench_core::{
 };
 use bench_providers::{Engine, Reuse, Secret, Transport};
 use bench_report::gate::Limit;
-use bench_workloads::{Length, Prefix, ThinkTime};
+use bench_workloads::{Length, Prefix, RandomCorpus, ThinkTime};
 
 use super::{
-    ArrivalPattern, ConcurrencyCounts, Environment, ExportName, FindFile, IslCounts, Layered,
-    LoadFile, OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive, Problem,
-    Problems, Shape, Simulate, Sweep, TargetFile, ThinkTimePattern, Time, WorkloadFile,
+    ArrivalPattern, ConcurrencyCounts, CorpusName, Environment, ExportName, FindFile, IslCounts,
+    Layered, LoadFile, OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive,
+    Problem, Problems, Shape, Simulate, Sweep, TargetFile, ThinkTimePattern, Time, WorkloadFile,
     checks::MOST_POINTS, input, recordings, template,
 };
 use crate::{
@@ -78,7 +78,11 @@ impl Resolver<'_> {
             retries: load.retry.map_or(0, |n| u32::try_from(n.0).unwrap_or(u32::MAX)),
             cancel: self.cancel(load),
             input: self.input(plan),
-            talks: self.talks(&plan.workload),
+            random: random(&plan.workload),
+            random_prefix: self
+                .number("workload.prefix.shared_tokens", plan.workload.prefix.shared_tokens)
+                .unwrap_or(0),
+            talks: self.talks(&plan.workload).filter(|_| random(&plan.workload).is_none()),
             think_time: think_time(&plan.workload),
             counts_template: plan.workload.isl_counts == Some(IslCounts::Templated),
             canary: plan.workload.canary.map(|share| share.ratio()),
@@ -480,6 +484,16 @@ fn with_pass(mut target: TargetSettings, pass: &PassFile) -> TargetSettings {
     target.pass = Some(words.join(", "));
     target.labels.extend(pass.labels.0.iter().map(|(k, v)| (k.clone(), v.0.clone())));
     target
+}
+
+/// Whose random tokens prompts are made of.
+fn random(workload: &WorkloadFile) -> Option<(RandomCorpus, f64)> {
+    let corpus = match workload.corpus? {
+        CorpusName::Text => return None,
+        CorpusName::VllmRandom => RandomCorpus::VllmRandom,
+        CorpusName::SglangRandomIds => RandomCorpus::SglangRandomIds,
+    };
+    Some((corpus, workload.range_ratio.unwrap_or(0.0)))
 }
 
 fn think_time(workload: &WorkloadFile) -> Option<ThinkTime> {

@@ -47,7 +47,8 @@ impl Dialect for Vllm {
     }
 
     async fn count_tokens(&self, server: &Inquiry, model: &str, text: &str) -> Option<u64> {
-        let asked = json!({"model": model, "prompt": text});
+        // Of the text alone: what a model wants before it is the server's own.
+        let asked = json!({"model": model, "prompt": text, "add_special_tokens": false});
         server.post("/tokenize", &asked).await.ok()?.get("count")?.as_u64()
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Talk {
     said_tokens: Option<u32>,
     /// The first request, made before.
     first: Option<Request>,
+    /// What the first message begins with, where that is not its own text.
+    marker: Option<String>,
     apart: Apart,
 }
 
@@ -54,8 +56,8 @@ impl Talk {
             tool_choice: conversation.tool_choice.clone(),
             ..Prompt::default()
         };
-        let (said_tokens, first, apart) = (Some(0), None, Apart::No);
-        Self { conversation, encode, history, asked: 0, prompt, said_tokens, first, apart }
+        let (said_tokens, first, marker, apart) = (Some(0), None, None, Apart::No);
+        Self { conversation, encode, history, asked: 0, prompt, said_tokens, first, marker, apart }
     }
 
     /// The first request.
@@ -67,6 +69,11 @@ impl Talk {
     /// The whole conversation, whose first request is there already.
     pub(super) fn beginning_with(self, first: Request) -> Self {
         Self { first: Some(first), ..self }
+    }
+
+    /// The whole conversation, behind a marker that session `number` alone has. Nobody counts its tokens.
+    pub(super) fn beginning_anew(self, number: u64, seed: u64) -> Self {
+        Self { marker: Some(format!("[{seed:x}-{number}] ")), ..self }
     }
 
     /// Its first turn alone.
@@ -85,6 +92,10 @@ impl Talk {
         self.asked += 1;
         let prompt = &mut self.prompt;
         prompt.messages.extend(ask.messages.iter().cloned());
+        if let (Some(marker), Some(first)) = (self.marker.take(), prompt.messages.first_mut()) {
+            first.content.insert_str(0, &marker);
+            self.said_tokens = None;
+        }
         prompt.repeated_tokens = self.said_tokens.map(|said| said.saturating_add(ask.repeated));
         self.said_tokens = sum(self.said_tokens, ask.tokens);
         prompt.input_tokens = self.said_tokens;

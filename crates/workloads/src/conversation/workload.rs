@@ -37,6 +37,9 @@ pub struct Course {
     pub sampling: Sampling,
     /// Whether they begin again when all have been held.
     pub loops: bool,
+    /// Whether each begins with words of its own, also when it comes again: no server then has its beginning in a
+    /// cache.
+    pub cache_bust: bool,
     /// What the order is drawn from.
     pub seed: u64,
 }
@@ -45,7 +48,7 @@ impl Default for Course {
     /// The server's answers, in the order that they stand in, once.
     fn default() -> Self {
         let (history, sampling) = (History::default(), Sampling::default());
-        Self { history, sampling, loops: false, seed: 42 }
+        Self { history, sampling, loops: false, cache_bust: false, seed: 42 }
     }
 }
 
@@ -58,6 +61,8 @@ pub struct Conversations {
     left: Vec<usize>,
     random: ChaCha8Rng,
     part: Part,
+    /// Sessions so far.
+    begun: u64,
 }
 
 /// What of conversations is held.
@@ -101,8 +106,15 @@ impl Conversations {
             Ok::<_, PrepareError>(Opened { conversation, first, answered: Answered::default() })
         })?;
         let random = ChaCha8Rng::seed_from_u64(course.seed);
-        let mut this =
-            Self { list: list.into(), encode, course, left: Vec::new(), random, part: Part::All };
+        let mut this = Self {
+            list: list.into(),
+            encode,
+            course,
+            left: Vec::new(),
+            random,
+            part: Part::All,
+            begun: 0,
+        };
         this.begin_pass();
         Ok(this)
     }
@@ -118,6 +130,7 @@ impl Conversations {
             left: Vec::new(),
             random: ChaCha8Rng::seed_from_u64(course.seed),
             part: Part::FirstTurns,
+            begun: 0,
         };
         first.begin_pass();
         (first, Self { part: Part::LaterTurns, ..self })
@@ -164,7 +177,13 @@ impl Workload for Conversations {
             let place = self.next()?;
             let opened = &self.list[place];
             let (conversation, encode) = (&opened.conversation, &self.encode);
-            let talk = Talk::new(Arc::clone(conversation), Arc::clone(encode), self.course.history);
+            let mut talk =
+                Talk::new(Arc::clone(conversation), Arc::clone(encode), self.course.history);
+            if self.course.cache_bust && self.part == Part::All {
+                talk = talk.beginning_anew(self.begun, self.course.seed);
+                self.begun += 1;
+                return Some(Box::new(talk));
+            }
             let (first, answered) = (opened.first.clone(), Arc::clone(&opened.answered));
             return Some(Box::new(match self.part {
                 Part::All => talk.beginning_with(first),

@@ -38,6 +38,10 @@ pub struct InputFile {
     /// it has several turns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loops: Option<bool>,
+    /// Begin each conversation with a few characters of its own, so that no server has its beginning in a cache. No by
+    /// default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_bust: Option<bool>,
     /// Whose answers conversations go on with. `live` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryName>,
