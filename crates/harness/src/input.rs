@@ -20,6 +20,13 @@ use serde_json::{Value, json};
 
 use crate::{Code, Failure, InputSettings, InputSource, OutputLimits, Settings};
 
+/// What is sent in a point.
+pub(crate) struct Sent {
+    pub(crate) workload: Box<dyn Workload>,
+    /// In its warm-up, where that is something else.
+    pub(crate) warm_up: Option<Box<dyn Workload>>,
+}
+
 /// The conversations of a file.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -159,7 +166,7 @@ impl Input {
         asked: &InputSettings,
         seed: u64,
         provider: &Arc<HttpProvider>,
-    ) -> Result<(Box<dyn Workload>, Option<Box<dyn Workload>>), Failure> {
+    ) -> Result<Sent, Failure> {
         let loops = asked.loops.unwrap_or(false);
         let InputSettings { history, sampling, cache_bust, .. } = *asked;
         let course = Course { history, sampling, loops, cache_bust, seed };
@@ -170,10 +177,10 @@ impl Input {
             Failure::new(Code::Prompts, format!("{} cannot be sent", self.name)).caused_by(&error)
         })?;
         if !settings.warm_up_step {
-            return Ok((Box::new(workload), None));
+            return Ok(Sent { workload: Box::new(workload), warm_up: None });
         }
         let (first, later) = workload.split();
-        Ok((Box::new(later), Some(Box::new(first))))
+        Ok(Sent { workload: Box::new(later), warm_up: Some(Box::new(first)) })
     }
 
     /// The conversations with the answers that `samples` hold, as a JSON list of ids and messages. One that failed

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     Code, Export, Failure, LoadSettings, Settings, Target, TargetSettings,
-    input::{self, Input},
+    input::{self, Input, Sent},
     loads::{self, ceil},
     lookout::Lookout,
     machine,
@@ -406,7 +406,7 @@ impl Lab {
         }
         let seed = self.seed(cell, point.repeat);
         let provider = Arc::clone(&self.target(cell.target)?.provider);
-        let (mut workload, warm_up) = self.workload(point, cell, seed, &provider)?;
+        let Sent { mut workload, warm_up } = self.workload(point, cell, seed, &provider)?;
         if let Some(share) = self.settings.canary {
             workload = input::with_canary(workload, share, seed, &provider)?;
         }
@@ -452,7 +452,7 @@ impl Lab {
         cell: Cell,
         seed: u64,
         provider: &Arc<HttpProvider>,
-    ) -> Result<(Box<dyn Workload>, Option<Box<dyn Workload>>), Failure> {
+    ) -> Result<Sent, Failure> {
         let settings = &self.settings;
         let (Some(input), Some(asked)) = (&self.input, &settings.input) else {
             let shape = points::shape(settings, cell)
@@ -463,7 +463,7 @@ impl Lab {
                 let counter = self.counter_of(provider)?;
                 let held = talks.workload(settings, &shape, count, seed, &counter, provider)?;
                 counter.check()?;
-                return Ok((held, None));
+                return Ok(Sent { workload: held, warm_up: None });
             }
             if let Some((corpus, range_ratio)) = &settings.random {
                 let count = self.prompts_for(point, cell, shape.input_tokens(), 1.0);
@@ -477,18 +477,18 @@ impl Lab {
                     seed,
                 };
                 let sent = talks::random(&random, &*self.tokenizer, provider)?;
-                return Ok((sent, None));
+                return Ok(Sent { workload: sent, warm_up: None });
             }
             let prompts = self.prompts(point, cell, &shape, seed, provider)?;
-            return Ok((Box::new(prompts), None));
+            return Ok(Sent { workload: Box::new(prompts), warm_up: None });
         };
-        let (workload, first_turns) = input.workload(settings, asked, seed, provider)?;
-        let warm_up = match first_turns {
+        let Sent { workload, warm_up } = input.workload(settings, asked, seed, provider)?;
+        let warm_up: Box<dyn Workload> = match warm_up {
             Some(first_turns) => first_turns,
             // Of other texts, so that the file's are as new to the server as they are to be.
             None => Box::new(self.prompts(point, cell, &warming(input), seed, provider)?),
         };
-        Ok((workload, Some(warm_up)))
+        Ok(Sent { workload, warm_up: Some(warm_up) })
     }
 
     fn prompts(

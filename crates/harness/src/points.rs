@@ -37,7 +37,11 @@ pub(crate) fn shape_words(settings: &Settings, cell: Cell) -> Option<String> {
     // Those of a matrix have their lengths for a name.
     let workload = &settings.workloads[cell.workload];
     let name = workload.label.as_ref().filter(|_| workload.category.is_none());
-    let more = settings.talks.map_or_else(String::new, |talks| talks.words(&shape));
+    let more = match (&settings.random, &settings.talks) {
+        (Some((corpus, _)), _) => format!(" of {corpus}"),
+        (None, Some(talks)) => talks.words(&shape),
+        (None, None) => String::new(),
+    };
     Some(name.map_or_else(|| format!("{shape}{more}"), |name| format!("{name}, {shape}{more}")))
 }
 

@@ -83,13 +83,13 @@ fn the_tools_configuration_runs_and_its_files_tell_what_the_server_did() {
     let stats = fs::read(directory.path().join("multi_turn_stats.json")).unwrap();
     let stats: Vec<Value> = serde_json::from_slice(&stats).unwrap();
     assert_eq!(stats.len(), measured.len());
-    let by_sending: HashMap<u64, &Value> = stats
-        .iter()
-        .map(|of| ((of["start_time_ms"].as_f64().unwrap() * 1e6).round() as u64, of))
-        .collect();
+    // By the microsecond at which they were sent, in words.
+    let key = |ms: f64| format!("{ms:.3}");
+    let by_sending: HashMap<String, &Value> =
+        stats.iter().map(|of| (key(of["start_time_ms"].as_f64().unwrap()), of)).collect();
     for sample in &measured {
         let truth = server.truth(&sample.request_id).unwrap();
-        let of = by_sending[&sample.sent.unwrap().as_nanos()];
+        let of = by_sending[&key(sample.sent.unwrap().as_nanos() as f64 / 1e6)];
         let number = |name: &str| of[name].as_f64().unwrap();
         let sent: u32 = truth.sends.iter().map(|sent| sent.tokens).sum();
         assert!((number("output_num_tokens") - f64::from(sent)).abs() < 0.1);

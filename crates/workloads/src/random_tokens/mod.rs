@@ -5,7 +5,7 @@ mod python;
 mod sglang;
 mod vllm;
 
-use std::num::NonZeroUsize;
+use std::{fmt, num::NonZeroUsize};
 
 use bench_core::Prompt;
 
@@ -50,6 +50,16 @@ pub enum RandomCorpus {
         /// The first turn of each conversation of ShareGPT that has two turns or more, in the file's order.
         texts: Vec<String>,
     },
+}
+
+impl fmt::Display for RandomCorpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::VllmRandom => "vLLM's random",
+            Self::SglangRandomIds => "SGLang's random-ids",
+            Self::SglangRandom { .. } => "SGLang's random",
+        })
+    }
 }
 
 /// Why there are no prompts: each asks for something else.
