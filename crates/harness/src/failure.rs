@@ -179,8 +179,8 @@ impl Code {
             Self::Tokenizer => (
                 "IB301",
                 Exit::Usage,
-                "The tokenizer's file is missing or is none. Give a tokenizer.json or its folder; nothing is \
-                 ever downloaded. Without --tokenizer an approximate one is used, and the report says so.",
+                "The tokenizer is missing or is none. Give its file, its folder, the name of a model that was \
+                 downloaded, cl100k_base, o200k_base, or `server`; nothing is ever downloaded. Without --tokenizer an approximate one is used, and the report says so.",
             ),
             Self::Prompts => ("IB302", Exit::Usage, "The prompts could not be made as asked for."),
             Self::Input => (

@@ -170,6 +170,7 @@ impl Lab {
         // Better now than at the first point of the last target.
         lab.known().try_for_each(|(index, known)| {
             lab.check_prompts(&known.provider)?;
+            lab.counter_of(&known.provider)?;
             lab.flush_cache(lab.name(index), &known.provider)
         })?;
         lab.make_room().map(|()| lab)
@@ -611,7 +612,8 @@ pub fn tokenizer(path: Option<&Path>) -> Result<Arc<dyn Tokenizer>, Failure> {
     load_tokenizer(path).map_err(|error| {
         let what = format!("the tokenizer {} cannot be used", path.display());
         let fix =
-            "--tokenizer tokenizer.json, the folder that holds it, or none for an approximate one";
+            "--tokenizer with a file, its folder, the name of a downloaded model, cl100k_base, o200k_base, or `server`; \
+             or none for an approximate one";
         Failure::new(Code::Tokenizer, what).caused_by(&error).fix(fix)
     })
 }

@@ -180,3 +180,20 @@ fn what_was_measured_before_it_died_is_kept() {
     // It may have counted what it could no longer say.
     assert!(answered + 4 * 40 >= counted, "{answered} of {counted}");
 }
+
+/// What it counts before is what it counts in each request: of the text alone, to which it adds the same each time.
+#[test]
+fn prompts_are_as_long_as_it_says_and_conversations_go_on_with_its_answers() {
+    let Some(server) = LlamaServer::start() else { return };
+    let place = Place::new();
+    let words =
+        "run --tokenizer server --endpoint-type completions --isl 30 --osl 4 -n 12 --turns 2";
+    place.inferbench(&format!("{words} -u {}", server.url)).measures();
+    let all = samples(&place.run_directory());
+    let first: Vec<_> = all.iter().filter(|sample| sample.turn == 0).collect();
+    assert!(first.iter().all(|s| s.input_tokens == Some(30)), "{first:?}");
+    let added = |s: &Sample| s.usage.map(|usage| usage.prompt - 30);
+    assert!(first.iter().all(|s| added(s) == added(first[0])), "{first:?}");
+    let later: Vec<_> = all.iter().filter(|sample| sample.turn == 1).collect();
+    assert!(later.iter().all(|s| s.outcome.is_ok() && s.repeated_tokens == Some(34)), "{later:?}");
+}

@@ -47,3 +47,4 @@ mod tls;
 mod verdicts;
 #[cfg(unix)]
 mod wire;
+mod workloads;

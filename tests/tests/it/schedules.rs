@@ -152,10 +152,10 @@ fn a_trace_is_played_as_it_was_and_faster() {
     let json = "{\"timestamp\": 10000, \"input_length\": 7}\n{\"timestamp\": 10050}\n\
                 {\"timestamp\": 10050}\n{\"timestamp\": 10200}\n{\"timestamp\": 10700}\n";
     let as_it_was = [0, 50, 50, 200, 700].map(|ms| ms * MS);
-    assert_eq!(due_by("t", seconds, "--fixed-schedule t"), as_it_was);
-    assert_eq!(due_by("t", json, "--fixed-schedule t"), as_it_was);
+    assert_eq!(due_by("t", seconds, "--trace t"), as_it_was);
+    assert_eq!(due_by("t", json, "--trace t"), as_it_was);
     let twice_as_fast = as_it_was.map(|ns| ns / 2);
-    assert_eq!(due_by("t", seconds, "--fixed-schedule t --speed-up 2"), twice_as_fast);
+    assert_eq!(due_by("t", seconds, "--trace t --speed-up 2"), twice_as_fast);
     assert_eq!(due_by("t", json, "--trace t --speed-up 2 -n 3"), twice_as_fast[..3]);
 }
 
