@@ -500,7 +500,7 @@ impl Lab {
         seed: u64,
         provider: &Arc<HttpProvider>,
     ) -> Result<bench_workloads::SyntheticWorkload, Failure> {
-        let count = self.prompts_for(point, cell, shape.input_tokens(), 1.0);
+        let count = self.prompts_for(point, cell, shape.kept_tokens(), 1.0);
         let synthetic = Synthetic {
             isl: shape.isl,
             counting: self.counting()?,

@@ -48,6 +48,13 @@ impl Shape {
         isl * self.texts.get() as f64 + self.query.map_or(0.0, |query| query.mean())
     }
 
+    /// What it takes to keep, in tokens of text: 40 bytes of images are one, so that they have some 2 GB where all
+    /// text has 300 MB.
+    pub(crate) fn kept_tokens(&self) -> f64 {
+        const BYTES: f64 = 40.0;
+        self.input_tokens() + self.images.map_or(0.0, |images| images.bytes() as f64 / BYTES)
+    }
+
     /// Tokens that it has generated.
     pub(crate) fn output_tokens(&self) -> f64 {
         match &self.mix {
@@ -148,6 +155,9 @@ mod tests {
         let images = Images::new(2, 640, 480).ok();
         let shown = Shape::of(&WorkloadSettings { images, ..workload.clone() }, Api::Chat);
         assert_eq!(shown.to_string(), "ISL 100 OSL 20, 2 images of 640x480");
+        // Some 2.5 bytes a pixel.
+        let kept = shown.kept_tokens() * 40.0 / (2.0 * 640.0 * 480.0);
+        assert!((2.0..3.0).contains(&kept), "{kept}");
         assert_eq!((drawn.beyond_context(120), drawn.beyond_context(119).is_some()), (None, true));
     }
 }

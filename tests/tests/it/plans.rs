@@ -1,6 +1,6 @@
 //! Plan files, as a user has them: checked, completed, turned into flags and back, and measured.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use insta::assert_snapshot;
 
@@ -146,6 +146,28 @@ fn a_plan_is_measured_and_a_flag_goes_before_it() {
     assert_eq!(points.len(), 4);
     assert!(points.iter().all(|point| point.metrics.contains_key("ttft_ms")));
     assert_eq!(place.measured().len(), 4 * 50);
+}
+
+#[test]
+fn lengths_are_drawn_as_the_plan_says_and_cells_go_by_their_names() {
+    let place = Place::new();
+    let run = place.inferbench("run --simulate=ttft=0ms,itl=0ms -n 60 --warmup-request-count 1");
+    let run = run.arg("--cooldown=0").arg("--ui=none").arg("--traffic-scenario");
+    run.arg("D(16,4),U(20,40)/(2,6)").measures();
+    let fixed = "synthetic D(16,4), ISL 16 OSL 4";
+    let drawn = "synthetic U(20,40)/(2,6), ISL uniform(20,40) OSL uniform(2,6)";
+    let points = place.summary().points;
+    let found: Vec<&str> = points.iter().map(|point| point.workload.as_str()).collect();
+    assert_eq!(found, [fixed, drawn]);
+    let samples = place.measured();
+    let of = |point: u32| samples.iter().filter(move |sample| sample.point == point);
+    assert!(of(0).all(|sample| sample.input_tokens == Some(16)));
+    let lengths: BTreeSet<u32> = of(1).filter_map(|sample| sample.input_tokens).collect();
+    assert!(lengths.iter().all(|tokens| (20..=40).contains(tokens)), "{lengths:?}");
+    assert!(lengths.len() > 10, "{lengths:?}");
+    let answers: BTreeSet<u32> =
+        of(1).filter_map(|sample| sample.output_tokens()).map(|(tokens, _)| tokens).collect();
+    assert_eq!(answers, BTreeSet::from([2, 3, 4, 5, 6]));
 }
 
 #[test]

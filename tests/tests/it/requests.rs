@@ -72,6 +72,22 @@ fn fields_can_be_added_changed_and_taken_away() {
 }
 
 #[test]
+fn images_are_sent_beside_the_text_and_none_comes_twice() {
+    let mut seen = BTreeSet::new();
+    for body in bodies("--image-count 2 --image-width 8 --image-height 4") {
+        let parts = body["messages"][0]["content"].as_array().unwrap();
+        assert_eq!(parts.len(), 3, "{body}");
+        assert!(parts[0]["text"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
+        for part in &parts[1..] {
+            let url = part["image_url"]["url"].as_str().unwrap();
+            assert!(url.starts_with("data:image/png;base64,iVBORw0KGgo"), "{url}");
+            assert!(seen.insert(url.to_owned()), "{url} comes twice");
+        }
+    }
+    assert_eq!(seen.len(), 2 * (4 + 12));
+}
+
+#[test]
 fn completions_have_a_prompt_and_a_path_of_their_own() {
     for body in bodies("--endpoint-type completions") {
         assert!(body["prompt"].is_string() && body.get("messages").is_none(), "{body}");

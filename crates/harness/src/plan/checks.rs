@@ -265,13 +265,20 @@ impl Check<'_> {
     /// Some APIs take text alone.
     fn images(&mut self, plan: &PlanFile) {
         let workload = &plan.workload;
-        let has_images = workload.images != super::ImagesFile::default();
+        let said = [
+            ("count", workload.images.count),
+            ("width", workload.images.width),
+            ("height", workload.images.height),
+        ];
+        let first = said.into_iter().find(|(_, said)| said.is_some()).map(|(key, _)| key);
         let takes_them = plan.targets.iter().all(|target| takes_images(target.api()));
         let what = "is for targets that take images: chat, responses, messages and native_chat";
-        self.unless(takes_them || !has_images, "workload.images", what);
+        if let Some(key) = first {
+            self.unless(takes_them, &format!("workload.images.{key}"), what);
+        }
         let scenarios = workload.scenario.as_ref().map(Several::values).unwrap_or_default();
         let shows = scenarios.iter().any(Scenario::is_of_images);
-        self.alone("workload", ("scenario", shows), &[("images", has_images)]);
+        self.alone("workload", ("scenario", shows), &[("images", first.is_some())]);
     }
 
     /// A file says by itself what is sent.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bench_workloads::{Kind, Mix};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     sweep::split,
@@ -25,11 +25,21 @@ pub struct KindFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// How many of the requests are of it, relative to the others. 1 by default.
+    #[serde(serialize_with = "plainly")]
     pub weight: f64,
     /// Input tokens.
     pub isl: Tokens,
     /// Output tokens.
     pub osl: Tokens,
+}
+
+/// 40 rather than 40.0.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn plainly<S: Serializer>(weight: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    match weight.to_string().parse::<u64>() {
+        Ok(whole) => serializer.serialize_u64(whole),
+        Err(_) => serializer.serialize_f64(*weight),
+    }
 }
 
 /// A kind as people say it, and as AIPerf does.

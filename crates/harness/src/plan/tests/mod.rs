@@ -234,7 +234,7 @@ fn what_cannot_be_together_is_said() {
         ("workload: {images: {count: 0}}", "workload.images.count: it must be at least 1"),
         (
             "{workload: {images: {count: 1}}, targets: [{endpoint_type: completions}]}",
-            "workload.images: is for targets that take images: chat, responses",
+            "workload.images.count: is for targets that take images: chat, responses",
         ),
         (
             "{workload: {scenario: 'I(9,9)'}, targets: [{endpoint_type: embeddings}]}",
