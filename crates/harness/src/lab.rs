@@ -459,7 +459,8 @@ impl Lab {
             let shape = points::shape(settings, cell)
                 .ok_or_else(|| Failure::new(Code::Bug, "a file that was not read"))?;
             if let Some(talks) = &settings.talks {
-                let tokens = talks.tokens(&shape);
+                let of_images = shape.kept_tokens() - shape.input_tokens();
+                let tokens = talks.tokens(&shape) + of_images;
                 let count = self.prompts_for(point, cell, tokens, talks.turns.mean());
                 let counter = self.counter_of(provider)?;
                 let held = talks.workload(settings, &shape, count, seed, &counter, provider)?;
