@@ -161,6 +161,22 @@ pub(crate) struct MeasureArgs {
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 
+    /// Print what the server answers
+    #[arg(long, help_heading = "Output")]
+    pub(crate) print_content: bool,
+
+    /// As vLLM's multi-turn benchmark calls --export multi-turn
+    #[arg(long, hide = true)]
+    pub(crate) excel_output: bool,
+
+    /// The same
+    #[arg(long, hide = true)]
+    pub(crate) json_output: bool,
+
+    /// In the files of multi-turn, tell the time between turns, too
+    #[arg(long, help_heading = "Output")]
+    pub(crate) verbose: bool,
+
     /// What to show while measuring
     #[arg(long, value_enum, default_value_t = Ui::Auto, visible_alias = "ui-type", help_heading = "Output")]
     pub(crate) ui: Ui,

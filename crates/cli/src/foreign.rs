@@ -1,9 +1,15 @@
 //! Flags of other tools: understood, with a note that says what they are called here.
 
 /// (theirs, whose, ours)
-const FOREIGN: [(&str, &str, &str); 29] = [
+const FOREIGN: [(&str, &str, &str); 35] = [
     ("--num-prompts", "vLLM's", "--request-count"),
     ("--max-concurrency", "vLLM's", "--concurrency"),
+    ("--num-clients", "vLLM's", "--concurrency"),
+    ("--max-num-requests", "vLLM's", "--request-count"),
+    ("--max-time-sec", "vLLM's", "--benchmark-duration"),
+    ("--request-timeout-sec", "vLLM's", "--request-timeout-seconds"),
+    ("--dataset-path", "vLLM's", "--input-file"),
+    ("--session-turns-mean", "AIPerf's", "--turns"),
     ("--num-concurrency", "genai-bench's", "--concurrency"),
     ("--api-base", "genai-bench's", "--url"),
     ("--backend", "vLLM's", "--endpoint-type"),

@@ -4,6 +4,7 @@
 
 mod args;
 mod compare;
+mod content;
 mod dataset;
 mod doctor;
 mod estimate;

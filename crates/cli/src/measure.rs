@@ -16,6 +16,7 @@ use bench_store::SummaryFile;
 
 use crate::{
     args::{MeasureArgs, Ui},
+    content::Content,
     gate::{self, Gate},
     output,
     progress::ProgressView,
@@ -38,7 +39,9 @@ pub(crate) fn measure(
     }
     let histograms = TimeHistograms::default();
     let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(histograms.clone())];
-    if args.ui != Ui::None {
+    if args.print_content {
+        sinks.push(Box::new(Content));
+    } else if args.ui != Ui::None {
         sinks.push(Box::new(ProgressView::new()));
     }
     let finished = experiment.run(sinks, &stop)?;

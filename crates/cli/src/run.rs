@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bench_harness::{
-    Code, Exit, Failure, Settings, check,
+    Code, Exit, Export, Failure, Settings, check,
     plan::{Content, Document, Format, Layered, Node, Origin, resolve},
     prepare, resume as resumed,
 };
@@ -127,8 +127,13 @@ fn artifacts(flags: &PlanFlags) -> std::path::PathBuf {
 
 /// What the arguments mean; nothing is looked up but the files that they name.
 fn settings(args: &MeasureArgs, layered: &Layered) -> Result<Settings, Failure> {
-    let settings = resolve(layered, &plan::environment)?;
+    let mut settings = resolve(layered, &plan::environment)?;
+    if (args.excel_output || args.json_output) && !settings.exports.contains(&Export::MultiTurn) {
+        settings.exports.push(Export::MultiTurn);
+    }
     Ok(Settings {
+        keep_text: args.print_content,
+        tells_turn_gaps: args.verbose,
         stamping: match args.stamps {
             Stamps::Kernel => Stamping::Kernel,
             Stamps::Read => Stamping::Read,

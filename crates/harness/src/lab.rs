@@ -415,7 +415,8 @@ impl Lab {
         let mut prepared = Prepared::new(provider as Arc<dyn Provider>, workload);
         prepared.warm_up = warm_up;
         prepared.grader = self.grader.clone().map(|rules| rules as Arc<dyn Grader>);
-        prepared.keep_text = self.settings.exports.contains(&Export::MultiTurn);
+        prepared.keep_text =
+            self.settings.keep_text || self.settings.exports.contains(&Export::MultiTurn);
         prepared.counter = Some(Arc::clone(&self.tokenizer) as Arc<dyn TokenCounter>);
         prepared.watch = Some(Box::new(Lookout::new(point, &self.settings.goals)));
         Ok(prepared)

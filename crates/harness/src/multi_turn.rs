@@ -68,7 +68,7 @@ fn parameters(
         generation: lab.input().map(|input| input.generation.clone()).unwrap_or_default(),
         warm_up_shares: settings.left_out_shares.clone(),
         warm_up_runtime_s: settings.warm_up_step.then(|| lasted(warm_up)).flatten(),
-        verbose: false,
+        verbose: settings.tells_turn_gaps,
         began: began.map_or_else(String::new, stamp),
     }
 }

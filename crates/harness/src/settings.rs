@@ -93,6 +93,10 @@ pub struct Settings {
     pub artifacts: PathBuf,
     /// What to write beside the results.
     pub exports: Vec<Export>,
+    /// Whether samples keep what the server said.
+    pub keep_text: bool,
+    /// Whether the files of [`Export::MultiTurn`] tell the time between turns.
+    pub tells_turn_gaps: bool,
     /// Shares of the first requests that the files of [`Export::MultiTurn`] leave out, each in a table of its own.
     pub left_out_shares: Vec<f64>,
     /// The command line, free of secrets, for the record.
@@ -144,6 +148,8 @@ impl Settings {
             gate: GateSettings::default(),
             artifacts: PathBuf::from("artifacts"),
             exports: Vec::new(),
+            keep_text: false,
+            tells_turn_gaps: false,
             left_out_shares: Vec::new(),
             command: Vec::new(),
             plan: Value::Null,
