@@ -2,8 +2,8 @@
 //!
 //! The primary thing here is a function, [`run`], which sends what a [`Workload`] yields, when a [`Load`]
 //! says so, through a [`Provider`], and tells each [`MetricSink`] what happens. Implement one of these
-//! traits for a server, a workload or an output of your own; `examples/` has one of each. The program
-//! `inferbench` is made of the same parts.
+//! traits for a server, a workload or an output of your own; `examples/` has one of each, and an agent that
+//! calls tools. The program `inferbench` is made of the same parts.
 //!
 //! ```text
 //! the calling thread    run(plan, prepare, sink, stop)

@@ -12,6 +12,7 @@ mod datasets;
 mod generated;
 #[cfg(all(feature = "tiktoken", feature = "tokenizers"))]
 mod layouts;
+mod load_threads;
 #[cfg(feature = "tokenizers")]
 mod random_tokens;
 mod refused;
