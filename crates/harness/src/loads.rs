@@ -129,8 +129,15 @@ fn arrivals_in(
 
 /// Checks that every load can be had, before anything is started for it.
 pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
+    // Until the file is read, nobody knows how many there are.
+    let is_open_ended = |load| {
+        let input = settings.input.as_ref();
+        input.is_some_and(|input| input.loops.is_none())
+            && until(settings, load) == Until::default()
+    };
     for load in &settings.loads {
         match load {
+            LoadSettings::Open { .. } if is_open_ended(load) => {}
             LoadSettings::Open { curve, arrivals, .. } => {
                 arrivals_in(settings, load, curve, *arrivals)?;
             }

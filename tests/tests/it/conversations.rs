@@ -83,18 +83,24 @@ fn the_tools_configuration_runs_and_its_files_tell_what_the_server_did() {
     let stats = fs::read(directory.path().join("multi_turn_stats.json")).unwrap();
     let stats: Vec<Value> = serde_json::from_slice(&stats).unwrap();
     assert_eq!(stats.len(), measured.len());
-    // By the microsecond at which they were sent, in words.
-    let key = |ms: f64| format!("{ms:.3}");
-    let by_sending: HashMap<String, &Value> =
-        stats.iter().map(|of| (key(of["start_time_ms"].as_f64().unwrap()), of)).collect();
+    // By conversation and turn.
+    let key = |of: &Value| {
+        (
+            of["conversation_id"].as_str().unwrap().to_owned(),
+            of["input_num_turns"].as_u64().unwrap(),
+        )
+    };
+    let by_turn: HashMap<(String, u64), &Value> = stats.iter().map(|of| (key(of), of)).collect();
     for sample in &measured {
         let truth = server.truth(&sample.request_id).unwrap();
-        let of = by_sending[&key(sample.sent.unwrap().as_nanos() as f64 / 1e6)];
+        let id = sample.id.as_deref().unwrap().to_owned();
+        let of = by_turn[&(id, u64::from(2 * sample.turn + 1))];
         let number = |name: &str| of[name].as_f64().unwrap();
         let sent: u32 = truth.sends.iter().map(|sent| sent.tokens).sum();
         assert!((number("output_num_tokens") - f64::from(sent)).abs() < 0.1);
         assert!((number("output_num_chunks") - (truth.sends.len() - 1) as f64).abs() < 0.1);
-        assert!((number("input_num_turns") - f64::from(2 * sample.turn + 1)).abs() < 0.1);
+        let sent_ms = sample.sent.unwrap().as_nanos() as f64 / 1e6;
+        assert!((number("start_time_ms") - sent_ms).abs() < 1e-6);
         // From our sending to the server's: less than what we saw, which is at least the server's pace.
         let first_ns = truth.sends[0].at_ns - start_ns;
         let server_ms = (first_ns - sample.sent.unwrap().as_nanos()) as f64 / 1e6;
@@ -199,6 +205,17 @@ fn a_fixed_schedule_sends_when_the_file_says() {
     let due: Vec<_> = measured.iter().map(|s| s.due.since(first).as_millis()).collect();
     assert_eq!(due, [0, 50, 75, 200]);
     assert!(measured.iter().all(|s| (s.input_tokens, s.asked_tokens) == (Some(20), Some(3))));
+}
+
+#[test]
+fn at_a_rate_conversations_begin_and_each_comes_to_its_end() {
+    let place = place_with("talks.json", TALKS);
+    let words = "run --simulate=ttft=1ms,itl=1ms -i talks.json -r 50";
+    let ended = place.inferbench(words).measures();
+    assert_eq!(place.measured().len(), 6);
+    assert!(ended.stderr.contains("the rate is that of conversations"), "{}", ended.stderr);
+    let ended = place.inferbench(&format!("{words} --dataset-loop")).exits(2);
+    assert!(ended.stderr.contains("arrivals are too many"), "{}", ended.stderr);
 }
 
 #[test]
