@@ -133,6 +133,9 @@ pub use schedule::{
     Smoothness, Trace,
 };
 pub use sink::{MetricSink, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, SinkError};
-pub use telemetry::{Reading, Readings, SourceError, TelemetrySource};
+pub use telemetry::{
+    Reading, ReadingKind, ReadingName, Readings, Said, ServerTime, SourceError, SourceNote,
+    TelemetrySource, VOCABULARY, reading, reading_name,
+};
 pub use verdict::{REASONS, Reason, Trust, Verdict};
 pub use workload::{Session, Single, Turn, Workload};

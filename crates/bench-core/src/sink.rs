@@ -1,6 +1,6 @@
 //! What a run tells, and who listens.
 
-use crate::{Anchor, Phase, Plan, Point, Reading, Sample, Summary, Verdict};
+use crate::{Anchor, Phase, Plan, Point, Reading, Sample, SourceNote, Summary, Verdict};
 
 /// What is known when a run begins.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub enum RunEvent {
     Progress(Progress),
     /// A telemetry source was read.
     Reading(Reading),
+    /// A telemetry source has something to say.
+    SourceNote(SourceNote),
     /// A phase ended; no sample of it follows.
     PhaseEnded {
         /// Of which point.

@@ -12,8 +12,8 @@ use bench_core::{
 };
 
 use crate::{
-    EventKind, EventLine, PointLine, ReadingLine, ReasonLine, RunDirectory, RunFile, SampleLine,
-    State, StoreError, SummaryFile, directory::private_file, frames::FrameWriter,
+    EventKind, EventLine, NoteLine, PointLine, ReadingLine, ReasonLine, RunDirectory, RunFile,
+    SampleLine, State, StoreError, SummaryFile, directory::private_file, frames::FrameWriter,
 };
 
 /// What is in memory is written down after so long.
@@ -136,6 +136,11 @@ impl OpenLog {
         match event {
             RunEvent::Sample(sample) => self.samples.push(&SampleLine::from(sample))?,
             RunEvent::Reading(reading) => self.write_reading(&ReadingLine::from(reading))?,
+            RunEvent::SourceNote(note) => {
+                if let Some(note) = NoteLine::of(note) {
+                    self.note(EventKind::SourceNote(note))?;
+                }
+            }
             RunEvent::PointBegan { number, point } => {
                 let planned = Some(Box::new(PointLine::from(&**point)));
                 self.note(EventKind::PointBegan { point: *number, planned })?;

@@ -1,29 +1,29 @@
 //! What the readings of a phase say of the GPU.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::Reading;
+use crate::{Reading, reading as name};
 
 /// The readings that the verdict looks at, taken in one by one.
 #[derive(Debug, Default)]
 pub(crate) struct GpuReadings {
     /// By source and instance: readings that said throttled, and all that said whether.
-    throttled: BTreeMap<(String, Option<String>), (u64, u64)>,
+    throttled: BTreeMap<(Arc<str>, Option<Arc<str>>), (u64, u64)>,
     other_processes: Option<u32>,
 }
 
 impl GpuReadings {
     /// Takes `reading` in. One of another name, or one that is not finite, says nothing here.
     pub(crate) fn add(&mut self, reading: &Reading) {
-        match reading.name.as_str() {
+        match &*reading.name {
             _ if !reading.value.is_finite() => {}
-            Reading::GPU_THROTTLED => {
+            name::GPU_THROTTLED => {
                 let gpu = (reading.source.clone(), reading.instance.clone());
                 let (throttled, all) = self.throttled.entry(gpu).or_default();
                 *throttled += u64::from(reading.value > 0.0);
                 *all += 1;
             }
-            Reading::GPU_OTHER_PROCESSES => {
+            name::GPU_OTHER_PROCESSES => {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -61,9 +61,9 @@ mod tests {
         let mut gpu = GpuReadings::default();
         for (name, instance, value) in readings {
             gpu.add(&Reading {
-                source: "nvml".to_owned(),
-                name: (*name).to_owned(),
-                instance: Some((*instance).to_owned()),
+                source: "nvml".into(),
+                name: (*name).to_owned().into(),
+                instance: Some((*instance).into()),
                 at: Moment::default(),
                 value: *value,
             });
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_worst_gpu_counts_and_what_is_unknown_is_absent() {
-        let (throttled, others) = (Reading::GPU_THROTTLED, Reading::GPU_OTHER_PROCESSES);
+        let (throttled, others) = (name::GPU_THROTTLED, name::GPU_OTHER_PROCESSES);
         let cases: [(Said<'_>, Facts); 6] = [
             (&[], (None, None)),
             (&[("gpu_power_w", "0", 300.0)], (None, None)),

@@ -355,12 +355,17 @@ impl Run<'_> {
 
     /// Passes on what the sources have read meanwhile.
     fn tell_readings(&mut self, crew: &Crew, collected: &mut Collected) {
-        for reading in crew.polling.iter().flat_map(Polling::take) {
-            // One that was taken before the phase began says nothing about it.
-            if reading.at >= collected.began {
-                collected.gpu.add(&reading);
+        for batch in crew.polling.iter().flat_map(Polling::take) {
+            for note in batch.notes {
+                self.tell(&RunEvent::SourceNote(note));
             }
-            self.tell(&RunEvent::Reading(reading));
+            for reading in batch.readings {
+                // One that was taken before the phase began says nothing about it.
+                if reading.at >= collected.began {
+                    collected.gpu.add(&reading);
+                }
+                self.tell(&RunEvent::Reading(reading));
+            }
         }
     }
 

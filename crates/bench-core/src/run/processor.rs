@@ -37,3 +37,15 @@ fn processor_time() -> Option<Duration> {
 fn processor_time() -> Option<Duration> {
     None
 }
+
+/// Processor time that the calling thread has used.
+#[cfg(unix)]
+pub(super) fn thread_time() -> Option<Duration> {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
+}
+
+#[cfg(not(unix))]
+pub(super) fn thread_time() -> Option<Duration> {
+    None
+}

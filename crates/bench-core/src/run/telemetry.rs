@@ -13,12 +13,13 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio::{
     runtime,
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{Clock, Reading, Readings, TelemetrySource};
+use super::processor::thread_time;
+use crate::{Clock, Moment, Reading, Readings, Said, SourceError, SourceNote, TelemetrySource};
 
 /// Reads that may wait for the sinks at a time.
 const CAPACITY: usize = 1_024;
@@ -31,10 +32,28 @@ const GIVE_UP: Duration = Duration::from_secs(1);
 
 /// The sources of a point, read until this is dropped.
 pub(super) struct Polling {
-    readings: Receiver<Vec<Reading>>,
-    dropped: Arc<AtomicU64>,
+    batches: Receiver<Batch>,
+    lost: Arc<Lost>,
     /// The thread, which ends once the sender is gone.
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Each source's, to be told to read at once; it drops what it was sent when it has.
+    asks: Vec<mpsc::UnboundedSender<Sender<()>>>,
+}
+
+/// What one read came to.
+pub(super) struct Batch {
+    pub(super) readings: Vec<Reading>,
+    pub(super) notes: Vec<SourceNote>,
+}
+
+/// What does not go through the channel.
+#[derive(Default)]
+struct Lost {
+    /// Readings that did not fit it.
+    dropped: AtomicU64,
+    /// Processor time in nanoseconds, of the thread and of what the sources have elsewhere.
+    thread_ns: AtomicU64,
+    elsewhere_ns: AtomicU64,
 }
 
 impl Polling {
@@ -46,27 +65,48 @@ impl Polling {
         if sources.is_empty() {
             return Ok(None);
         }
-        let (out, readings) = Outlet::new(CAPACITY);
-        let dropped = Arc::clone(&out.dropped);
+        let (out, batches) = Outlet::new(CAPACITY);
+        let lost = Arc::clone(&out.lost);
         let (running, ended) = oneshot::channel();
+        let (asks, asked): (Vec<_>, Vec<_>) =
+            sources.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        let sources = sources.into_iter().zip(asked).collect();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
             runtime.block_on(poll_all(sources, clock, out, ended));
             // What a source left to `spawn_blocking` may hang: nobody waits for it.
             runtime.shutdown_background();
         })?;
-        Ok(Some(Self { readings, dropped, thread: Some((running, thread)) }))
+        Ok(Some(Self { batches, lost, thread: Some((running, thread)), asks }))
     }
 
     /// What was read since this was called last.
-    pub(super) fn take(&self) -> impl Iterator<Item = Reading> {
+    pub(super) fn take(&self) -> impl Iterator<Item = Batch> {
         // Not what comes in meanwhile: a slow sink would never get to the end of it.
-        self.readings.try_iter().take(self.readings.len()).flatten()
+        self.batches.try_iter().take(self.batches.len())
+    }
+
+    /// Has every source read, and waits until they have, but no longer than `at_most`.
+    pub(super) fn read_now(&self, at_most: Duration) {
+        let (read, all_have) = bounded(0);
+        for ask in &self.asks {
+            // One that has ended has nothing to read any more.
+            let _ = ask.send(read.clone());
+        }
+        drop(read);
+        // Nothing is ever sent: the channel closes when the last one has read.
+        let _ = all_have.recv_timeout(at_most);
     }
 
     /// How many readings were dropped since this was called last, because too many waited.
     pub(super) fn take_dropped(&self) -> u64 {
-        self.dropped.swap(0, Ordering::Relaxed)
+        self.lost.dropped.swap(0, Ordering::Relaxed)
+    }
+
+    /// Processor time that reading has taken so far.
+    pub(super) fn processor_time(&self) -> Duration {
+        let ns = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Duration::from_nanos(ns(&self.lost.thread_ns) + ns(&self.lost.elsewhere_ns))
     }
 }
 
@@ -76,7 +116,7 @@ impl Drop for Polling {
         drop(running);
         let give_up = Instant::now() + GIVE_UP;
         let ended = loop {
-            match self.readings.recv_deadline(give_up.into_std()) {
+            match self.batches.recv_deadline(give_up.into_std()) {
                 Ok(_) => {}
                 Err(error) => break error == RecvTimeoutError::Disconnected,
             }
@@ -88,16 +128,18 @@ impl Drop for Polling {
     }
 }
 
+type Asked = mpsc::UnboundedReceiver<Sender<()>>;
+
 /// Reads each source in a task of its own, until `ended`. A panic ends the task, and no other.
 async fn poll_all(
-    sources: Vec<Box<dyn TelemetrySource>>,
+    sources: Vec<(Box<dyn TelemetrySource>, Asked)>,
     clock: Clock,
     out: Outlet,
     ended: oneshot::Receiver<()>,
 ) {
     let mut tasks = JoinSet::new();
-    for source in sources {
-        tasks.spawn(poll(source, clock, out.clone()));
+    for (source, asked) in sources {
+        tasks.spawn(poll(source, asked, clock, out.clone()));
     }
     drop(out);
     tokio::select! {
@@ -106,23 +148,64 @@ async fn poll_all(
     }
 }
 
-/// Reads `source` at once and then once a period, until an error is fatal.
-async fn poll(mut source: Box<dyn TelemetrySource>, clock: Clock, out: Outlet) {
-    let name = source.name().to_owned();
+/// Reads `source` at once and then once a period, and whenever it is asked to, until an error is fatal.
+async fn poll(mut source: Box<dyn TelemetrySource>, mut asked: Asked, clock: Clock, out: Outlet) {
+    let name: Arc<str> = source.name().into();
     let period = source.period().max(SHORTEST);
     let began = Instant::now();
+    let mut failing = Failing::default();
+    let mut asking = Vec::new();
     loop {
-        let mut readings = Readings::new(name.as_str(), clock.now());
-        let read = timeout(HANGS, source.read(&mut readings)).await;
-        out.send(readings.into_vec());
-        if matches!(read, Ok(Err(error)) if error.fatal) {
+        let mut readings = Readings::new(Arc::clone(&name), clock.now());
+        let read = match timeout(HANGS, source.read(&mut readings)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err((why(&error), error.fatal)),
+            Err(_) => Err((format!("no answer within {} s", HANGS.as_secs()), false)),
+        };
+        let is_over = matches!(read, Err((_, true)));
+        if let Some(said) = failing.note(read, clock.now()) {
+            readings.note(None, said);
+        }
+        out.send(readings);
+        asking.clear();
+        if is_over {
             return;
         }
-        match began.checked_add(to_next(period, began.elapsed())) {
-            Some(next) => sleep_until(next).await,
-            None => return,
+        let Some(next) = began.checked_add(to_next(period, began.elapsed())) else { return };
+        tokio::select! {
+            biased;
+            ask = asked.recv() => asking.extend(ask),
+            () = sleep_until(next) => {}
+        }
+        // One read answers all who asked meanwhile.
+        asking.extend(std::iter::from_fn(|| asked.try_recv().ok()));
+    }
+}
+
+/// Since when a source cannot be read.
+#[derive(Default)]
+struct Failing(Option<Moment>);
+
+impl Failing {
+    /// What is to be said of a read at `at`: only what has changed.
+    fn note(&mut self, read: Result<(), (String, bool)>, at: Moment) -> Option<Said> {
+        match (read, self.0) {
+            (Ok(()), Some(since)) => {
+                self.0 = None;
+                Some(Said::Recovered { failed_for: at.since(since) })
+            }
+            (Err((why, fatal)), since) if since.is_none() || fatal => {
+                self.0 = Some(since.unwrap_or(at));
+                Some(Said::Failed { why, fatal })
+            }
+            _ => None,
         }
     }
+}
+
+/// Why `error` is one: what its cause says, and what that says of its own.
+fn why(error: &SourceError) -> String {
+    super::with_causes(&*error.cause)
 }
 
 /// The first multiple of `period` after `passed`: those that were missed are not made up.
@@ -134,23 +217,32 @@ fn to_next(period: Duration, passed: Duration) -> Duration {
 /// The sources' way to the sinks. It never waits: what does not fit is dropped and counted.
 #[derive(Clone)]
 struct Outlet {
-    readings: Sender<Vec<Reading>>,
-    dropped: Arc<AtomicU64>,
+    batches: Sender<Batch>,
+    lost: Arc<Lost>,
 }
 
 impl Outlet {
-    fn new(capacity: usize) -> (Self, Receiver<Vec<Reading>>) {
-        let (readings, receiver) = bounded(capacity);
-        (Self { readings, dropped: Arc::default() }, receiver)
+    fn new(capacity: usize) -> (Self, Receiver<Batch>) {
+        let (batches, receiver) = bounded(capacity);
+        (Self { batches, lost: Arc::default() }, receiver)
     }
 
-    fn send(&self, readings: Vec<Reading>) {
-        if !readings.is_empty()
-            && let Err(refused) = self.readings.try_send(readings)
-        {
-            self.dropped.fetch_add(refused.into_inner().len() as u64, Ordering::Relaxed);
+    fn send(&self, readings: Readings) {
+        let (readings, notes, elsewhere) = readings.into_parts();
+        if let Some(used) = thread_time() {
+            self.lost.thread_ns.store(nanos(used), Ordering::Relaxed);
+        }
+        self.lost.elsewhere_ns.fetch_add(nanos(elsewhere), Ordering::Relaxed);
+        let is_empty = readings.is_empty() && notes.is_empty();
+        if !is_empty && let Err(refused) = self.batches.try_send(Batch { readings, notes }) {
+            let dropped = refused.into_inner().readings.len() as u64;
+            self.lost.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
     }
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -179,8 +271,9 @@ mod tests {
             n += 1;
             script(reads)
         });
-        let _ = timeout(span, poll(Box::new(source), clock, out)).await;
-        let read = readings.try_iter().flatten();
+        let (_ask, asked) = mpsc::unbounded_channel();
+        let _ = timeout(span, poll(Box::new(source), asked, clock, out)).await;
+        let read = readings.try_iter().flat_map(|batch| batch.readings);
         read.map(|r| (r.at.since(began).as_millis(), r.value)).collect()
     }
 
@@ -221,16 +314,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_does_not_fit_is_dropped_and_counted() {
         let (out, readings) = Outlet::new(2);
-        let dropped = Arc::clone(&out.dropped);
+        let lost = Arc::clone(&out.lost);
+        let (_ask, asked) = mpsc::unbounded_channel();
         let two =
             |n| ScriptedRead { values: [value(n).values, value(n).values].concat(), ..value(n) };
         let source = Box::new(ScriptedSource::new(PERIOD, two));
-        let _ = timeout(MS * 450, poll(source, Clock::start(), out)).await;
+        let _ = timeout(MS * 450, poll(source, asked, Clock::start(), out)).await;
         assert_eq!(
-            readings.try_iter().flatten().map(|r| r.value).collect::<Vec<_>>(),
+            readings
+                .try_iter()
+                .flat_map(|batch| batch.readings)
+                .map(|r| r.value)
+                .collect::<Vec<_>>(),
             [0.0, 0.0, 1.0, 1.0]
         );
-        assert_eq!(dropped.load(Ordering::Relaxed), 6);
+        assert_eq!(lost.dropped.load(Ordering::Relaxed), 6);
     }
 
     #[test]
@@ -253,8 +351,8 @@ mod tests {
 
     /// Waits for the next reading of a source that is read.
     fn next(polling: &Polling) -> Reading {
-        let read = polling.readings.recv_timeout(Duration::from_secs(30)).unwrap();
-        read.into_iter().next().unwrap()
+        let read = polling.batches.recv_timeout(Duration::from_secs(30)).unwrap();
+        read.readings.into_iter().next().unwrap()
     }
 
     #[test]
@@ -294,5 +392,43 @@ mod tests {
         drop(polling);
         assert!(before.elapsed() >= GIVE_UP, "it was waited for, and in vain");
         drop(free);
+    }
+
+    #[test]
+    fn sources_are_read_at_once_when_asked_and_nobody_waits_for_one_that_is_slow() {
+        const LONG: Duration = Duration::from_secs(3_600);
+        let reads = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&reads);
+        let quick = ScriptedSource::new(LONG, move |n| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            value(n)
+        });
+        let ends = ScriptedSource::new(LONG, |n| ScriptedRead { fails: Some(true), ..value(n) });
+        let polling = start(vec![Box::new(quick), Box::new(ends)]).unwrap();
+        for asked in 1..=3 {
+            polling.read_now(Duration::from_secs(30));
+            assert!(reads.load(Ordering::Relaxed) >= asked, "it was read since");
+        }
+        let hangs = |n| ScriptedRead { takes: LONG, ..value(n) };
+        let polling = start(vec![Box::new(ScriptedSource::new(MS, hangs))]).unwrap();
+        let before = Instant::now();
+        polling.read_now(MS * 20);
+        assert!(before.elapsed() < HANGS, "it was given up");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_says_once_that_it_fails_and_once_that_it_does_not_any_more() {
+        let (out, batches) = Outlet::new(CAPACITY);
+        let script = |n| ScriptedRead { fails: matches!(n, 2..=4).then_some(false), ..value(n) };
+        let source = Box::new(ScriptedSource::new(PERIOD, script));
+        let (_ask, asked) = mpsc::unbounded_channel();
+        let _ = timeout(MS * 950, poll(source, asked, Clock::start(), out)).await;
+        let notes: Vec<_> = batches.try_iter().flat_map(|batch| batch.notes).collect();
+        let said: Vec<_> = notes.into_iter().map(|note| note.said).collect();
+        let why = "as scripted".to_owned();
+        assert_eq!(
+            said,
+            [Said::Failed { why, fatal: false }, Said::Recovered { failed_for: MS * 300 }]
+        );
     }
 }

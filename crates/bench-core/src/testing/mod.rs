@@ -169,7 +169,10 @@ impl TelemetrySource for ScriptedSource {
         let read = (self.script)(self.reads);
         self.reads += 1;
         for (name, instance, value) in read.values {
-            into.push(name, instance, value);
+            match instance {
+                Some(instance) => into.push_of(&instance.into(), name, value),
+                None => into.push(name, value),
+            }
         }
         sleep(read.takes).await;
         read.fails.map_or(Ok(()), |fatal| {

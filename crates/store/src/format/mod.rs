@@ -13,7 +13,7 @@ mod run;
 mod sample;
 mod summary;
 
-pub use event::{EventKind, EventLine};
+pub use event::{EventKind, EventLine, NoteLine, SaidLine};
 pub use notes::NotesFile;
 pub use partial::PartialDistribution;
 pub use plan::{

@@ -23,9 +23,9 @@ impl From<&Reading> for ReadingLine {
     fn from(reading: &Reading) -> Self {
         Self {
             at_ns: reading.at.as_nanos(),
-            source: reading.source.clone(),
-            name: reading.name.clone(),
-            instance: reading.instance.clone(),
+            source: reading.source.to_string(),
+            name: reading.name.to_string(),
+            instance: reading.instance.as_deref().map(str::to_owned),
             value: reading.value,
         }
     }
@@ -34,9 +34,9 @@ impl From<&Reading> for ReadingLine {
 impl From<ReadingLine> for Reading {
     fn from(line: ReadingLine) -> Self {
         Self {
-            source: line.source,
-            name: line.name,
-            instance: line.instance,
+            source: line.source.into(),
+            name: line.name.into(),
+            instance: line.instance.map(Into::into),
             at: Moment::from_nanos(line.at_ns),
             value: line.value,
         }

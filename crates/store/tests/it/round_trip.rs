@@ -156,6 +156,7 @@ proptest! {
         at in moment(),
         value in proptest::num::f64::NORMAL | proptest::num::f64::ZERO | proptest::num::f64::SUBNORMAL,
     ) {
+        let (source, name, instance) = (source.into(), name.into(), instance.map(Into::into));
         let reading = Reading { source, name, instance, at, value };
         let line = serde_json::to_string(&ReadingLine::from(&reading)).unwrap();
         let read: ReadingLine = serde_json::from_str(&line).unwrap();

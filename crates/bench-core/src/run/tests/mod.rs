@@ -6,8 +6,8 @@ use std::{
 use super::*;
 use crate::{
     Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced, Pick,
-    Progress, RampShape, Rate, Reading, Reason, Request, Resumed, Session, Single, TokenSource,
-    Trust, Turn, WarmUp, Workload,
+    Progress, RampShape, Rate, Reason, Request, Resumed, Session, Single, TokenSource, Trust, Turn,
+    WarmUp, Workload, reading,
     testing::{Collected, Script, Scripted, ScriptedRead, ScriptedSource, endless},
 };
 
@@ -596,9 +596,9 @@ fn watched(requests: u64, others: f64, later: f64) -> Prepared {
     let source = ScriptedSource::new(MS * 2, move |_| {
         let others = if asked.load(Ordering::Relaxed) < requests { others } else { later };
         let values = vec![
-            (Reading::GPU_THROTTLED, Some("0"), 0.0),
-            (Reading::GPU_THROTTLED, Some("1"), 1.0),
-            (Reading::GPU_OTHER_PROCESSES, Some("0"), others),
+            (reading::GPU_THROTTLED, Some("0"), 0.0),
+            (reading::GPU_THROTTLED, Some("1"), 1.0),
+            (reading::GPU_OTHER_PROCESSES, Some("0"), others),
         ];
         // Long enough that a read which began in the warm-up ends in the measured phase.
         ScriptedRead { values, takes: MS * 150, fails: None }
@@ -634,7 +634,7 @@ fn a_gpu_that_is_throttled_or_shared_while_it_is_measured_is_a_doubt() {
         });
         let readings: Vec<_> = readings.collect();
         assert!(readings.iter().any(|r| r.value > 8.0), "the warm-up is watched, too");
-        assert!(readings.iter().all(|r| r.source == "scripted"));
+        assert!(readings.iter().all(|r| &*r.source == "scripted"));
         assert!(readings.is_sorted_by_key(|r| r.at));
     }
 }

@@ -1,0 +1,16 @@
+//! Watches GPU, host, client and server while inferbench measures.
+//!
+//! Each module is a [`TelemetrySource`](bench_core::TelemetrySource), and knows no other. What a source reads bears
+//! the names of [`bench_core::VOCABULARY`], whoever says it: a GPU's power is `gpu_power_w` of NVML, of
+//! `nvidia-smi`, of a DCGM exporter and of another host's agent alike.
+//!
+//! | module | watches | by |
+//! |---|---|---|
+//!
+//! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
+//! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
+//! the parts together has.
+
+mod fetch;
+
+pub use fetch::{Fetch, FetchError};
