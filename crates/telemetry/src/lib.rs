@@ -6,11 +6,17 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
 //! the parts together has.
 
 mod fetch;
+pub mod prometheus;
+mod server;
+#[cfg(test)]
+mod testing;
 
 pub use fetch::{Fetch, FetchError};
+pub use server::{ServerMetrics, ServerMetricsConfig};
