@@ -14,8 +14,8 @@ use std::{
 };
 
 use bench_core::{
-    ReadingKind, Readings, Said, ServerTime, SourceError, TelemetrySource, async_trait, reading,
-    reading_name,
+    Moment, ReadingKind, Readings, Said, ServerTime, SourceError, TelemetrySource, async_trait,
+    reading, reading_name,
 };
 use tokio::time::timeout;
 
@@ -70,6 +70,8 @@ pub struct ServerMetrics {
     found: Option<String>,
     /// Since when the server counts, as of the last read.
     since: Option<f64>,
+    /// When it was read last.
+    read: Option<Moment>,
     /// Counters that were read so far.
     counters: BTreeSet<&'static str>,
     buckets: BTreeMap<(ServerTime, u64), Bucket>,
@@ -90,6 +92,7 @@ impl ServerMetrics {
             config,
             found: None,
             since: None,
+            read: None,
             counters: BTreeSet::new(),
             buckets: BTreeMap::new(),
         }
@@ -151,38 +154,34 @@ impl ServerMetrics {
             let what = "the server was restarted, or its counters were reset".to_owned();
             into.note(None, Said::Happened { what });
         }
-        let began = if anew { Began::Anew } else { Began::Before };
-        let began = if self.found.is_none() { Began::Unseen } else { began };
+        let zero = Zero { read: self.read, anew: anew.then(|| into.at() - NEXT_TO) };
         for &(name, value) in &gathered.values {
-            self.push_value(name, value, began, into);
+            let is_counter =
+                reading_name(name).is_some_and(|name| name.kind == ReadingKind::Counter);
+            if is_counter {
+                self.push_counter(name, value, zero, into);
+            } else {
+                into.push(name, value);
+            }
         }
         for histogram in &gathered.histograms {
-            self.push_histogram(histogram, began, into);
+            self.push_histogram(histogram, zero, into);
         }
-        self.since = gathered.since;
+        (self.since, self.read) = (gathered.since, Some(into.at()));
     }
 
-    fn push_value(&mut self, name: &'static str, value: f64, began: Began, into: &mut Readings) {
-        let is_counter = reading_name(name).is_some_and(|name| name.kind == ReadingKind::Counter);
-        if is_counter {
-            self.push_counter(name, value, began, into);
-        } else {
-            into.push(name, value);
-        }
-    }
-
-    fn push_counter(&mut self, name: &'static str, value: f64, began: Began, into: &mut Readings) {
+    fn push_counter(&mut self, name: &'static str, value: f64, zero: Zero, into: &mut Readings) {
         let is_new = self.counters.insert(name);
-        if began.reads_zero(is_new) {
-            into.push(name, 0.0);
+        if let Some(at) = zero.at(is_new) {
+            into.push_at(at, None, name.into(), 0.0);
         }
         into.push(name, value);
     }
 
-    fn push_histogram(&mut self, histogram: &Histogram, began: Began, into: &mut Readings) {
+    fn push_histogram(&mut self, histogram: &Histogram, zero: Zero, into: &mut Readings) {
         let [sum, count, bucket] = histogram.time.names();
-        self.push_counter(sum, histogram.sum, began, into);
-        self.push_counter(count, histogram.count, began, into);
+        self.push_counter(sum, histogram.sum, zero, into);
+        self.push_counter(count, histogram.count, zero, into);
         for &(bound, count) in &histogram.buckets {
             let key = (histogram.time, bound.to_bits());
             let is_new = !self.buckets.contains_key(&key);
@@ -190,11 +189,11 @@ impl ServerMetrics {
                 .buckets
                 .entry(key)
                 .or_insert_with(|| Bucket { bound: bound_text(bound).into(), count });
-            let reads_zero = began.reads_zero(is_new);
-            if reads_zero {
-                into.push_of(&before.bound, bucket, 0.0);
+            let zero = zero.at(is_new);
+            if let Some(at) = zero {
+                into.push_at(at, Some(&before.bound), bucket.into(), 0.0);
             }
-            if is_new || reads_zero || before.count.to_bits() != count.to_bits() {
+            if is_new || zero.is_some() || before.count.to_bits() != count.to_bits() {
                 into.push_of(&before.bound, bucket, count);
                 before.count = count;
             }
@@ -202,26 +201,23 @@ impl ServerMetrics {
     }
 }
 
-/// When the counters of a read began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Began {
-    /// Nobody has seen: it is the first read.
-    Unseen,
-    /// Before the last read.
-    Before,
-    /// Since the last read.
-    Anew,
+/// A moment right before another one: of two values of one moment the second would say nothing.
+const NEXT_TO: Duration = Duration::from_nanos(1);
+
+/// When counters are known to have been 0.
+#[derive(Clone, Copy, Debug)]
+struct Zero {
+    /// When the server was read last, if it was: counters that it did not have then it had not counted, for
+    /// servers make some of them when they first count.
+    read: Option<Moment>,
+    /// When they began anew, if they have since.
+    anew: Option<Moment>,
 }
 
-impl Began {
-    /// Whether a counter was 0 since the last read. One that was not there then was: servers make some of them
-    /// when they first count.
-    fn reads_zero(self, is_new: bool) -> bool {
-        match self {
-            Self::Unseen => false,
-            Self::Before => is_new,
-            Self::Anew => true,
-        }
+impl Zero {
+    /// When a counter was 0, one that was not there before `is_new`.
+    fn at(self, is_new: bool) -> Option<Moment> {
+        if is_new { self.read } else { self.anew }
     }
 }
 
