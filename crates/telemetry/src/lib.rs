@@ -6,17 +6,21 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`Dcgm`] | the GPUs of another machine | a DCGM exporter |
 //! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
 //! the parts together has.
 
+mod dcgm;
 mod fetch;
 pub mod prometheus;
+mod scrape;
 mod server;
 #[cfg(test)]
 mod testing;
 
+pub use dcgm::{Dcgm, DcgmConfig};
 pub use fetch::{Fetch, FetchError};
 pub use server::{ServerMetrics, ServerMetricsConfig};
