@@ -143,7 +143,8 @@ fn say_what_is_absent(text: &Exposition<'_>, into: &mut Readings) {
     let has = |field: &str| text.named(field).any(|series| !is_blank(series.value));
     let makes_up_total = MEMORY[..2].iter().all(|field| has(field));
     for (field, name, _) in FIELDS {
-        if !has(field) && !(name == reading::GPU_MEMORY_TOTAL_BYTES && makes_up_total) {
+        let is_made_up = name == reading::GPU_MEMORY_TOTAL_BYTES && makes_up_total;
+        if !has(field) && !is_made_up {
             let why = format!("the exporter does not tell {field}");
             into.note(None, Said::Absent { name: name.into(), why });
         }
