@@ -46,6 +46,7 @@ pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
-    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings, WorkloadSettings,
+    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,
+    TelemetrySettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
