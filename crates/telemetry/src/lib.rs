@@ -6,11 +6,13 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
 //! the parts together has.
 
+pub mod agent;
 mod fetch;
 
 pub use fetch::{Fetch, FetchError};
