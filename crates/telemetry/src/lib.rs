@@ -7,6 +7,7 @@
 //! | module | watches | by |
 //! |---|---|---|
 //! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
+//! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
@@ -14,5 +15,10 @@
 
 pub mod agent;
 mod fetch;
+pub mod prometheus;
+mod server;
+#[cfg(test)]
+mod testing;
 
 pub use fetch::{Fetch, FetchError};
+pub use server::{ServerMetrics, ServerMetricsConfig};
