@@ -8,13 +8,21 @@
 //! |---|---|---|
 //! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
 //! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
+//! | [`host`] | processors, memory, network, disks, pressure | files below `/proc`, Linux only |
+//! | [`client`] | this process | `getrusage` and `/proc/self` |
+//! | [`processes`] | which processes a server consists of; no source | files below `/proc`, Linux only |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
 //! the parts together has.
 
+mod absent;
 pub mod agent;
+pub mod client;
 mod fetch;
+pub mod host;
+mod kernel_file;
+pub mod processes;
 pub mod prometheus;
 mod server;
 #[cfg(test)]
