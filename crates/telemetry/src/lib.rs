@@ -7,6 +7,7 @@
 //! | module | watches | by |
 //! |---|---|---|
 //! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
+//! | [`Dcgm`] | the GPUs of another machine | a DCGM exporter |
 //! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //! | [`host`] | processors, memory, network, disks, pressure | files below `/proc`, Linux only |
 //! | [`client`] | this process | `getrusage` and `/proc/self` |
@@ -19,14 +20,17 @@
 mod absent;
 pub mod agent;
 pub mod client;
+mod dcgm;
 mod fetch;
 pub mod host;
 mod kernel_file;
 pub mod processes;
 pub mod prometheus;
+mod scrape;
 mod server;
 #[cfg(test)]
 mod testing;
 
+pub use dcgm::{Dcgm, DcgmConfig};
 pub use fetch::{Fetch, FetchError};
 pub use server::{ServerMetrics, ServerMetricsConfig};

@@ -1,7 +1,6 @@
 //! What the server under test tells Prometheus.
 
 mod dialect;
-mod error;
 mod gather;
 mod tables;
 #[cfg(test)]
@@ -17,17 +16,21 @@ use bench_core::{
     Moment, ReadingKind, Readings, Said, ServerTime, SourceError, TelemetrySource, async_trait,
     reading, reading_name,
 };
-use tokio::time::timeout;
 
 use self::{
     dialect::Dialect,
-    error::{ServerMetricsError, Why},
     gather::{Gathered, Histogram, gather},
 };
-use crate::{Fetch, prometheus::Exposition};
+use crate::{
+    Fetch,
+    prometheus::{Exposition, ParseError},
+    scrape::{ScrapeError, Why, scrape},
+};
 
 /// The source's name.
 const NAME: &str = "server";
+/// What is read.
+const ENGINES: &str = "vLLM, SGLang, TensorRT-LLM, llama.cpp, NIM or Triton";
 /// What readings have to hold for client and server to be compared.
 const COMPARED: [&str; 3] =
     [reading::SERVER_REQUESTS, reading::SERVER_PROMPT_TOKENS, reading::SERVER_OUTPUT_TOKENS];
@@ -99,7 +102,7 @@ impl ServerMetrics {
     }
 
     /// The path that answered, or the first of which another is not wrong.
-    async fn read_any(&self) -> Result<(String, &'static Dialect, Gathered), ServerMetricsError> {
+    async fn read_any(&self) -> Result<(String, &'static Dialect, Gathered), ScrapeError> {
         if let Some(path) = &self.found {
             let (dialect, gathered) = self.read_at(path).await?;
             return Ok((path.clone(), dialect, gathered));
@@ -111,22 +114,18 @@ impl ServerMetrics {
                 Err(error) => first = first.or(Some(error)),
             }
         }
-        Err(first.unwrap_or_else(ServerMetricsError::no_path))
+        Err(first.unwrap_or_else(no_path))
     }
 
-    async fn read_at(
-        &self,
-        path: &str,
-    ) -> Result<(&'static Dialect, Gathered), ServerMetricsError> {
-        let because = |why| ServerMetricsError { path: path.to_owned(), why };
-        let time_out = self.config.time_out;
-        let body = timeout(time_out, self.fetch.get(path)).await;
-        let body = body.map_err(|_| because(Why::Slow(time_out)))?;
-        let body = body.map_err(|error| because(Why::Fetch(error)))?;
-        let text = Exposition::parse(&body).map_err(|error| because(Why::of_text(&body, error)))?;
-        let dialect = Dialect::of(&text).ok_or_else(|| because(Why::Unknown))?;
-        let gathered = gather(&text, dialect, self.config.model.as_deref());
-        Ok((dialect, gathered.map_err(|what| because(Why::Bucket(what)))?))
+    async fn read_at(&self, path: &str) -> Result<(&'static Dialect, Gathered), ScrapeError> {
+        let read = async {
+            let body = scrape(&*self.fetch, path, self.config.time_out).await.map_err(hinted)?;
+            let text = Exposition::parse(&body).map_err(|error| not_text(&body, error))?;
+            let dialect = Dialect::of(&text).ok_or(Why::Nothing(ENGINES))?;
+            let gathered = gather(&text, dialect, self.config.model.as_deref());
+            Ok((dialect, gathered.map_err(Why::Garbled)?))
+        };
+        read.await.map_err(|why| ScrapeError { path: path.to_owned(), why })
     }
 
     /// What is to be said of a server that is read for the first time.
@@ -219,6 +218,31 @@ impl Zero {
     fn at(self, is_new: bool) -> Option<Moment> {
         if is_new { self.read } else { self.anew }
     }
+}
+
+fn no_path() -> ScrapeError {
+    ScrapeError { path: String::new(), why: Why::NoPath }
+}
+
+/// TensorRT-LLM's `/metrics` is another thing.
+fn not_text(body: &[u8], error: ParseError) -> Why {
+    match body.trim_ascii_start().first() {
+        Some(b'[' | b'{') => Why::Json,
+        _ => Why::Text(error),
+    }
+}
+
+/// Says what may help with a status.
+fn hinted(why: Why) -> Why {
+    let Why::Fetch(mut error) = why else { return why };
+    error.said.push_str(match error.status {
+        Some(401 | 403) => ": metrics may need an API key of their own",
+        Some(404 | 501) => {
+            ": Ollama has no metrics; llama.cpp has them with --metrics, SGLang with --enable-metrics"
+        }
+        _ => "",
+    });
+    Why::Fetch(error)
 }
 
 /// As in `le`.
