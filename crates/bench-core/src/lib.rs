@@ -121,7 +121,8 @@ pub use request::{Message, Prompt, Request, Role, Tool, ToolChoice, call_id};
 #[cfg(any(test, feature = "testing"))]
 pub use run::run_on_paused_time;
 pub use run::{
-    Course, EarlyEnd, InOrder, Level, Prepare, Prepared, RunError, Stop, Watch, run, run_course,
+    Batch, Course, EarlyEnd, InOrder, Level, Polling, Prepare, Prepared, RunError, Stop, Watch,
+    run, run_course,
 };
 pub use sample::{
     Arrival, ArrivalKind, Connect, FinishReason, Phase, Sample, ServerTimes, Stamp, TokenSource,

@@ -131,6 +131,14 @@ vocabulary! {
     HOST_IO_PRESSURE_S = "host_io_pressure_s", "Stalled for I/O", "s", Counter,
         "Time during which at least one task waited for a disk.";
 
+    // An agent on another host, beside what it reads there.
+    AGENT_CLOCK_OFFSET_MS = "agent_clock_offset_ms", "Agent's clock behind ours", "ms", Gauge,
+        "What is added to a moment of the agent's clock to have one of the run's.";
+    AGENT_CLOCK_BOUND_MS = "agent_clock_bound_ms", "Agent's clock, uncertainty", "ms", Gauge,
+        "How far off that may be: half the shortest round trip.";
+    AGENT_CLOCK_DRIFT_PPM = "agent_clock_drift_ppm", "Agent's clock, drift", "ppm", Gauge,
+        "How much faster the run's clock goes, since the agent is watched; absent while it is within the uncertainty.";
+
     // This process.
     CLIENT_CPU_S = "client_cpu_s", "Client CPU", "s", Counter,
         "Processor time that inferbench used, over all its threads.";
