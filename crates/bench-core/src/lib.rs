@@ -135,8 +135,9 @@ pub use schedule::{
 };
 pub use sink::{MetricSink, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, SinkError};
 pub use telemetry::{
-    Reading, ReadingKind, ReadingName, Readings, Said, ServerTime, SourceError, SourceNote,
-    TelemetrySource, VOCABULARY, reading, reading_name,
+    GpuEnergy, Increase, Reading, ReadingKind, ReadingName, Readings, Said, SeriesFigure,
+    SeriesSummary, ServerTime, SourceError, SourceNote, SourceSummary, Telemetry, TelemetrySource,
+    VOCABULARY, Watched, reading, reading_name,
 };
 pub use verdict::{REASONS, Reason, Trust, Verdict};
 pub use workload::{Session, Single, Turn, Workload};

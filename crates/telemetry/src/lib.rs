@@ -6,6 +6,7 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
@@ -14,5 +15,10 @@
 
 pub mod agent;
 mod fetch;
+pub mod prometheus;
+mod server;
+#[cfg(test)]
+mod testing;
 
 pub use fetch::{Fetch, FetchError};
+pub use server::{ServerMetrics, ServerMetricsConfig};

@@ -2,14 +2,12 @@
 
 mod aggregate;
 mod formulas;
-mod gpu;
 mod registry;
 mod summary;
 mod timeline;
 mod turns;
 
 pub use aggregate::Aggregate;
-pub(crate) use gpu::GpuReadings;
 pub use registry::{Better, Metric, Source, metric, registry};
 pub use summary::{Facts, Figure, Summary};
 pub use timeline::LoadShape;

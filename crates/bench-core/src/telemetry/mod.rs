@@ -1,13 +1,19 @@
 //! Watching the GPU, the host and the server while requests are in flight.
 
+mod energy;
+mod series;
 mod vocabulary;
+mod watched;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-pub use self::vocabulary::{
-    ReadingKind, ReadingName, ServerTime, VOCABULARY, reading, reading_name,
+pub use self::{
+    energy::GpuEnergy,
+    series::Increase,
+    vocabulary::{ReadingKind, ReadingName, ServerTime, VOCABULARY, reading, reading_name},
+    watched::{SeriesFigure, SeriesSummary, SourceSummary, Telemetry, Watched},
 };
 use crate::Moment;
 

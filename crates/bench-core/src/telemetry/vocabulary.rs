@@ -176,6 +176,8 @@ vocabulary! {
         "Requests that ended in the server before they were done.";
     SERVER_PREEMPTIONS = "server_preemptions", "Preemptions", "requests", Counter,
         "Times that a request lost its place, because the KV cache was full.";
+    SERVER_STEPS = "server_steps", "Steps of server", "steps", Counter,
+        "Batches that the server computed; output tokens over them is how many it decodes at once.";
     SERVER_DRAFTS = "server_drafts", "Drafts", "drafts", Counter,
         "Drafts of speculative decoding that were verified.";
     SERVER_DRAFT_TOKENS = "server_draft_tokens", "Draft tokens", "tokens", Counter,
@@ -200,8 +202,10 @@ vocabulary! {
 pub enum ServerTime {
     /// From arrival to the first token.
     Ttft,
-    /// Between tokens.
+    /// Between tokens: each gap counts once.
     Itl,
+    /// Mean time between the tokens of a request: each request counts once.
+    Tpot,
     /// From arrival to the last token.
     E2e,
     /// Waiting for a place.
@@ -214,14 +218,15 @@ pub enum ServerTime {
 
 impl ServerTime {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Ttft, Self::Itl, Self::E2e, Self::Queue, Self::Prefill, Self::Decode];
+    pub const ALL: [Self; 7] =
+        [Self::Ttft, Self::Itl, Self::Tpot, Self::E2e, Self::Queue, Self::Prefill, Self::Decode];
 
     /// The names of its readings in seconds: sum, count and buckets, all of them counters.
     pub const fn names(self) -> [&'static str; 3] {
         match self {
             Self::Ttft => ["server_ttft_s_sum", "server_ttft_s_count", "server_ttft_s_bucket"],
             Self::Itl => ["server_itl_s_sum", "server_itl_s_count", "server_itl_s_bucket"],
+            Self::Tpot => ["server_tpot_s_sum", "server_tpot_s_count", "server_tpot_s_bucket"],
             Self::E2e => ["server_e2e_s_sum", "server_e2e_s_count", "server_e2e_s_bucket"],
             Self::Queue => ["server_queue_s_sum", "server_queue_s_count", "server_queue_s_bucket"],
             Self::Prefill => {

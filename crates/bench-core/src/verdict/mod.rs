@@ -12,8 +12,8 @@ pub use explained::REASONS;
 pub(crate) use limits::LEAST_DRIFT;
 use limits::{
     LEAST_OUTPUT, MOST_CACHED, MOST_COALESCED, MOST_CPU, MOST_CUT_OFF, MOST_DISAGREEING,
-    MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT, MOST_THROTTLED, MOST_UNSENT, MOST_UNSTAMPED,
-    floor_of_p90, most_lag_ms, most_late_ms,
+    MOST_ENERGY_DIFFERENCE, MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT, MOST_THROTTLED, MOST_UNSENT,
+    MOST_UNSTAMPED, floor_of_p90, most_lag_ms, most_late_ms,
 };
 pub use reason::Reason;
 
@@ -164,6 +164,12 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     );
     let others = facts.gpu_other_processes.filter(|processes| *processes > MOST_OTHERS);
     reasons.extend(others.map(|processes| Reason::GpuShared { processes }));
+    reasons.extend(
+        over(facts.energy_difference, MOST_ENERGY_DIFFERENCE).map(|ratio| Reason::Energy { ratio }),
+    );
+    let (lost, times) = (facts.lost, facts.server_restarts);
+    reasons.extend((lost > 0).then_some(Reason::GpuLost { lost }));
+    reasons.extend((times > 0).then_some(Reason::ServerRestarted { times }));
     reasons.extend(early_end);
     reasons
 }
