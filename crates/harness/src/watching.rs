@@ -4,7 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bench_core::TelemetrySource;
 use bench_providers::{Endpoint, Secret, Transport, WELL_KNOWN_PORTS, scan};
-use bench_telemetry::{ServerMetrics, ServerMetricsConfig, agent};
+use bench_telemetry::{
+    ServerMetrics, ServerMetricsConfig, agent,
+    host::{Host, HostConfig},
+};
 
 use crate::{Code, Failure, Fetcher, Server, Settings};
 
@@ -13,7 +16,7 @@ const TOKEN_VARIABLE: &str = "INFERBENCH_AGENT_TOKEN";
 
 /// The sources of this host, GPUs read once an `interval`.
 pub fn local_sources(_interval: Duration) -> Vec<Box<dyn TelemetrySource>> {
-    Vec::new()
+    vec![Box::new(Host::new(HostConfig::default()))]
 }
 
 /// What the agent at `url` reads there, asked for with `token` once an `interval`. Connects to nothing yet.

@@ -6,6 +6,9 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`host`] | processors, memory, network, disks, pressure | files below `/proc`, Linux only |
+//! | [`client`] | this process | `getrusage` and `/proc/self` |
+//! | [`processes`] | which processes a server consists of; no source | files below `/proc`, Linux only |
 //! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
 //!
@@ -13,8 +16,13 @@
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
 //! the parts together has.
 
+mod absent;
 pub mod agent;
+pub mod client;
 mod fetch;
+pub mod host;
+mod kernel_file;
+pub mod processes;
 pub mod prometheus;
 mod server;
 #[cfg(test)]
