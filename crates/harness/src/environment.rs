@@ -10,6 +10,7 @@ use crate::{
     lab::{Known, Lab},
     points::{self, Cell},
     shape::Shape,
+    watching,
 };
 
 /// What is recorded beside the plan: of the servers that have been found, of what is sent, and of this
@@ -134,7 +135,7 @@ fn machine() -> Value {
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
         "kernel": first_line("/proc/sys/kernel/osrelease"),
-        "host": first_line("/proc/sys/kernel/hostname"),
+        "host": watching::host_name(),
         "cpu": cpu(),
         "cores": available_parallelism().map_or(1, NonZeroUsize::get),
         "memory_kib": memory_kib(),

@@ -35,6 +35,7 @@ mod shape;
 mod sweep;
 mod talks;
 mod target;
+mod watching;
 
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
@@ -52,3 +53,4 @@ pub use settings::{
     TelemetrySettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
+pub use watching::{agent_source, agent_token, host_name, local_sources, server_source};
