@@ -35,6 +35,7 @@ mod shape;
 mod sweep;
 mod talks;
 mod target;
+mod telemetry;
 mod watching;
 
 pub use estimate::{Estimate, PACE, PointEstimate};
