@@ -25,6 +25,22 @@ impl Fetcher {
         target::provider(target.config(asked, settings)).map(Self)
     }
 
+    /// What asks the server at `endpoint`, of which nothing else is known yet, as `asked` and `settings` have it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be asked so.
+    pub fn unknown(
+        endpoint: &Endpoint,
+        asked: &TargetSettings,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        let config = target::config(asked, settings, endpoint);
+        let engine = asked.engine.clone().unwrap_or_default();
+        let api = engine.apis()[0];
+        target::provider(Config { engine, api, path: None, ..config }).map(Self)
+    }
+
     /// What asks another server, with `token` as its bearer's.
     ///
     /// # Errors

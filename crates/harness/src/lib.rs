@@ -35,6 +35,8 @@ mod shape;
 mod sweep;
 mod talks;
 mod target;
+mod telemetry;
+mod watching;
 
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
@@ -52,3 +54,4 @@ pub use settings::{
     TelemetrySettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
+pub use watching::{agent_source, agent_token, host_name, local_sources, server_source};
