@@ -52,4 +52,6 @@ pub use settings::{
     Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
-pub use watching::{agent_source, agent_token, host_name, local_sources, server_source};
+pub use watching::{
+    Local, agent_source, agent_token, client_source, host_name, local_sources, server_source,
+};
