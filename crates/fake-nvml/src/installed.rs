@@ -112,7 +112,13 @@ impl Installed {
 fn built() -> io::Result<PathBuf> {
     let exe = env::current_exe()?;
     let folders = exe.ancestors().skip(1).take(2);
-    folders.flat_map(|folder| [folder.join("deps").join(FILE), folder.join(FILE)]).find(|path| path.exists()).ok_or_else(
-        || io::Error::new(io::ErrorKind::NotFound, format!("{FILE} is not beside {}", exe.display())),
-    )
+    folders
+        .flat_map(|folder| [folder.join("deps").join(FILE), folder.join(FILE)])
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("{FILE} is not beside {}", exe.display()),
+            )
+        })
 }

@@ -6,11 +6,13 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`gpu`] | NVIDIA's GPUs of this host | NVML, or `nvidia-smi` where that cannot be loaded |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
 //! the parts together has.
 
 mod fetch;
+pub mod gpu;
 
 pub use fetch::{Fetch, FetchError};
