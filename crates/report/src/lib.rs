@@ -30,6 +30,7 @@ pub mod markdown;
 mod matrix;
 pub mod multi_turn;
 mod sweep;
+mod telemetry;
 pub mod text;
 
 pub use export::ExportError;

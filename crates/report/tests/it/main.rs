@@ -9,3 +9,4 @@ mod fixture;
 mod gating;
 mod stored;
 mod sweeping;
+mod watching;
