@@ -5,9 +5,16 @@ use bench_report::console::Style;
 
 use crate::fixture::{Measured, closed, sample};
 
+/// All that is read, in memory and one by one.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) watched: Watched,
+    pub(crate) readings: Vec<Reading>,
+}
+
 /// What is read of one device of a source: a value of each second, from the second.
 struct Device<'a> {
-    watched: &'a mut Watched,
+    log: &'a mut Log,
     source: &'static str,
     instance: Option<&'static str>,
     every_ms: u64,
@@ -22,14 +29,16 @@ impl Device<'_> {
             let at = Moment::from_nanos(ms * 1_000_000);
             let (source, instance) = (self.source.into(), self.instance.map(Into::into));
             let value = value(ms as f64 / 1e3);
-            self.watched.add(&Reading { source, name: name.into(), instance, at, value });
+            let reading = Reading { source, name: name.into(), instance, at, value };
+            self.log.watched.add(&reading);
+            self.log.readings.push(reading);
         }
     }
 
     fn say(&mut self, said: Said) {
         let (source, instance) = (self.source.into(), self.instance.map(Into::into));
         let at = Moment::from_nanos(1_000_000_000);
-        self.watched.note(&SourceNote { source, instance, at, said });
+        self.log.watched.note(&SourceNote { source, instance, at, said });
     }
 
     fn is(&mut self, what: &'static str, text: &str) {
@@ -37,8 +46,8 @@ impl Device<'_> {
     }
 }
 
-fn gpu(watched: &mut Watched, number: &'static str, watts: f64, counts: bool) {
-    let mut gpu = Device { watched, source: "nvml", instance: Some(number), every_ms: 100 };
+fn gpu(log: &mut Log, number: &'static str, watts: f64, counts: bool) {
+    let mut gpu = Device { log, source: "nvml", instance: Some(number), every_ms: 100 };
     gpu.is("gpu_name", "NVIDIA H200");
     gpu.is("gpu_uuid", &format!("GPU-{number}"));
     gpu.read(reading::GPU_UTILIZATION_RATIO, |_| 0.97);
@@ -59,8 +68,8 @@ fn gpu(watched: &mut Watched, number: &'static str, watts: f64, counts: bool) {
     }
 }
 
-fn server(watched: &mut Watched) {
-    let mut server = Device { watched, source: "vllm", instance: None, every_ms: 1_000 };
+fn server(log: &mut Log) {
+    let mut server = Device { log, source: "vllm", instance: None, every_ms: 1_000 };
     server.read(reading::SERVER_RUNNING, |s| 32.0 - (s.floor() % 2.0));
     server.read(reading::SERVER_WAITING, |s| s.floor() % 2.0);
     server.read(reading::SERVER_KV_CACHE_RATIO, |s| 0.3 + s / 100.0);
@@ -78,38 +87,40 @@ fn server(watched: &mut Watched) {
     }
 }
 
-fn host(watched: &mut Watched) {
-    let mut host = Device { watched, source: "host", instance: None, every_ms: 1_000 };
+fn host(log: &mut Log) {
+    let mut host = Device { log, source: "host", instance: None, every_ms: 1_000 };
     host.read(reading::HOST_CPU_RATIO, |s| 0.1 + s / 100.0);
     host.read(reading::HOST_MEMORY_USED_BYTES, |_| 31.0 * 1_073_741_824.0);
     host.read(reading::HOST_MEMORY_TOTAL_BYTES, |_| 128.0 * 1_073_741_824.0);
     host.instance = Some("eth0");
     host.read(reading::HOST_NETWORK_SENT_BYTES, |s| s * 4e6);
     host.read(reading::HOST_NETWORK_RECEIVED_BYTES, |s| s * 1e6);
-    let mut client = Device { watched, source: "client", instance: None, every_ms: 1_000 };
+    let mut client = Device { log, source: "client", instance: None, every_ms: 1_000 };
     client.read(reading::CLIENT_CPU_S, |s| s * 0.2);
     client.read(reading::CLIENT_MEMORY_BYTES, |_| 1_073_741_824.0 / 8.0);
     client.read(reading::CLIENT_FILES, |_| 45.0);
 }
 
 /// All of it; idle, GPU 0 draws 78 W, and GPU 1 98 W.
-pub(crate) fn everything() -> Watched {
-    let mut watched = Watched::default();
-    let mut idle = Watched::default();
+pub(crate) fn everything() -> Log {
+    let mut idle = Log::default();
     gpu(&mut idle, "0", 78.0, true);
     gpu(&mut idle, "1", 98.0, false);
-    idle.mark_idle();
-    watched.set_idle_w(idle.idle_w().clone());
-    gpu(&mut watched, "0", 612.0, true);
-    gpu(&mut watched, "1", 580.0, false);
-    server(&mut watched);
-    host(&mut watched);
-    watched
+    idle.watched.mark_idle();
+    let mut log = Log::default();
+    log.watched.set_idle_w(idle.watched.idle_w().clone());
+    gpu(&mut log, "0", 612.0, true);
+    gpu(&mut log, "1", 580.0, false);
+    server(&mut log);
+    host(&mut log);
+    // As they come.
+    log.readings.sort_by_key(|reading| reading.at);
+    log
 }
 
 pub(crate) fn measured() -> Measured {
     let samples: Vec<_> = (0..700).map(sample).collect();
-    Measured::watched(closed(32), &samples, everything())
+    Measured::watched(closed(32), &samples, everything().watched)
 }
 
 const PLAIN: Style = Style { color: false, ascii: false };
@@ -135,15 +146,14 @@ fn telemetry_is_told_at_usual_narrow_and_wide_terminals() {
 #[test]
 fn what_sources_say_cannot_write_on_the_terminal() {
     let evil = "\u{1b}[2J\u{202e}evil\r\nTRUSTED";
-    let mut watched = Watched::default();
-    let mut gpu =
-        Device { watched: &mut watched, source: "nvml", instance: Some(evil), every_ms: 100 };
+    let mut log = Log::default();
+    let mut gpu = Device { log: &mut log, source: "nvml", instance: Some(evil), every_ms: 100 };
     gpu.is("gpu_name", evil);
     gpu.read(reading::GPU_POWER_W, |_| 100.0);
     gpu.read(evil, |_| 1.0);
     gpu.say(Said::Absent { name: evil.into(), why: evil.into() });
     gpu.say(Said::Failed { why: evil.into(), fatal: true });
-    let mut measured = Measured::watched(closed(32), &[sample(0)], watched);
+    let mut measured = Measured::watched(closed(32), &[sample(0)], log.watched);
     measured.verbose = true;
     let text = measured.render(80, PLAIN);
     assert!(text.contains("nvml evil TRUSTED: given up: evil TRUSTED"), "{text}");
@@ -152,10 +162,10 @@ fn what_sources_say_cannot_write_on_the_terminal() {
 
 #[test]
 fn what_is_not_known_is_a_dash() {
-    let mut watched = Watched::default();
+    let mut log = Log::default();
     for (number, watts) in [("0", Some(300.0)), ("1", None)] {
         let instance = Some(number);
-        let mut gpu = Device { watched: &mut watched, source: "nvml", instance, every_ms: 100 };
+        let mut gpu = Device { log: &mut log, source: "nvml", instance, every_ms: 100 };
         gpu.is("gpu_memory_kind", "unified");
         gpu.read(reading::GPU_UTILIZATION_RATIO, |_| 0.5);
         gpu.read(reading::GPU_MEMORY_USED_BYTES, |_| 107_374_182_400.0);
@@ -163,7 +173,7 @@ fn what_is_not_known_is_a_dash() {
             gpu.read(reading::GPU_POWER_W, move |_| watts);
         }
     }
-    let text = Measured::watched(closed(32), &[sample(0)], watched).render(80, PLAIN);
+    let text = Measured::watched(closed(32), &[sample(0)], log.watched).render(80, PLAIN);
     let rows: Vec<&str> = text.lines().filter(|line| line.contains("100 unified")).collect();
     assert!(
         rows[0].starts_with("0    50.0    300") && rows[1].starts_with("1    50.0      –"),
