@@ -59,11 +59,6 @@ impl Watched<'_> {
         [facts.began_ns, facts.ended_ns].map(|at_ns| self.timeline.wall_ns(at_ns))
     }
 
-    fn window_s(&self) -> f64 {
-        let [began, ended] = self.window_ns();
-        ended.saturating_sub(began) as f64 / 1e9
-    }
-
     /// The same as AIPerf writes it, though in UTC.
     fn window_text(&self) -> [String; 2] {
         self.window_ns().map(|ns| {

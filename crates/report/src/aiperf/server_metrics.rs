@@ -2,7 +2,7 @@
 //!
 //! AIPerf keeps each engine's own names; here the names are those of inferbench's readings, which are one word for
 //! one thing whatever the engine. Percentiles of histograms are estimated as Prometheus does, by straight lines within
-//! a bucket. What needs slices of time, such as `rate_max`, is empty.
+//! a bucket. Rates are empty: a counter grew between the readings around the window, and over what time is not kept.
 //!
 //! Source: `server_metrics/csv_exporter.py`, `server_metrics/json_exporter.py`,
 //! `common/models/server_metrics_models.py`.
@@ -229,22 +229,22 @@ fn metrics(watched: &Watched<'_>) -> Vec<Metric> {
     };
     let servers = telemetry.series.iter().filter(|series| series.name.starts_with("server_"));
     let single = servers.clone().filter(|series| !is_of_histogram(series));
-    let mut metrics: Vec<Metric> = single.map(|series| of_series(series, watched)).collect();
+    let mut metrics: Vec<Metric> = single.map(of_series).collect();
     let counts = |time: ServerTime| seen.named(time.names()[1]).map(move |series| (time, series));
     let histograms = ServerTime::ALL.into_iter().flat_map(counts);
-    metrics.extend(histograms.filter_map(|(time, count)| histogram(time, count, watched)));
+    metrics.extend(histograms.filter_map(|(time, count)| histogram(time, count, seen)));
     metrics.sort_by(|a, b| (&a.name, &a.endpoint).cmp(&(&b.name, &b.endpoint)));
     metrics
 }
 
-fn of_series(series: &SeriesLine, watched: &Watched<'_>) -> Metric {
+fn of_series(series: &SeriesLine) -> Metric {
     let known = reading_name(&series.name);
     let gauge = |name: &&'static str| {
         let own = if *name == "avg" { "mean" } else { name };
         Some((*name, statistic(series, own)?))
     };
     let (kind, statistics) = match series.increase {
-        Some(total) => ("counter", rates([("total", total), ("rate", total)], watched)),
+        Some(total) => ("counter", vec![("total", total)]),
         None => ("gauge", GAUGE.iter().filter_map(gauge).collect()),
     };
     Metric {
@@ -258,15 +258,7 @@ fn of_series(series: &SeriesLine, watched: &Watched<'_>) -> Metric {
     }
 }
 
-/// A sum, and the same of each second.
-fn rates([sum, rate]: [(&'static str, f64); 2], watched: &Watched<'_>) -> Vec<(&'static str, f64)> {
-    let seconds = Some(watched.window_s()).filter(|seconds| *seconds > 0.0);
-    let rate = seconds.map(|seconds| (rate.0, rate.1 / seconds));
-    std::iter::once(sum).chain(rate).collect()
-}
-
-fn histogram(time: ServerTime, count: &SeriesLine, watched: &Watched<'_>) -> Option<Metric> {
-    let seen = Seen(watched.point.telemetry.as_ref()?);
+fn histogram(time: ServerTime, count: &SeriesLine, seen: Seen<'_>) -> Option<Metric> {
     let [sum_name, _, bucket_name] = time.names();
     let n = count.increase?;
     let sum = seen.of((&count.source, count.instance.as_deref()), sum_name)?.increase?;
@@ -278,8 +270,7 @@ fn histogram(time: ServerTime, count: &SeriesLine, watched: &Watched<'_>) -> Opt
         })
         .collect();
     buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut statistics = rates([("count", n), ("count_rate", n)], watched);
-    statistics.extend(rates([("sum", sum), ("sum_rate", sum)], watched));
+    let mut statistics = vec![("count", n), ("sum", sum)];
     statistics.extend((n > 0.0).then(|| ("avg", sum / n)));
     let bounds: Vec<(f64, f64)> =
         buckets.iter().map(|(bound, _, count)| (*bound, *count)).collect();

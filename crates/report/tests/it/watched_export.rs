@@ -39,7 +39,7 @@ fn telemetry_csv_has_a_row_for_each_series() {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let series = &summary_of_all.points[0].telemetry.as_ref().unwrap().series;
-    assert_eq!((rows.len(), series.len()), (40, 40), "{text}");
+    assert!(rows.len() == series.len() && series.len() > 30, "{text}");
     let shown = ["gpu_power_w", "gpu_energy_j", "host_network_sent_bytes", "server_waiting"];
     let lines = text.lines();
     let shown = lines.filter(|l| l.starts_with("point") || shown.iter().any(|n| l.contains(n)));
