@@ -1,7 +1,8 @@
 //! Two GPUs, a server and a host, as they were watched while requests were sent.
 
 use bench_core::{Moment, Reading, Said, SourceNote, Watched, reading};
-use bench_report::console::Style;
+use bench_report::console::{self, Style};
+use bench_store::PointSummary;
 
 use crate::fixture::{Measured, closed, sample};
 
@@ -141,6 +142,28 @@ fn telemetry_is_told_at_usual_narrow_and_wide_terminals() {
     let narrow = measured.render(50, ascii);
     insta::assert_snapshot!("telemetry_50_ascii", sections(&narrow));
     assert!(narrow.lines().all(|line| line.len() <= 50) && narrow.is_ascii());
+}
+
+#[test]
+fn energy_can_be_a_goal() {
+    let mut measured = measured();
+    let goals = ["j_per_output_token<0.5", "tps_per_w>=1"];
+    measured.plan.goals = goals.iter().map(|goal| goal.parse().unwrap()).collect();
+    let text = measured.render(80, PLAIN);
+    assert!(text.contains("j_per_output_token < 0.5 is missed: 0.704"), "{text}");
+    let goals = measured.plan.goals.iter().map(|goal| goal.check(&measured.outcome.summary));
+    let met: Vec<bool> = goals.map(|result| result.unwrap().met).collect();
+    assert_eq!(met, [false, true]);
+}
+
+#[test]
+fn a_stored_point_tells_the_same_as_one_just_measured() {
+    let measured = measured();
+    let point = PointSummary::new(&measured.outcome, &[]);
+    let stored = console::telemetry::render(&point, 80, PLAIN, false);
+    assert_eq!(stored.trim_end(), sections(&measured.render(80, PLAIN)));
+    let without = PointSummary { telemetry: None, ..point };
+    assert_eq!(console::telemetry::render(&without, 80, PLAIN, true), "");
 }
 
 #[test]
