@@ -13,6 +13,7 @@ use clap::{
 };
 
 use crate::{
+    agent::AgentArgs,
     compare::CompareArgs,
     dataset::DatasetArgs,
     flags::{PlanFlags, ServerFlags},
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Gate(GateArgs),
     /// Serve as a simulated inference server until interrupted
     Sim(SimArgs),
+    /// Give what this host's GPUs and the host itself do to a run elsewhere, until interrupted
+    Agent(AgentArgs),
     /// Find out how wrong this machine's measurements are
     Doctor(DoctorArgs),
     /// Explain a metric, an error code or a reason of a verdict

@@ -2,6 +2,7 @@
 //!
 //! Standard output carries the result and nothing else; progress, notes and errors go to standard error.
 
+mod agent;
 mod args;
 mod compare;
 mod content;
@@ -60,6 +61,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Compare(args) => compare::compare(&args),
         Command::Gate(args) => gate::gate(&args),
         Command::Sim(args) => simulate::simulate(&args),
+        Command::Agent(args) => agent::agent(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),
         Command::Panic => panic!("as asked for"),

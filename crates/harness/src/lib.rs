@@ -16,6 +16,7 @@ mod estimate;
 mod experiment;
 mod exports;
 mod failure;
+mod fetch;
 mod find;
 mod input;
 mod lab;
@@ -35,10 +36,13 @@ mod shape;
 mod sweep;
 mod talks;
 mod target;
+mod telemetry;
+mod watching;
 
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};
+pub use fetch::Fetcher;
 pub use find::{Found, Tried, candidates, found};
 pub use input::failure as input_failure;
 pub use lab::{check, tokenizer};
@@ -47,6 +51,8 @@ pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
-    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings, WorkloadSettings,
+    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,
+    TelemetrySettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
+pub use watching::{agent_source, agent_token, host_name, local_sources, server_source};

@@ -33,6 +33,7 @@ pub use self::{
     course::{Course, InOrder},
     prepared::{Prepare, Prepared, RunError},
     stop::{Level, Stop},
+    telemetry::{Batch, Polling},
     watch::{EarlyEnd, Watch},
 };
 use self::{
@@ -41,7 +42,6 @@ use self::{
     order::{KeepText, Order},
     outbox::Message,
     processor::ProcessorTime,
-    telemetry::Polling,
 };
 use crate::{
     Aggregate, Clock, Facts, Grader, Load, MetricSink, Phase, Plan, Point, PointOutcome, Provider,
