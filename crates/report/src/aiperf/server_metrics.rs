@@ -303,6 +303,7 @@ fn describe(time: ServerTime) -> &'static str {
     match time {
         ServerTime::Ttft => "From arrival to the first token.",
         ServerTime::Itl => "Between tokens.",
+        ServerTime::Tpot => "Mean time between the tokens of a request.",
         ServerTime::E2e => "From arrival to the last token.",
         ServerTime::Queue => "Waiting for a place.",
         ServerTime::Prefill => "From a place to the first token.",

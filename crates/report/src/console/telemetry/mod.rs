@@ -2,11 +2,12 @@
 
 mod gpu;
 mod host;
+mod reconciled;
 mod series;
 mod server;
 mod sources;
 
-use bench_core::Summary;
+use bench_core::{Reconciliation, Summary};
 use bench_store::{PointSummary, SeriesLine, TelemetryLine};
 
 use super::{LEAST_WIDTH, Page, Paint, Report, Span, Style};
@@ -24,6 +25,8 @@ struct Watched<'a> {
     dropped: Option<u64>,
     /// By how much energy and its counter differ.
     difference: Option<f64>,
+    /// What the server knows as well; not kept of a stored point.
+    both: Option<Reconciliation>,
     /// Whether each series is shown too.
     verbose: bool,
 }
@@ -40,6 +43,7 @@ pub fn render(point: &PointSummary, width: usize, style: Style, verbose: bool) -
         cost_cores: point.facts.telemetry_cpu_cores,
         dropped: point.facts.dropped_readings,
         difference: point.facts.energy_difference,
+        both: None,
         verbose,
     };
     watched.render(&|title| title.to_owned(), &mut page);
@@ -60,6 +64,7 @@ pub(super) fn of_report(report: &Report<'_>, page: &mut Page) {
         cost_cores: summary.facts.telemetry_cpu_cores,
         dropped: summary.facts.dropped_readings,
         difference: summary.facts.energy_difference,
+        both: Reconciliation::of(summary),
         verbose: report.verbose,
     };
     watched.render(&|title| report.titled(title), page);
@@ -74,9 +79,12 @@ impl Watched<'_> {
             page.blank();
         }
         let lines = server::lines(self, page);
-        if !lines.is_empty() {
+        if !lines.is_empty() || self.both.is_some() {
             page.line(&[Span::new(titled("Server"), Paint::Bold)]);
             write(&lines, page);
+            if let Some(both) = &self.both {
+                reconciled::render(both, page);
+            }
             page.blank();
         }
         page.line(&[Span::new(titled("Telemetry"), Paint::Bold)]);

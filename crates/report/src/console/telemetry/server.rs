@@ -76,6 +76,7 @@ fn times(watched: &Watched<'_>, page: &Page) -> Vec<String> {
     let words = |time| match time {
         ServerTime::Ttft => "TTFT",
         ServerTime::Itl => "ITL",
+        ServerTime::Tpot => "TPOT",
         ServerTime::E2e => "E2E",
         ServerTime::Queue => "queue",
         ServerTime::Prefill => "prefill",
