@@ -24,7 +24,9 @@ mod run;
 mod runs;
 mod signals;
 mod simulate;
+mod term;
 mod values;
+mod watch;
 
 use std::{panic::catch_unwind, process::ExitCode};
 
@@ -61,6 +63,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Compare(args) => compare::compare(&args),
         Command::Gate(args) => gate::gate(&args),
         Command::Sim(args) => simulate::simulate(&args),
+        Command::Watch(args) => watch::watch(&args),
         Command::Agent(args) => agent::agent(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),

@@ -55,4 +55,6 @@ pub use settings::{
     TelemetrySettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
-pub use watching::{agent_source, agent_token, host_name, local_sources, server_source};
+pub use watching::{
+    Local, agent_source, agent_token, client_source, host_name, local_sources, server_source,
+};

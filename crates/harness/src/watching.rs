@@ -1,11 +1,12 @@
 //! What is watched: the sources of this host, of other hosts' agents, and of a server.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use bench_core::TelemetrySource;
 use bench_providers::{Endpoint, Secret, Transport, WELL_KNOWN_PORTS, scan};
 use bench_telemetry::{
     ServerMetrics, ServerMetricsConfig, agent,
+    client::{Client, ClientConfig},
     host::{Host, HostConfig},
 };
 
@@ -14,9 +15,31 @@ use crate::{Code, Failure, Fetcher, Server, Settings};
 /// The variable that an agent's token is read from, where no file is named.
 const TOKEN_VARIABLE: &str = "INFERBENCH_AGENT_TOKEN";
 
-/// The sources of this host, GPUs read once an `interval`.
-pub fn local_sources(_interval: Duration) -> Vec<Box<dyn TelemetrySource>> {
-    vec![Box::new(Host::new(HostConfig::default()))]
+/// What of this host can be watched.
+pub struct Local {
+    /// The sources.
+    pub sources: Vec<Box<dyn TelemetrySource>>,
+    /// What cannot be watched, and why.
+    pub missing: Vec<String>,
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.sources.iter().map(|source| source.name()).collect();
+        f.debug_struct("Local").field("sources", &names).field("missing", &self.missing).finish()
+    }
+}
+
+/// What of this host can be watched: the host itself, and GPUs, once an `interval`, if they are asked for.
+pub fn local_sources(_interval: Duration, with_gpus: bool) -> Local {
+    let sources: Vec<Box<dyn TelemetrySource>> = vec![Box::new(Host::new(HostConfig::default()))];
+    let missing = with_gpus.then(|| "no GPU is read yet".to_owned());
+    Local { sources, missing: missing.into_iter().collect() }
+}
+
+/// This very process.
+pub fn client_source() -> Box<dyn TelemetrySource> {
+    Box::new(Client::new(ClientConfig::default()))
 }
 
 /// What the agent at `url` reads there, asked for with `token` once an `interval`. Connects to nothing yet.

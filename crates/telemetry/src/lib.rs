@@ -12,6 +12,7 @@
 //! | [`host`] | processors, memory, network, disks, pressure | files below `/proc`, Linux only |
 //! | [`client`] | this process | `getrusage` and `/proc/self` |
 //! | [`processes`] | which processes a server consists of; no source | files below `/proc`, Linux only |
+//! | [`gpu`] | NVIDIA's GPUs of this host | NVML, or `nvidia-smi` where that cannot be loaded |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
@@ -22,6 +23,7 @@ pub mod agent;
 pub mod client;
 mod dcgm;
 mod fetch;
+pub mod gpu;
 pub mod host;
 mod kernel_file;
 pub mod processes;

@@ -93,7 +93,7 @@ impl Polling {
     }
 
     /// Has every source read, and waits until they have, but no longer than `at_most`.
-    pub(super) fn read_now(&self, at_most: Duration) {
+    pub fn read_now(&self, at_most: Duration) {
         let (read, all_have) = bounded(0);
         for ask in &self.asks {
             // One that has ended has nothing to read any more.
