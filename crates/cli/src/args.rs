@@ -179,7 +179,7 @@ pub(crate) struct MeasureArgs {
     #[arg(long, hide = true)]
     pub(crate) json_output: bool,
 
-    /// In the files of multi-turn, tell the time between turns, too
+    /// Show every series of telemetry; in the files of multi-turn, tell the time between turns, too
     #[arg(long, help_heading = "Output")]
     pub(crate) verbose: bool,
 

@@ -14,6 +14,7 @@
 mod environment;
 mod estimate;
 mod experiment;
+mod exports;
 mod failure;
 mod fetch;
 mod find;
