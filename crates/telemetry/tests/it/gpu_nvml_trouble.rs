@@ -128,7 +128,8 @@ async fn a_call_that_only_takes_long_is_waited_for() {
     let at = |name: &str| read.readings.iter().find(|r| r.name == name).unwrap().at;
     let apart = at(GPU_POWER_W).since(at(GPU_ENERGY_J));
     assert!(apart >= Duration::from_millis(120), "each value has its own moment: {apart:?}");
-    assert!(read.cost < Duration::from_millis(120), "waiting costs no processor time");
+    let cost = Duration::ZERO..Duration::from_millis(120);
+    assert!(cost.contains(&read.cost) && !read.cost.is_zero(), "waiting costs no processor time");
 }
 
 #[tokio::test]
@@ -220,12 +221,10 @@ fn why_nvml_does_not_start() {
 
 #[test]
 fn a_driver_that_does_not_start_is_not_waited_for() {
-    let fake = installed(Script { init_hangs_ms: 2_000, ..Script::h200(1) });
+    let fake = installed(Script { init_hangs_ms: 60_000, ..Script::h200(1) });
     let opening = Duration::from_millis(100);
     let said = refused(&Config { opening, ..config(&fake) });
     assert!(said.contains("NVML did not start within 100ms"), "{said}");
-    // The library stays until its thread is done with it.
-    std::mem::forget(fake);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(super) struct Gpu<'nvml> {
     config: &'nvml Config,
     fields: Vec<Asked>,
     processes: State,
+    /// What of processes was said to be absent; the rest is told all the same.
+    not_of_processes: Vec<&'static str>,
     /// Whether the host's memory stands in the place of its own, of which it says nothing.
     is_unified: bool,
     is_introduced: bool,
@@ -117,6 +119,7 @@ impl<'nvml> Gpu<'nvml> {
             config,
             fields: fields.iter().map(|field| Asked { field, state: State::default() }).collect(),
             processes: State::default(),
+            not_of_processes: Vec::new(),
             is_unified: false,
             is_introduced: false,
             is_lost: false,
@@ -284,22 +287,19 @@ impl<'nvml> Gpu<'nvml> {
 
     fn tell_processes(&mut self, processes: &Processes, began: Instant, batch: &mut Batch) {
         let after = began.elapsed();
-        let mut is_absent = self.processes.is_absent;
         for (name, value) in processes.values() {
             match value {
                 Ok(value) => {
                     let gpu = Arc::clone(&self.instance);
                     batch.values.push(Value { gpu, name, after, value });
                 }
-                // Said once; what can be told is told all the same.
-                Err(why) if !self.processes.is_absent => {
-                    is_absent = true;
+                Err(why) if !self.not_of_processes.contains(&name) => {
+                    self.not_of_processes.push(name);
                     self.note(Said::Absent { name: name.into(), why: why.to_owned() }, batch);
                 }
                 Err(_) => {}
             }
         }
-        self.processes.is_absent = is_absent;
     }
 
     /// Says once of each field that it cannot be read for the moment, unless nothing can: then it is the read that
