@@ -1,6 +1,6 @@
 //! Sources against what stands in for what they watch.
 
-#![allow(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod gpu_nvidia_smi;
 mod gpu_nvml;

@@ -107,8 +107,8 @@ pub(super) fn row(line: &str, config: &Config) -> Option<(InventoryGpu, Option<S
     let watts = |name| number(&text(name)?).map(|[value, ..]| value);
     let mhz = |name| text(name)?.parse().ok();
     let is = |name, yes: &str| Some(text(name)? == yes);
-    let own =
-        text("memory.total").and_then(|text| mebibytes(&text)).map(|[bytes, ..]| bytes as u64);
+    let mib: Option<u64> = text("memory.total").and_then(|text| text.parse().ok());
+    let own = mib.and_then(|mib| mib.checked_mul(1 << 20)).filter(|&bytes| bytes > 0);
     let host = if own.is_none() { HostMemory::read(&config.proc) } else { None };
     let gpu = InventoryGpu {
         index: text("index")?.parse().ok()?,

@@ -57,11 +57,14 @@ fn why_not(error: &NvmlError, library: Option<&OsStr>) -> String {
     }
 }
 
+/// The number of a GPU, and the GPU or why it cannot be had.
+type Chosen<'nvml> = (u32, Result<Device<'nvml>, NvmlError>);
+
 /// The GPUs that `config` asks for, with their numbers; one that cannot be had is told with why.
 pub(super) fn chosen<'nvml>(
     nvml: &'nvml Nvml,
     config: &Config,
-) -> Result<Vec<(u32, Result<Device<'nvml>, NvmlError>)>, OpenError> {
+) -> Result<Vec<Chosen<'nvml>>, OpenError> {
     let known = nvml.device_count().map_err(|error| {
         OpenError::NotHere(format!("NVML does not say how many GPUs there are: {error}"))
     })?;
@@ -72,7 +75,7 @@ pub(super) fn chosen<'nvml>(
         Gpus::All => return Ok((0..known).map(|i| (i, nvml.device_by_index(i))).collect()),
         Gpus::These(ids) => ids,
     };
-    let mut chosen: Vec<(u32, _)> = Vec::new();
+    let mut chosen: Vec<Chosen<'nvml>> = Vec::new();
     for id in ids {
         let found = match id {
             GpuId::Index(index) if *index < known => Some((*index, nvml.device_by_index(*index))),
@@ -91,11 +94,7 @@ pub(super) fn chosen<'nvml>(
     Ok(chosen)
 }
 
-fn by_uuid<'nvml>(
-    nvml: &'nvml Nvml,
-    known: u32,
-    uuid: &str,
-) -> Option<(u32, Result<Device<'nvml>, NvmlError>)> {
+fn by_uuid<'nvml>(nvml: &'nvml Nvml, known: u32, uuid: &str) -> Option<Chosen<'nvml>> {
     (0..known).find_map(|index| {
         let device = nvml.device_by_index(index).ok()?;
         (device.uuid().ok()? == uuid).then_some((index, Ok(device)))
