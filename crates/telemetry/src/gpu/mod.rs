@@ -20,22 +20,21 @@
 //! there. Nothing else looks at where a reading comes from.
 
 mod config;
-mod family;
-mod host_memory;
 mod inventory;
 mod nvidia_smi;
 #[cfg(all(feature = "nvml", target_os = "linux"))]
 mod nvml;
 
+use std::path::Path;
+
 use bench_core::TelemetrySource;
 
-#[cfg(all(feature = "nvml", target_os = "linux"))]
-pub use self::nvml::NvmlSource;
+use self::nvidia_smi::NvidiaSmiSource;
 pub use self::{
     config::{Config, GpuId, GpuIdError, Gpus, Way},
     inventory::{GpuProcess, Inventory, InventoryGpu, inventory},
-    nvidia_smi::NvidiaSmiSource,
 };
+use crate::host::HostMemory;
 
 /// Why no GPU can be watched.
 #[derive(Debug, thiserror::Error)]
@@ -114,12 +113,18 @@ fn first_that_works<T>(
 
 #[cfg(all(feature = "nvml", target_os = "linux"))]
 fn open_nvml(config: &Config) -> Result<Box<dyn TelemetrySource>, OpenError> {
-    Ok(Box::new(NvmlSource::open(config)?))
+    Ok(Box::new(nvml::NvmlSource::open(config)?))
 }
 
 #[cfg(not(all(feature = "nvml", target_os = "linux")))]
 fn open_nvml(_config: &Config) -> Result<Box<dyn TelemetrySource>, OpenError> {
     Err(OpenError::NotHere("NVML is not built in".to_owned()))
+}
+
+/// The host's memory below `root`, used and in all, for a GPU that shares it.
+fn host_memory(root: &Path) -> Option<[u64; 2]> {
+    let memory = HostMemory::read(root);
+    Some([memory.used_bytes()?, memory.total_bytes?])
 }
 
 /// Whether reasons for a slower clock, as NVML and `nvidia-smi` write them, are throttling, for power and for heat.

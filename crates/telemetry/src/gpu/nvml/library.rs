@@ -12,7 +12,7 @@ use nvml_wrapper::{
 use super::{
     super::{
         Config, GpuId, GpuProcess, Gpus, Inventory, InventoryGpu, OpenError, Unavailable,
-        host_memory::HostMemory,
+        host_memory,
     },
     not_open,
 };
@@ -141,14 +141,14 @@ fn inventory_gpu(index: u32, gpu: &Device<'_>, config: &Config) -> InventoryGpu 
     let milliwatts = |mw: u32| f64::from(mw) / 1e3;
     let memory = gpu.memory_info().map(|memory| memory.total);
     let is_unified = matches!(memory, Ok(0) | Err(NvmlError::NotSupported));
-    let host = is_unified.then(|| HostMemory::read(&config.proc)).flatten();
+    let host = is_unified.then(|| host_memory(&config.root)).flatten();
     InventoryGpu {
         index,
         trouble: None,
         name: gpu.name().ok(),
         uuid: gpu.uuid().ok(),
         pci_bus: gpu.pci_info().ok().map(|pci| pci.bus_id),
-        memory_bytes: host.map(|host| host.total).or(memory.ok()).filter(|&total| total > 0),
+        memory_bytes: host.map(|[_, total]| total).or(memory.ok()).filter(|&total| total > 0),
         has_unified_memory: host.is_some(),
         is_persistent: gpu.is_in_persistent_mode().ok(),
         sm_clock_mhz: gpu.clock_info(Clock::SM).ok(),
