@@ -8,9 +8,14 @@
 //! | energy counter, PCIe, processes, MIG, XID errors | yes | no |
 //! | all else | yes | yes |
 //!
-//! A GPU that is lost is [`Said::Lost`](bench_core::Said) and the others go on. What a GPU does not support is asked
-//! once. Where it shares the host's memory and therefore says none of its own, as GB10 does, the host's memory stands
-//! in its place, and the source says that `gpu_memory_kind` is `unified`.
+//! A GPU's readings bear its number as their instance, those of a MIG instance the number that `nvidia-smi -L` gives it
+//! behind that, as `0/3`. A GPU that is lost is [`Said::Lost`](bench_core::Said), and the others go on. What a GPU does
+//! not support is asked once. Where it shares the host's memory and therefore says none of its own, as GB10 does, the
+//! host's memory stands in its place, and the source says that `gpu_memory_kind` is `unified`.
+//!
+//! NVML takes some 20 ms for an answer about PCIe, during which it measures. So these are asked once in
+//! [`Config::slow_period`], of one GPU at a time and after all else. Processes, ECC errors, limits, encoder and decoder
+//! change seldom and are asked as seldom: their readings are up to a second old when a phase begins or ends.
 //!
 //! **Other makers.** A GPU of AMD (through `amdsmi` or `rocm-smi --json`) or of Apple (through `IOReport`) is one more
 //! module beside these two: a [`TelemetrySource`] of its own that pushes `gpu_utilization_ratio`,

@@ -1,5 +1,7 @@
 //! A source, and what it says.
 
+#![cfg_attr(not(feature = "nvml"), expect(dead_code, reason = "the rest is for NVML"))]
+
 use std::{fs, path::Path, time::Duration};
 
 use bench_core::{
