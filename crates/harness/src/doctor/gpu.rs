@@ -23,6 +23,8 @@ struct Gpu {
     /// Its number.
     index: u32,
     name: Option<String>,
+    /// Why nothing is known of it, as when it is lost.
+    trouble: Option<String>,
     memory_bytes: Option<u64>,
     /// Whether the driver stays loaded while nobody uses it.
     persistence: Option<bool>,
@@ -87,9 +89,13 @@ impl Driver {
         let kinds: Vec<String> =
             kinds.into_iter().map(|(kind, count)| format!("{count} x {kind}")).collect();
         let found = format!("driver {version}{cuda}, {}", kinds.join(", "));
-        match self.gpus.is_empty() {
-            true => Finding::doubt("gpu", format!("driver {version}{cuda} knows no GPU")),
-            false => Finding::ok("gpu", found),
+        let troubles = self.each(|gpu| gpu.trouble.as_deref());
+        match (troubles.first(), self.gpus.is_empty()) {
+            (Some((gpu, trouble)), _) => {
+                Finding::doubt("gpu", format!("{found}; GPU {gpu}: {trouble}"))
+            }
+            (None, true) => Finding::doubt("gpu", format!("driver {version}{cuda} knows no GPU")),
+            (None, false) => Finding::ok("gpu", found),
         }
     }
 
@@ -221,6 +227,7 @@ mod tests {
         Gpu {
             index: 0,
             name: Some("NVIDIA H200".to_owned()),
+            trouble: None,
             memory_bytes: Some(141 << 30),
             persistence: Some(true),
             throttled: Some(Vec::new()),
@@ -255,6 +262,7 @@ mod tests {
     #[test]
     fn each_thing_that_changes_numbers_is_a_doubt_of_its_own() {
         for (worse, check) in [
+            (Gpu { trouble: Some("it is lost".to_owned()), ..gpu() }, "gpu"),
             (Gpu { persistence: Some(false), ..gpu() }, "persistence"),
             (Gpu { throttled: Some(vec!["heat".to_owned()]), ..gpu() }, "clocks"),
             (Gpu { application_clock_mhz: Some(1_200), ..gpu() }, "clocks"),

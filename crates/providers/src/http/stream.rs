@@ -44,7 +44,7 @@ impl StampedStream {
 
 /// Whether the kernel tells when it received what is read, found out over a connection of this process to itself.
 pub fn kernel_stamps() -> bool {
-    let stamped = || {
+    let stamped = || -> io::Result<bool> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let mut sends = std::net::TcpStream::connect(listener.local_addr()?)?;
         let (receives, _) = listener.accept()?;
@@ -56,7 +56,7 @@ pub fn kernel_stamps() -> bool {
         receives.peek(&mut [0])?;
         socket::receive(&receives, &mut [0]).map(|(_, stamp)| stamp > 0)
     };
-    stamped().unwrap_or_else(|_: io::Error| false)
+    stamped().unwrap_or(false)
 }
 
 impl AsyncRead for StampedStream {
