@@ -106,7 +106,8 @@ fn what_stands_in_the_way_of_a_run_is_exit_code_3() {
 #[cfg(target_os = "linux")]
 #[test]
 fn limits_are_held_against_the_load() {
-    let doctor = |words| Place::new().limited("ulimit -n 120").words(words);
+    let place = Place::new();
+    let doctor = |words| place.limited("ulimit -n 120").words(words);
     let few = doctor("doctor --no-self-test -c 100").exits(3);
     let (mark, found) = &list(&few)["files"];
     assert_eq!((&**mark, &**found), ("no", "120 may be open; 100 connections need 164"));
