@@ -6,6 +6,7 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`gpu`] | NVIDIA's GPUs of this host | NVML, or `nvidia-smi` where that cannot be loaded |
 //! | [`host`] | processors, memory, network, disks, pressure | files below `/proc`, Linux only |
 //! | [`client`] | this process | `getrusage` and `/proc/self` |
 //! | [`processes`] | which processes a server consists of; no source | files below `/proc`, Linux only |
@@ -17,6 +18,7 @@
 mod absent;
 pub mod client;
 mod fetch;
+pub mod gpu;
 pub mod host;
 mod kernel_file;
 pub mod processes;
