@@ -1,8 +1,13 @@
 //! The GPUs of this machine, as their driver tells of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use bench_telemetry::processes::{Pid, ProcessesError};
+use bench_core::{Moment, Reading, Readings, reading};
+use bench_telemetry::{
+    gpu::{self, GpuProcess, InventoryGpu},
+    processes::{Pid, ProcessesError},
+};
+use tokio::time::timeout;
 
 use super::{Finding, counted, size};
 
@@ -29,30 +34,31 @@ struct Gpu {
     /// Whether the driver stays loaded while nobody uses it.
     persistence: Option<bool>,
     /// Why it is slower than it could be, as for its heat; none if it is not.
-    throttled: Option<Vec<String>>,
+    throttled: Option<Vec<&'static str>>,
     /// The clock that somebody set for applications, where it is not the default.
     application_clock_mhz: Option<u32>,
     power_limit_w: Option<f64>,
     power_default_w: Option<f64>,
     /// Those that compute on it.
-    processes: Option<Vec<Process>>,
+    processes: Option<Vec<GpuProcess>>,
     mig: Option<bool>,
     /// Errors of its memory that could not be corrected.
-    ecc_uncorrected: Option<u64>,
-}
-
-#[derive(Clone, Debug)]
-struct Process {
-    pid: Pid,
-    memory_bytes: Option<u64>,
+    ecc_uncorrected: Option<f64>,
 }
 
 /// The server's processes, where one is asked about.
 pub(super) type OfServer = Option<Result<Vec<Pid>, ProcessesError>>;
 
 impl Gpus {
-    pub(super) fn gather() -> Self {
-        Self(Err("this build does not look for any".to_owned()))
+    pub(super) fn gather(root: &Path) -> Self {
+        let config = gpu::Config { proc: root.join("proc"), ..gpu::Config::default() };
+        let inventory = match gpu::inventory(&config) {
+            Ok(inventory) => inventory,
+            Err(why) => return Self(Err(why.to_string())),
+        };
+        let readings = readings(&config);
+        let gpus = inventory.gpus.into_iter().map(|gpu| Gpu::of(gpu, &readings)).collect();
+        Self(Ok(Driver { version: inventory.driver, cuda: inventory.cuda, gpus }))
     }
 
     pub(super) fn findings(&self, server: OfServer) -> Vec<Finding> {
@@ -69,6 +75,57 @@ impl Gpus {
             driver.check_mig(),
             driver.check_ecc(),
         ]
+    }
+}
+
+/// What the GPUs tell now.
+fn readings(config: &gpu::Config) -> Vec<Reading> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut readings = Readings::new("gpu", Moment::default());
+    if let (Ok(runtime), Ok(sources)) = (runtime, gpu::sources(config)) {
+        runtime.block_on(async {
+            for mut source in sources {
+                // What could be read before it failed counts.
+                let _ = timeout(PATIENCE, source.read(&mut readings)).await;
+            }
+        });
+    }
+    readings.into_parts().0
+}
+
+impl Gpu {
+    fn of(gpu: InventoryGpu, readings: &[Reading]) -> Self {
+        let number = gpu.index.to_string();
+        let value = |name: &str| {
+            let mut own = readings.iter().filter(|r| r.instance.as_deref() == Some(&*number));
+            own.find(|r| r.name == name).map(|r| r.value)
+        };
+        let is = |name| value(name).map(|value| value > 0.0);
+        let why = [
+            (reading::GPU_THROTTLED_POWER, "to keep to its power limit"),
+            (reading::GPU_THROTTLED_THERMAL, "for its heat"),
+        ];
+        let throttled = is(reading::GPU_THROTTLED).map(|throttled| {
+            let known = why.into_iter().filter(|(name, _)| is(name) == Some(true));
+            let known: Vec<&'static str> = known.map(|(_, why)| why).collect();
+            if throttled && known.is_empty() { vec!["for another reason"] } else { known }
+        });
+        let set = gpu.sm_clock_set_mhz.zip(gpu.sm_clock_default_mhz);
+        Self {
+            index: gpu.index,
+            name: gpu.name,
+            trouble: gpu.trouble,
+            memory_bytes: gpu.memory_bytes,
+            persistence: gpu.is_persistent,
+            throttled,
+            application_clock_mhz: set.and_then(|(set, default)| (set != default).then_some(set)),
+            power_limit_w: gpu.power_limit_w,
+            power_default_w: gpu.power_limit_default_w,
+            processes: gpu.processes,
+            mig: gpu.is_mig,
+            ecc_uncorrected: value(reading::GPU_ECC_UNCORRECTED),
+        }
     }
 }
 
@@ -116,7 +173,7 @@ impl Driver {
         let throttled = self.each(|gpu| gpu.throttled.as_deref());
         let set = self.each(|gpu| gpu.application_clock_mhz);
         if let Some((gpu, why)) = throttled.iter().find(|(_, why)| !why.is_empty()) {
-            let found = format!("GPU {gpu} is slowed down: {}", why.join(", "));
+            let found = format!("GPU {gpu} is slowed down {}", why.join(", "));
             return Finding::doubt("clocks", found)
                 .fix("let it cool; see `nvidia-smi -q -d PERFORMANCE`");
         }
@@ -156,7 +213,7 @@ impl Driver {
         if known.is_empty() {
             return Finding::unknown("sharing", "the driver does not say who is on the GPU");
         }
-        let all: Vec<&Process> = known.iter().flat_map(|(_, processes)| *processes).collect();
+        let all: Vec<&GpuProcess> = known.iter().flat_map(|(_, processes)| *processes).collect();
         let (ours, why) = match server {
             Some(Ok(ours)) if !ours.is_empty() => (Some(BTreeSet::from_iter(ours)), String::new()),
             Some(Ok(_)) => (None, "nobody on this machine listens where the server is".to_owned()),
@@ -164,8 +221,8 @@ impl Driver {
             None => (None, "`inferbench doctor URL` tells whether that is the server's".to_owned()),
         };
         let is_other =
-            |process: &&&Process| ours.as_ref().is_none_or(|ours| !ours.contains(&process.pid));
-        let others: Vec<&Process> = all.iter().filter(is_other).copied().collect();
+            |process: &&&GpuProcess| ours.as_ref().is_none_or(|ours| !ours.contains(&process.pid));
+        let others: Vec<&GpuProcess> = all.iter().filter(is_other).copied().collect();
         let pids: BTreeSet<Pid> = others.iter().map(|process| process.pid).collect();
         let bytes =
             others.iter().filter_map(|process| process.memory_bytes).fold(0, u64::saturating_add);
@@ -197,11 +254,11 @@ impl Driver {
 
     fn check_ecc(&self) -> Finding {
         let errors = self.each(|gpu| gpu.ecc_uncorrected);
-        match errors.iter().find(|(_, count)| *count > 0) {
+        match errors.iter().find(|(_, count)| *count > 0.0) {
             _ if errors.is_empty() => Finding::unknown("ecc", "the driver does not say how many errors there were"),
             Some((gpu, count)) => Finding::doubt(
                 "ecc",
-                format!("{count} errors of GPU {gpu}'s memory could not be corrected since the driver was loaded"),
+                format!("{count:.0} errors of GPU {gpu}'s memory could not be corrected since the driver was loaded"),
             )
             .fix("see `nvidia-smi -q -d ECC,PAGE_RETIREMENT`; reset the GPU or have it replaced"),
             None => Finding::ok("ecc", "no errors that could not be corrected"),
@@ -236,12 +293,12 @@ mod tests {
             power_default_w: Some(700.0),
             processes: Some(Vec::new()),
             mig: Some(false),
-            ecc_uncorrected: Some(0),
+            ecc_uncorrected: Some(0.0),
         }
     }
 
-    fn process(pid: Pid) -> Process {
-        Process { pid, memory_bytes: Some(1 << 30) }
+    fn process(pid: Pid) -> GpuProcess {
+        GpuProcess { pid, memory_bytes: Some(1 << 30) }
     }
 
     fn driver(gpus: Vec<Gpu>) -> Driver {
@@ -264,11 +321,11 @@ mod tests {
         for (worse, check) in [
             (Gpu { trouble: Some("it is lost".to_owned()), ..gpu() }, "gpu"),
             (Gpu { persistence: Some(false), ..gpu() }, "persistence"),
-            (Gpu { throttled: Some(vec!["heat".to_owned()]), ..gpu() }, "clocks"),
+            (Gpu { throttled: Some(vec!["for its heat"]), ..gpu() }, "clocks"),
             (Gpu { application_clock_mhz: Some(1_200), ..gpu() }, "clocks"),
             (Gpu { power_limit_w: Some(350.0), ..gpu() }, "power"),
             (Gpu { mig: Some(true), ..gpu() }, "mig"),
-            (Gpu { ecc_uncorrected: Some(1), ..gpu() }, "ecc"),
+            (Gpu { ecc_uncorrected: Some(1.0), ..gpu() }, "ecc"),
         ] {
             let found = findings(vec![gpu(), Gpu { index: 1, ..worse }], None);
             let bad: Vec<_> = found.iter().filter(|f| f.state != State::Ok).collect();
@@ -280,6 +337,33 @@ mod tests {
                 bad[0].found.contains("GPU 1") || bad[0].fix.as_ref().unwrap().contains("-i 1")
             );
         }
+    }
+
+    #[test]
+    fn what_is_read_of_a_gpu_is_its_own() {
+        let mut readings = Readings::new("nvml", Moment::default());
+        for (instance, heat) in [("0", 0.0), ("1", 1.0)] {
+            readings.push_of(&instance.into(), reading::GPU_THROTTLED, heat);
+            readings.push_of(&instance.into(), reading::GPU_THROTTLED_THERMAL, heat);
+            readings.push_of(&instance.into(), reading::GPU_ECC_UNCORRECTED, heat * 3.0);
+        }
+        readings.push_of(&"2".into(), reading::GPU_THROTTLED, 1.0);
+        let gpu = |index| {
+            let clocks = (Some(1_200), Some(1_980));
+            let (sm_clock_set_mhz, sm_clock_default_mhz) = clocks;
+            let told = InventoryGpu {
+                index,
+                sm_clock_set_mhz,
+                sm_clock_default_mhz,
+                ..InventoryGpu::default()
+            };
+            Gpu::of(told, readings.readings())
+        };
+        assert_eq!((gpu(0).throttled, gpu(0).ecc_uncorrected), (Some(vec![]), Some(0.0)));
+        assert_eq!(gpu(1).throttled, Some(vec!["for its heat"]));
+        assert_eq!(gpu(1).ecc_uncorrected, Some(3.0));
+        assert_eq!(gpu(2).throttled, Some(vec!["for another reason"]));
+        assert_eq!((gpu(3).throttled, gpu(3).application_clock_mhz), (None, Some(1_200)));
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Doctor {
     pub fn examine(&self) -> Vec<Finding> {
         let served = self.server.as_ref().map(Served::ask);
         let mut findings = served.as_ref().map(Served::findings).unwrap_or_default();
-        findings.extend(Gpus::gather().findings(served.as_ref().map(Served::processes)));
+        findings.extend(Gpus::gather(&self.root).findings(served.as_ref().map(Served::processes)));
         findings.extend(Processors::gather(&self.root).findings());
         findings.extend(Room::gather(&self.root, &self.artifacts).findings(self.concurrency));
         findings.extend(Clocks::gather(&self.root).findings());
