@@ -116,6 +116,59 @@ fn limits_are_held_against_the_load() {
     assert_eq!(list(&doctor("doctor --no-self-test -c 10").exits(0))["files"].0, "ok");
 }
 
+#[cfg(target_os = "linux")]
+mod with_gpus {
+    use fake_nvml::{Device, Installed, Script};
+
+    use super::*;
+
+    fn doctor(devices: Vec<Device>, words: &str) -> Ended {
+        let fake = Installed::new(Script { devices, ..Script::h200(0) }).unwrap();
+        let place = Place::new();
+        let library = fake.folder().to_str().unwrap();
+        let doctor = place.inferbench("doctor --no-self-test").words(words);
+        doctor.env("LD_LIBRARY_PATH", library).exits(0)
+    }
+
+    #[test]
+    fn what_may_slow_them_down_is_told() {
+        let fine = list(&doctor(vec![Device::h200(0), Device::h200(1)], ""));
+        assert!(fine["gpu"].1.ends_with(", 2 x NVIDIA H200 of 141 GiB"), "{fine:?}");
+        for check in ["gpu", "persistence", "clocks", "power", "sharing", "mig", "ecc"] {
+            assert_eq!(fine[check].0, "ok", "{check}: {:?}", fine[check].1);
+        }
+        let slow = Device::h200(1)
+            .says("nvmlDeviceGetPersistenceMode", [0])
+            .says("nvmlDeviceGetCurrentClocksThrottleReasons", [0x40])
+            .says("nvmlDeviceGetEnforcedPowerLimit", [350_000])
+            .says("nvmlDeviceGetTotalEccErrors:1", [2]);
+        let slow = list(&doctor(vec![Device::h200(0), slow], ""));
+        for (check, found) in [
+            ("persistence", "off on GPU 1: the first use after a pause waits for the driver"),
+            ("clocks", "GPU 1 is slowed down for its heat"),
+            ("power", "limited to 350 W on GPU 1, 700 W by default"),
+        ] {
+            assert_eq!((&*slow[check].0, &*slow[check].1), ("!!", found));
+        }
+        assert!(slow["ecc"].1.starts_with("2 errors of GPU 1's memory"), "{slow:?}");
+    }
+
+    #[test]
+    fn who_is_on_them_is_the_server_or_another() {
+        let simulator = Simulator::start("--ttft-ms 1 --itl-ms 1");
+        let server = Device::h200(0).with_process(simulator.process.pid(), Some(1 << 30));
+        let shared = server.clone().with_process(std::process::id(), Some(2 << 30));
+        let sharing =
+            |device: &Device, words| list(&doctor(vec![device.clone()], words))["sharing"].clone();
+        let found = |mark: &str, found: &str| (mark.to_owned(), found.to_owned());
+        let own = found("ok", "nobody but the server is on the GPU");
+        assert_eq!(sharing(&server, &simulator.url), own);
+        let other = found("!!", "1 process with 2.0 GiB beside the server's");
+        assert_eq!(sharing(&shared, &simulator.url), other);
+        assert_eq!(sharing(&server, "").0, "--", "nobody said which server");
+    }
+}
+
 #[test]
 fn what_a_server_says_does_nothing_to_a_terminal() {
     let evil = "\u{1b}]0;owned\u{7}nasty\u{202e}\nok  server";
