@@ -111,8 +111,8 @@ pub use goal::{
 };
 pub use grade::{Expected, Grade, Grader};
 pub use metrics::{
-    Aggregate, Better, Facts, Figure, LoadShape, Metric, Source, Summary, TurnSummary, metric,
-    registry,
+    Aggregate, Better, Compared, Facts, Figure, LoadShape, Metric, Reconciliation, SharedFigure,
+    Source, Summary, TtftParts, TurnSummary, metric, registry,
 };
 pub use outcome::{Outcome, UnknownOutcome};
 pub use plan::{Counts, Limits, Load, Pick, Plan, Point, Resumed, Until, WarmUp};
@@ -121,7 +121,8 @@ pub use request::{Message, Prompt, Request, Role, Tool, ToolChoice, call_id};
 #[cfg(any(test, feature = "testing"))]
 pub use run::run_on_paused_time;
 pub use run::{
-    Course, EarlyEnd, InOrder, Level, Prepare, Prepared, RunError, Stop, Watch, run, run_course,
+    Batch, Course, EarlyEnd, InOrder, Level, Polling, Prepare, Prepared, RunError, Stop, Watch,
+    run, run_course,
 };
 pub use sample::{
     Arrival, ArrivalKind, Connect, FinishReason, Phase, Sample, ServerTimes, Stamp, TokenSource,
@@ -134,8 +135,9 @@ pub use schedule::{
 };
 pub use sink::{MetricSink, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, SinkError};
 pub use telemetry::{
-    Reading, ReadingKind, ReadingName, Readings, Said, ServerTime, SourceError, SourceNote,
-    TelemetrySource, VOCABULARY, reading, reading_name,
+    GpuEnergy, Increase, Reading, ReadingKind, ReadingName, Readings, Said, SeriesFigure,
+    SeriesSummary, ServerHistogram, ServerTime, SourceError, SourceNote, SourceSummary, Telemetry,
+    TelemetrySource, VOCABULARY, Watched, reading, reading_name,
 };
 pub use verdict::{REASONS, Reason, Trust, Verdict};
 pub use workload::{Session, Single, Turn, Workload};

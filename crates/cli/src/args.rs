@@ -13,11 +13,13 @@ use clap::{
 };
 
 use crate::{
+    agent::AgentArgs,
     compare::CompareArgs,
     dataset::DatasetArgs,
     flags::{PlanFlags, ServerFlags},
     gate::GateArgs,
     values,
+    watch::WatchArgs,
 };
 
 /// Measures LLM inference servers and says whether the numbers can be trusted.
@@ -57,6 +59,10 @@ pub(crate) enum Command {
     Gate(GateArgs),
     /// Serve as a simulated inference server until interrupted
     Sim(SimArgs),
+    /// Watch GPUs, hosts and a server, live and without any load
+    Watch(Box<WatchArgs>),
+    /// Give what this host's GPUs and the host itself do to a run elsewhere, until interrupted
+    Agent(AgentArgs),
     /// Check this machine, and a server, and find out how wrong measurements here are
     Doctor(DoctorArgs),
     /// Explain a metric, an error code or a reason of a verdict

@@ -2,6 +2,7 @@
 //!
 //! Standard output carries the result and nothing else; progress, notes and errors go to standard error.
 
+mod agent;
 mod args;
 mod compare;
 mod content;
@@ -23,7 +24,9 @@ mod run;
 mod runs;
 mod signals;
 mod simulate;
+mod term;
 mod values;
+mod watch;
 
 use std::{panic::catch_unwind, process::ExitCode};
 
@@ -60,6 +63,8 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Compare(args) => compare::compare(&args),
         Command::Gate(args) => gate::gate(&args),
         Command::Sim(args) => simulate::simulate(&args),
+        Command::Watch(args) => watch::watch(&args),
+        Command::Agent(args) => agent::agent(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),
         Command::Panic => panic!("as asked for"),

@@ -28,15 +28,23 @@ pub(crate) fn say(text: &str) {
 
 /// Prints a result. A reader that has gone away, as `head` does, is no error; a full disk is one.
 pub(crate) fn result(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
-    match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let what = "the result cannot be written to standard output";
-            Err(Failure::new(Code::Artifacts, what).said(error.to_string()))
-        }
-        _ => Ok(()),
+    stream(&format!("{text}{newline}")).map(drop)
+}
+
+/// Prints some of a result that goes on; false once its reader has gone away.
+pub(crate) fn stream(text: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(unwritable(&error)),
     }
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    let what = "the result cannot be written to standard output";
+    Failure::new(Code::Artifacts, what).said(error.to_string())
 }
 
 /// What standard output can show.

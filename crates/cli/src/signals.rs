@@ -8,6 +8,8 @@ use std::sync::{
 use bench_core::{Level, Stop};
 use bench_harness::Exit;
 #[cfg(unix)]
+use std::{future::poll_fn, task::Poll};
+#[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output;
@@ -21,7 +23,7 @@ impl Signals {
     ///
     /// Where the system refuses to listen, signals end the process as they always do.
     pub(crate) fn stop(stop: &Stop) -> Self {
-        Self::listening(stop, |level| {
+        Self::listening(stop, Heard::Asked, |level| {
             output::say(match level {
                 Level::Abort => "\naborting: what was measured is kept; once more leaves at once",
                 _ => "\nstopping: waiting for requests in flight; once more gives them up",
@@ -31,10 +33,15 @@ impl Signals {
 
     /// The same, without a word: for what ends at the first signal.
     pub(crate) fn end(stop: &Stop) -> Self {
-        Self::listening(stop, |_| {})
+        Self::listening(stop, Heard::Asked, |_| {})
     }
 
-    fn listening(stop: &Stop, tell: fn(Level)) -> Self {
+    /// The same, for what has to give the terminal back: also when that hangs up, or on a signal to quit.
+    pub(crate) fn leave(stop: &Stop) -> Self {
+        Self::listening(stop, Heard::All, |_| {})
+    }
+
+    fn listening(stop: &Stop, heard: Heard, tell: fn(Level)) -> Self {
         let signals = Self::default();
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return signals;
@@ -42,7 +49,7 @@ impl Signals {
         // Here and not on the thread, which may begin later than the run.
         let Some(ears) = ({
             let _context = runtime.enter();
-            Ears::open()
+            Ears::open(heard)
         }) else {
             return signals;
         };
@@ -73,27 +80,39 @@ impl Signals {
     }
 }
 
+/// Which signals are heard.
+#[derive(Clone, Copy)]
+enum Heard {
+    /// To interrupt and to terminate. Whoever is started by `nohup` goes on when the terminal hangs up.
+    Asked,
+    /// Those that would end the process.
+    All,
+}
+
 /// What hears signals, from its opening on: one that comes between two looks is not missed.
 #[cfg(unix)]
-struct Ears {
-    interrupt: Signal,
-    terminate: Signal,
-}
+struct Ears(Vec<(Signal, u8)>);
 
 #[cfg(unix)]
 impl Ears {
-    fn open() -> Option<Self> {
-        let interrupt = signal(SignalKind::interrupt()).ok()?;
-        let terminate = signal(SignalKind::terminate()).ok()?;
-        Some(Self { interrupt, terminate })
+    fn open(heard: Heard) -> Option<Self> {
+        let asked = [(SignalKind::interrupt(), 1), (SignalKind::terminate(), 2)];
+        let others = [(SignalKind::hangup(), 2), (SignalKind::quit(), 2)];
+        let others = others.into_iter().filter(|_| matches!(heard, Heard::All));
+        let open = |(kind, which)| Some((signal(kind).ok()?, which));
+        asked.into_iter().chain(others).map(open).collect::<Option<_>>().map(Self)
     }
 
-    /// 1 for an interrupt, 2 for a request to terminate; `None` if neither can be heard any more.
+    /// 1 for an interrupt, 2 for a request to end; `None` if none can be heard any more.
     async fn next(&mut self) -> Option<u8> {
-        tokio::select! {
-            heard = self.interrupt.recv() => heard.map(|()| 1),
-            heard = self.terminate.recv() => heard.map(|()| 2),
-        }
+        poll_fn(|cx| {
+            let heard = self.0.iter_mut().find_map(|(signal, which)| match signal.poll_recv(cx) {
+                Poll::Ready(heard) => Some(heard.map(|()| *which)),
+                Poll::Pending => None,
+            });
+            heard.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 }
 
@@ -102,7 +121,7 @@ struct Ears;
 
 #[cfg(not(unix))]
 impl Ears {
-    fn open() -> Option<Self> {
+    fn open(_: Heard) -> Option<Self> {
         Some(Self)
     }
 

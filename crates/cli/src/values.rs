@@ -26,6 +26,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Time::parse(text).map(|Time(time)| time)
 }
 
+/// Time from one look to the next: a millisecond at least, an hour at most.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(1)..=Duration::from_secs(3_600);
+    duration(text).and_then(|time| match range.contains(&time) {
+        true => Ok(time),
+        false => Err("it is from 1ms to 1h".to_owned()),
+    })
+}
+
 /// Milliseconds, or a time with a unit.
 pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     match text.trim().parse::<f64>() {

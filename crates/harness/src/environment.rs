@@ -10,6 +10,7 @@ use crate::{
     lab::{Known, Lab},
     points::{self, Cell},
     shape::Shape,
+    watching,
 };
 
 /// What is recorded beside the plan: of the servers that have been found, of what is sent, and of this
@@ -29,7 +30,7 @@ pub(crate) fn environment(lab: &Lab, skipped: &[Value]) -> Value {
 
 fn target(lab: &Lab, index: usize, known: &Known) -> Value {
     let asked = &lab.settings().targets[index];
-    let Known { target, provider, memory } = known;
+    let Known { target, provider, memory, .. } = known;
     json!({
         "name": lab.name(index),
         "pass": asked.pass,
@@ -45,6 +46,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
         "facts": memory.to_json(),
+        "not_watched": lab.watching(index).map(|watching| watching.absent).unwrap_or_default(),
         "template": match &target.engine {
             Engine::Custom(template) => json!(template.file()),
             _ => Value::Null,
@@ -134,7 +136,7 @@ fn machine() -> Value {
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
         "kernel": first_line("/proc/sys/kernel/osrelease"),
-        "host": first_line("/proc/sys/kernel/hostname"),
+        "host": watching::host_name(),
         "cpu": cpu(),
         "cores": available_parallelism().map_or(1, NonZeroUsize::get),
         "memory_kib": memory_kib(),

@@ -16,6 +16,7 @@ mod environment;
 mod estimate;
 mod experiment;
 mod failure;
+mod fetch;
 mod find;
 mod input;
 mod lab;
@@ -35,11 +36,14 @@ mod shape;
 mod sweep;
 mod talks;
 mod target;
+mod telemetry;
+mod watching;
 
 pub use doctor::{Doctor, Finding, State};
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};
+pub use fetch::Fetcher;
 pub use find::{Found, Tried, candidates, found};
 pub use input::failure as input_failure;
 pub use lab::{check, tokenizer};
@@ -48,6 +52,10 @@ pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
-    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings, WorkloadSettings,
+    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,
+    TelemetrySettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
+pub use watching::{
+    Local, agent_source, agent_token, client_source, host_name, local_sources, server_source,
+};

@@ -168,7 +168,7 @@ fn choose_api(target: &TargetSettings, engine: &Engine, notes: &mut Vec<String>)
 }
 
 /// The part of the configuration that does not depend on the server.
-fn config(target: &TargetSettings, settings: &Settings, endpoint: &Endpoint) -> Config {
+pub(crate) fn config(target: &TargetSettings, settings: &Settings, endpoint: &Endpoint) -> Config {
     Config {
         replicas: target.replicas.clone(),
         path: target.path.clone(),

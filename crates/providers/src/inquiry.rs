@@ -41,6 +41,20 @@ impl Inquiry {
         got.map_err(|error| self.without_secrets(error))
     }
 
+    /// The body that `path` answers with, over a connection that is kept for the next time.
+    ///
+    /// # Errors
+    ///
+    /// When it answers with another status than 200.
+    pub(crate) async fn poll(&self, path: &str) -> Result<Vec<u8>, ProviderError> {
+        let polled = match self.client.poll(path, &self.headers).await {
+            Ok((200, body)) => Ok(body),
+            Ok((status, body)) => Err(said::refusal(status, &body)),
+            Err(error) => Err(error),
+        };
+        polled.map_err(|error| self.without_secrets(error))
+    }
+
     /// The JSON that `path` answers with.
     ///
     /// # Errors

@@ -156,6 +156,21 @@ impl HttpProvider {
         true
     }
 
+    /// The body that `path` answers with, asked as every question about the server is: for what watches it. The
+    /// connection is kept for the next time, on this thread.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, one of another status than 200, or one of more than 4 MiB.
+    pub async fn poll(&self, path: &str) -> Result<Vec<u8>, ProviderError> {
+        self.inquiry.poll(path).await
+    }
+
+    /// Where the server tells what it counts of itself, in Prometheus' text.
+    pub fn metrics_path(&self) -> &str {
+        self.dialect().metrics_path()
+    }
+
     /// What the server counts of itself, in Prometheus' text; `None` where it does not.
     pub async fn metrics(&self) -> Option<String> {
         match self.inquiry.get(self.dialect().metrics_path()).await {

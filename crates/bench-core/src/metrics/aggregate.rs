@@ -7,13 +7,14 @@ use std::{
 
 use super::{
     formulas,
+    reconcile::{Reconciliation, SharedFigure},
     registry::{Metric, Source, registry},
     summary::{Facts, Figure, Summary},
     timeline::{LoadShape, Timeline},
     turns::Turns,
 };
 use crate::{
-    Goodput, Moment, Outcome, Point, Sample, TokenSource,
+    Goodput, Moment, Outcome, Point, Sample, Telemetry, TokenSource, Watched,
     stats::{Distribution, Durations, SteadyWindow},
 };
 
@@ -69,6 +70,8 @@ pub struct Aggregate {
     cached_by_chance: u64,
     /// Sessions and turns of which an answer was expected and none came so far.
     unanswered: BTreeSet<(u64, u32)>,
+    watched: Watched,
+    telemetry: Telemetry,
 }
 
 /// Ten milliseconds: a second's window then moves in steps of 1 %.
@@ -119,6 +122,8 @@ impl Default for Aggregate {
             repeated: 0,
             cached_by_chance: 0,
             unanswered: BTreeSet::new(),
+            watched: Watched::default(),
+            telemetry: Telemetry::default(),
         }
     }
 }
@@ -151,6 +156,11 @@ impl Aggregate {
             outcome if outcome.is_failure() => self.add_failure(sample),
             _ => {}
         }
+    }
+
+    /// Takes in what telemetry sources said before, during and after these samples.
+    pub fn watch(&mut self, watched: Watched) {
+        self.watched = watched;
     }
 
     fn add_lag(&mut self, sample: &Sample) {
@@ -248,6 +258,9 @@ impl Aggregate {
 
     /// The same, with the facts that no sample tells.
     pub(crate) fn summarize_with(mut self, run: Facts) -> Summary {
+        if let (Some(began), Some(ended)) = (self.began, self.ended) {
+            self.telemetry = std::mem::take(&mut self.watched).telemetry(began, ended);
+        }
         self.timeline.sort();
         self.steady = self.timeline.steady(self.shape);
         let mut figures = Vec::new();
@@ -278,10 +291,25 @@ impl Aggregate {
             unanswered: self.unanswered.len() as u64,
             drift: self.steady.and_then(|steady| self.timeline.drift(steady)),
             cold_start: self.timeline.cold_start(self.shape),
+            gpu_throttled_ratio: self.telemetry.throttled_ratio(),
+            gpu_other_processes: self.telemetry.other_processes(),
+            energy_difference: self.telemetry.energy_difference(),
+            lost: self.telemetry.lost().count() as u64,
+            server_restarts: self.telemetry.server_restarts(),
             ..run
         };
         let turns = self.turns.summarize();
-        Summary { outcomes: self.outcomes, errors: self.errors, facts, figures, turns }
+        let telemetry = self.telemetry;
+        let (outcomes, errors) = (self.outcomes, self.errors);
+        let mut summary = Summary { outcomes, errors, facts, figures, turns, telemetry };
+        if let Some(both) = Reconciliation::of(&summary) {
+            let unexplained = |what| both.unexplained(&summary, what);
+            let requests = unexplained(SharedFigure::Requests);
+            let output = unexplained(SharedFigure::OutputTokens);
+            summary.facts.server_requests_difference = requests;
+            summary.facts.server_output_difference = output;
+        }
+        summary
     }
 
     /// Inter token latency, unless some gaps would be missing from it: half a picture misleads.
@@ -320,6 +348,41 @@ impl Aggregate {
 
     pub(super) fn requests_ok(&self) -> Option<f64> {
         Some(self.count(Outcome::is_ok) as f64)
+    }
+
+    /// Joules of all GPUs over the window.
+    pub(super) fn energy_j(&self) -> Option<f64> {
+        self.telemetry.energy_j()
+    }
+
+    pub(super) fn gpu_power_w(&self) -> Option<f64> {
+        Some(self.energy_j()? / self.window_s()?)
+    }
+
+    pub(super) fn gpu_idle_power_w(&self) -> Option<f64> {
+        self.telemetry.idle_w()
+    }
+
+    pub(super) fn j_per_output_token(&self) -> Option<f64> {
+        per(self.energy_j()?, self.output_tokens)
+    }
+
+    pub(super) fn net_j_per_output_token(&self) -> Option<f64> {
+        let idle_j = self.gpu_idle_power_w()? * self.window_s()?;
+        per(self.energy_j()? - idle_j, self.output_tokens)
+    }
+
+    pub(super) fn j_per_request(&self) -> Option<f64> {
+        per(self.energy_j()?, self.count(Outcome::is_ok))
+    }
+
+    pub(super) fn j_per_good_request(&self) -> Option<f64> {
+        self.goodput.as_ref()?;
+        per(self.energy_j()?, self.good)
+    }
+
+    pub(super) fn tps_per_w(&self) -> Option<f64> {
+        Some(self.output_tps()? / self.gpu_power_w()?).filter(|tps| tps.is_finite())
     }
 
     /// Absent where no prompt repeats anything.
@@ -411,6 +474,11 @@ impl Aggregate {
         }
         peak
     }
+}
+
+/// So much for each of `n`; none for none.
+fn per(amount: f64, n: u64) -> Option<f64> {
+    (n > 0).then(|| amount / n as f64)
 }
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {

@@ -79,7 +79,7 @@ pub fn metric(id: &str) -> Option<&'static Metric> {
     REGISTRY.iter().find(|m| m.id == id)
 }
 
-static REGISTRY: [Metric; 47] = [
+static REGISTRY: [Metric; 55] = [
     Metric {
         id: "ttft_ms",
         title: "Time to first token",
@@ -505,6 +505,78 @@ static REGISTRY: [Metric; 47] = [
         definition: "share of the prompt tokens that the server says it had cached",
         elsewhere: &[],
         source: Source::Phase(Aggregate::prefix_hit_ratio),
+    },
+    Metric {
+        id: "energy_j",
+        title: "GPU energy",
+        unit: "J",
+        better: Better::Lower,
+        definition: "power of all GPUs of the target, integrated over the measured window by trapezoids; absent unless each was watched throughout",
+        elsewhere: &[("AIPerf", "total_gpu_energy")],
+        source: Source::Phase(Aggregate::energy_j),
+    },
+    Metric {
+        id: "gpu_power_w",
+        title: "GPU power",
+        unit: "W",
+        better: Better::Neither,
+        definition: "GPU energy / measured window",
+        elsewhere: &[("AIPerf", "average_gpu_power")],
+        source: Source::Phase(Aggregate::gpu_power_w),
+    },
+    Metric {
+        id: "gpu_idle_power_w",
+        title: "GPU power, idle",
+        unit: "W",
+        better: Better::Neither,
+        definition: "mean power of all GPUs before the warm-up, while nothing is asked of the server",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::gpu_idle_power_w),
+    },
+    Metric {
+        id: "j_per_output_token",
+        title: "Energy per output token",
+        unit: "J/token",
+        better: Better::Lower,
+        definition: "GPU energy / output tokens of successful requests; what the GPUs draw anyway is in it",
+        elsewhere: &[("AIPerf", "energy_per_output_token (mJ)")],
+        source: Source::Phase(Aggregate::j_per_output_token),
+    },
+    Metric {
+        id: "net_j_per_output_token",
+        title: "Energy per output token above idle",
+        unit: "J/token",
+        better: Better::Lower,
+        definition: "(GPU energy - idle power * measured window) / output tokens of successful requests",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::net_j_per_output_token),
+    },
+    Metric {
+        id: "j_per_request",
+        title: "Energy per request",
+        unit: "J/request",
+        better: Better::Lower,
+        definition: "GPU energy / successful requests",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::j_per_request),
+    },
+    Metric {
+        id: "j_per_good_request",
+        title: "Energy per good request",
+        unit: "J/request",
+        better: Better::Lower,
+        definition: "GPU energy / requests that keep to every limit of --goodput",
+        elsewhere: &[],
+        source: Source::Phase(Aggregate::j_per_good_request),
+    },
+    Metric {
+        id: "tps_per_w",
+        title: "Output tokens/s per watt",
+        unit: "tokens/s/W",
+        better: Better::Higher,
+        definition: "output tokens/s / GPU power",
+        elsewhere: &[("AIPerf", "output_tps_per_watt")],
+        source: Source::Phase(Aggregate::tps_per_w),
     },
     Metric {
         id: "error_ratio",

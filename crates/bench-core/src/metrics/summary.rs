@@ -7,7 +7,7 @@ use super::{
     turns::TurnSummary,
 };
 use crate::{
-    EarlyEnd, Moment, Outcome, TokenSource,
+    EarlyEnd, Moment, Outcome, Telemetry, TokenSource,
     stats::{Distribution, Drift},
 };
 
@@ -74,6 +74,19 @@ pub struct Facts {
     pub gpu_throttled_ratio: Option<f64>,
     /// The most processes that were seen on a GPU beside the server.
     pub gpu_other_processes: Option<u32>,
+    /// By how much power over time and a GPU's own count of its energy differ; of several, where it is most.
+    pub energy_difference: Option<f64>,
+    /// Things that were lost while they were watched, such as a GPU.
+    pub lost: u64,
+    /// How often the server's counters began anew, because it was started again.
+    pub server_restarts: u32,
+    /// By which share the server finished more requests than this client can have sent it, or, below 0, fewer than
+    /// succeeded; 0 where it did neither, absent where it does not say.
+    pub server_requests_difference: Option<f64>,
+    /// The same of output tokens.
+    pub server_output_difference: Option<f64>,
+    /// Processor cores that reading the telemetry took, which are among the client's.
+    pub telemetry_cpu_cores: Option<f64>,
     /// Readings that did not reach the sinks, because their channel was full; absent where no source was
     /// read.
     pub dropped_readings: Option<u64>,
@@ -92,6 +105,8 @@ pub struct Summary {
     pub figures: Vec<(&'static Metric, Figure)>,
     /// The same turn by turn, where requests are turns of conversations.
     pub turns: Vec<TurnSummary>,
+    /// What the sources of telemetry said meanwhile.
+    pub telemetry: Telemetry,
 }
 
 impl Facts {

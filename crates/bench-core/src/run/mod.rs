@@ -24,7 +24,7 @@ mod stop;
 mod telemetry;
 mod watch;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::time::Instant;
@@ -33,6 +33,7 @@ pub use self::{
     course::{Course, InOrder},
     prepared::{Prepare, Prepared, RunError},
     stop::{Level, Stop},
+    telemetry::{Batch, Polling},
     watch::{EarlyEnd, Watch},
 };
 use self::{
@@ -41,12 +42,11 @@ use self::{
     order::{KeepText, Order},
     outbox::Message,
     processor::ProcessorTime,
-    telemetry::Polling,
 };
 use crate::{
-    Aggregate, Clock, Facts, Grader, Load, MetricSink, Moment, Phase, Plan, Point, PointOutcome,
-    Provider, RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until,
-    Verdict, metrics::GpuReadings,
+    Aggregate, Clock, Facts, Grader, Load, MetricSink, Phase, Plan, Point, PointOutcome, Provider,
+    RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until, Verdict,
+    Watched,
 };
 
 /// Runs the points of `plan` in their order and returns how it ended; everything else goes to `sink`
@@ -84,7 +84,8 @@ pub fn run_course(
         Some(resumed) => Clock::going_on(resumed.anchor),
         None => Clock::start(),
     };
-    Run { plan, clock, stop, sink, broken: None, pace: Pace::Real }.all(course, prepare)
+    let idle_w = BTreeMap::new();
+    Run { plan, clock, stop, sink, broken: None, pace: Pace::Real, idle_w }.all(course, prepare)
 }
 
 /// [`run`] on paused time: one load thread, on which waiting takes no time at all.
@@ -104,7 +105,8 @@ pub fn run_on_paused_time(
 ) -> Result<RunOutcome, RunError> {
     let course = &mut InOrder::of(plan);
     let clock = Clock::start();
-    Run { plan, clock, stop, sink, broken: None, pace: Pace::Paused }.all(course, prepare)
+    let idle_w = BTreeMap::new();
+    Run { plan, clock, stop, sink, broken: None, pace: Pace::Paused, idle_w }.all(course, prepare)
 }
 
 /// Whether time passes by itself.
@@ -123,6 +125,8 @@ struct Run<'a> {
     /// The first error of the sink: the run then sends no more.
     broken: Option<SinkError>,
     pace: Pace,
+    /// What the GPUs of each target draw while nothing is asked of it.
+    idle_w: BTreeMap<String, IdlePower>,
 }
 
 impl Run<'_> {
@@ -200,7 +204,9 @@ impl Run<'_> {
         prepared: Prepared,
     ) -> Result<Measured, RunError> {
         let stop = self.stop.of_point();
+        let idle = prepared.idle;
         let mut crew = self.crew(prepared)?;
+        self.watch_idle(&mut crew, &point.target, idle);
         let mut measured = Measured::nothing(point);
         for (phase, load, until) in phases(point) {
             if stop.level() != Level::Go {
@@ -247,7 +253,36 @@ impl Run<'_> {
             keep_text,
             watch,
             polling,
+            watched: Watched::default(),
         })
+    }
+
+    /// Watches the GPUs of `target` for a while in which nothing is asked of it, unless that was done before.
+    fn watch_idle(&mut self, crew: &mut Crew, target: &str, idle: Duration) {
+        if crew.polling.is_none() || idle.is_zero() {
+            return;
+        }
+        match self.idle_w.get(target) {
+            Some(known) => crew.watched.set_idle_w(known.clone()),
+            None => {
+                let until = Instant::now() + idle;
+                while self.stop.level() == Level::Go && Instant::now() < until {
+                    self.stop.wait_at_most(TICK.min(until - Instant::now()));
+                    self.tell_readings(crew);
+                }
+                crew.watched.mark_idle();
+                self.idle_w.insert(target.to_owned(), crew.watched.idle_w().clone());
+            }
+        }
+    }
+
+    /// Has every source read where a phase begins or ends: what is counted within it is then told from what was
+    /// counted before and after.
+    fn read_sources(&mut self, crew: &mut Crew) {
+        if let Some(polling) = &crew.polling {
+            polling.read_now(LONGEST_READ);
+            self.tell_readings(crew);
+        }
     }
 
     fn phase(&mut self, crew: &mut Crew, phase: PhaseSpec<'_>) -> Result<Measured, RunError> {
@@ -274,6 +309,9 @@ impl Run<'_> {
             threads,
         });
         let order = Arc::new(order);
+        self.read_sources(crew);
+        crew.watched.begin_phase();
+        let telemetry_time = crew.polling.as_ref().map(Polling::processor_time);
         let usage = ProcessorTime::now();
         let anchor = Clock::start().anchor();
         crew.threads.begin(&order);
@@ -281,19 +319,28 @@ impl Run<'_> {
         let mut collected = self.collect(&order, &messages, crew, &mut aggregate);
         let ended = RunEvent::PhaseEnded { point: phase.number, phase: phase.phase };
         collected.watch(&mut crew.watch, &ended, &order);
+        // Paused time says nothing of how long the processors took.
+        let client_cpu_cores = usage.cores_since().filter(|_| self.pace == Pace::Real);
+        let telemetry_cpu_cores = telemetry_time.and_then(|before| {
+            let used = crew.polling.as_ref()?.processor_time().saturating_sub(before);
+            Some(used.as_secs_f64() / usage.wall().as_secs_f64())
+        });
+        self.read_sources(crew);
+        crew.watched.end_phase();
+        if measures {
+            aggregate.watch(std::mem::take(&mut crew.watched));
+        }
         let facts = Facts {
             open_loop: matches!(phase.load, Load::Open { .. }),
             delayed_samples: order.delayed_samples(),
             starved: order.starved(),
             cut_off: order.requests_cut_off(),
             unsent: order.unsent(),
-            // Paused time says nothing of how long the processors took.
-            client_cpu_cores: usage.cores_since().filter(|_| self.pace == Pace::Real),
+            client_cpu_cores,
+            telemetry_cpu_cores,
             cores: thread::available_parallelism().ok().map(|n| n.get() as f64),
             clock_step_ms: Clock::start().anchor().step_ms_since(anchor),
             early_end: collected.early_end,
-            gpu_throttled_ratio: collected.gpu.throttled_ratio(),
-            gpu_other_processes: collected.gpu.other_processes(),
             dropped_readings: crew.polling.as_ref().map(Polling::take_dropped),
             ..Facts::default()
         };
@@ -320,7 +367,7 @@ impl Run<'_> {
         aggregate: &mut Aggregate,
     ) -> Collected {
         let mut running = crew.threads.count();
-        let mut collected = Collected::since(self.clock.now());
+        let mut collected = Collected::default();
         let mut ticked = Instant::now();
         while running > 0 {
             match messages.recv_timeout(TICK) {
@@ -342,28 +389,27 @@ impl Run<'_> {
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                self.tell_readings(crew, &mut collected);
+                self.tell_readings(crew);
                 let event = RunEvent::Progress(order.progress());
                 collected.watch(&mut crew.watch, &event, order);
                 self.tell(&event);
             }
         }
-        self.tell_readings(crew, &mut collected);
+        self.tell_readings(crew);
         self.tell(&RunEvent::Progress(order.progress()));
         collected
     }
 
     /// Passes on what the sources have read meanwhile.
-    fn tell_readings(&mut self, crew: &Crew, collected: &mut Collected) {
-        for batch in crew.polling.iter().flat_map(Polling::take) {
+    fn tell_readings(&mut self, crew: &mut Crew) {
+        let Crew { polling, watched, .. } = crew;
+        for batch in polling.iter().flat_map(Polling::take) {
             for note in batch.notes {
+                watched.note(&note);
                 self.tell(&RunEvent::SourceNote(note));
             }
             for reading in batch.readings {
-                // One that was taken before the phase began says nothing about it.
-                if reading.at >= collected.began {
-                    collected.gpu.add(&reading);
-                }
+                watched.add(&reading);
                 self.tell(&RunEvent::Reading(reading));
             }
         }
@@ -393,6 +439,8 @@ struct Crew {
     watch: Option<Box<dyn Watch>>,
     /// Absent without sources.
     polling: Option<Polling>,
+    /// What the sources said of the point so far.
+    watched: Watched,
 }
 
 impl Crew {
@@ -418,19 +466,12 @@ struct PhaseSpec<'a> {
 /// What collecting the samples of a phase came to.
 #[derive(Default)]
 struct Collected {
-    began: Moment,
-    gpu: GpuReadings,
     early_end: Option<EarlyEnd>,
     /// What a panic said, if there was one.
     panicked: Option<String>,
 }
 
 impl Collected {
-    /// Nothing yet, of a phase that began at `began`.
-    fn since(began: Moment) -> Self {
-        Self { began, ..Self::default() }
-    }
-
     /// Lets the watch see `event`; what it says first ends the point.
     fn watch(&mut self, watch: &mut Option<Box<dyn Watch>>, event: &RunEvent, order: &Order) {
         if self.early_end.is_none()
@@ -464,6 +505,13 @@ impl Measured {
         summary
     }
 }
+
+/// Watts, by source and instance.
+type IdlePower = BTreeMap<(Arc<str>, Option<Arc<str>>), f64>;
+
+/// How long a phase waits for sources to be read at its edges: a server that is slow to tell its metrics is not to
+/// hold up the run.
+const LONGEST_READ: Duration = Duration::from_secs(1);
 
 /// How often sinks hear of progress.
 const TICK: Duration = Duration::from_millis(100);

@@ -1,6 +1,6 @@
 //! What a point is measured with, and why it might not be.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::Watch;
 use crate::{Grader, Point, Provider, SinkError, TelemetrySource, TokenCounter, Workload};
@@ -24,6 +24,9 @@ pub struct Prepared {
     pub watch: Option<Box<dyn Watch>>,
     /// What else to watch during both phases, on a thread of its own. None, no thread.
     pub sources: Vec<Box<dyn TelemetrySource>>,
+    /// How long to watch before anything is sent, for what GPUs draw while nothing is asked of the server. Done
+    /// once for each target, and not where there are no sources.
+    pub idle: Duration,
 }
 
 impl Prepared {
@@ -38,6 +41,7 @@ impl Prepared {
             keep_text: false,
             watch: None,
             sources: Vec::new(),
+            idle: Duration::ZERO,
         }
     }
 }

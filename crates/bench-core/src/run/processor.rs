@@ -15,6 +15,11 @@ impl ProcessorTime {
         Self { at: Instant::now(), used: processor_time() }
     }
 
+    /// Time since.
+    pub(super) fn wall(&self) -> Duration {
+        self.at.elapsed()
+    }
+
     pub(super) fn cores_since(&self) -> Option<f64> {
         let wall = self.at.elapsed().as_secs_f64();
         let used = processor_time()?.checked_sub(self.used?)?.as_secs_f64();

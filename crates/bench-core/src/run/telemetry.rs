@@ -30,8 +30,10 @@ const HANGS: Duration = Duration::from_secs(10);
 /// How long the end of a point waits for a source that blocks its thread.
 const GIVE_UP: Duration = Duration::from_secs(1);
 
-/// The sources of a point, read until this is dropped.
-pub(super) struct Polling {
+/// Sources that are read, each once a period and in a task of its own, until this is dropped: those of a point, or
+/// of whoever watches without one.
+#[derive(Debug)]
+pub struct Polling {
     batches: Receiver<Batch>,
     lost: Arc<Lost>,
     /// The thread, which ends once the sender is gone.
@@ -41,13 +43,16 @@ pub(super) struct Polling {
 }
 
 /// What one read came to.
-pub(super) struct Batch {
-    pub(super) readings: Vec<Reading>,
-    pub(super) notes: Vec<SourceNote>,
+#[derive(Debug)]
+pub struct Batch {
+    /// What was read.
+    pub readings: Vec<Reading>,
+    /// What the source had to say.
+    pub notes: Vec<SourceNote>,
 }
 
 /// What does not go through the channel.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lost {
     /// Readings that did not fit it.
     dropped: AtomicU64,
@@ -58,10 +63,11 @@ struct Lost {
 
 impl Polling {
     /// Begins to read `sources`; `None` if there are none.
-    pub(super) fn start(
-        sources: Vec<Box<dyn TelemetrySource>>,
-        clock: Clock,
-    ) -> io::Result<Option<Self>> {
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give.
+    pub fn start(sources: Vec<Box<dyn TelemetrySource>>, clock: Clock) -> io::Result<Option<Self>> {
         if sources.is_empty() {
             return Ok(None);
         }
@@ -80,14 +86,14 @@ impl Polling {
         Ok(Some(Self { batches, lost, thread: Some((running, thread)), asks }))
     }
 
-    /// What was read since this was called last.
-    pub(super) fn take(&self) -> impl Iterator<Item = Batch> {
+    /// What was read since this was called last. Some thousand reads are kept until it is.
+    pub fn take(&self) -> impl Iterator<Item = Batch> {
         // Not what comes in meanwhile: a slow sink would never get to the end of it.
         self.batches.try_iter().take(self.batches.len())
     }
 
     /// Has every source read, and waits until they have, but no longer than `at_most`.
-    pub(super) fn read_now(&self, at_most: Duration) {
+    pub fn read_now(&self, at_most: Duration) {
         let (read, all_have) = bounded(0);
         for ask in &self.asks {
             // One that has ended has nothing to read any more.
@@ -99,7 +105,7 @@ impl Polling {
     }
 
     /// How many readings were dropped since this was called last, because too many waited.
-    pub(super) fn take_dropped(&self) -> u64 {
+    pub fn take_dropped(&self) -> u64 {
         self.lost.dropped.swap(0, Ordering::Relaxed)
     }
 

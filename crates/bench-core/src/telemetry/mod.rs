@@ -1,13 +1,21 @@
 //! Watching the GPU, the host and the server while requests are in flight.
 
+mod energy;
+mod histogram;
+mod series;
 mod vocabulary;
+mod watched;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-pub use self::vocabulary::{
-    ReadingKind, ReadingName, ServerTime, VOCABULARY, reading, reading_name,
+pub use self::{
+    energy::GpuEnergy,
+    histogram::ServerHistogram,
+    series::Increase,
+    vocabulary::{ReadingKind, ReadingName, ServerTime, VOCABULARY, reading, reading_name},
+    watched::{SeriesFigure, SeriesSummary, SourceSummary, Telemetry, Watched},
 };
 use crate::Moment;
 
@@ -131,6 +139,16 @@ impl Readings {
         self.notes.push(SourceNote { source, instance, at: self.at, said });
     }
 
+    /// Adds what another source read, which this one speaks for: it keeps that one's name.
+    pub fn relay(&mut self, reading: Reading) {
+        self.readings.push(reading);
+    }
+
+    /// Adds what another source has to say, which this one speaks for.
+    pub fn relay_note(&mut self, note: SourceNote) {
+        self.notes.push(note);
+    }
+
     /// Adds processor time that the source used on another thread than the one that it is read from.
     pub fn cost(&mut self, processor_time: Duration) {
         self.cost += processor_time;
@@ -182,7 +200,7 @@ pub struct SourceError {
 /// A source may call its readings anything; metrics, verdict and reports look at names of the [`VOCABULARY`].
 #[async_trait]
 pub trait TelemetrySource: Send {
-    /// The source's name, as it stands in each reading.
+    /// The source's name, as it stands in each reading but those that it relays.
     fn name(&self) -> &str;
 
     /// Time from one read to the next, a millisecond at least; asked for once.

@@ -131,6 +131,14 @@ vocabulary! {
     HOST_IO_PRESSURE_S = "host_io_pressure_s", "Stalled for I/O", "s", Counter,
         "Time during which at least one task waited for a disk.";
 
+    // An agent on another host, beside what it reads there.
+    AGENT_CLOCK_OFFSET_MS = "agent_clock_offset_ms", "Agent's clock behind ours", "ms", Gauge,
+        "What is added to a moment of the agent's clock to have one of the run's.";
+    AGENT_CLOCK_BOUND_MS = "agent_clock_bound_ms", "Agent's clock, uncertainty", "ms", Gauge,
+        "How far off that may be: half the shortest round trip.";
+    AGENT_CLOCK_DRIFT_PPM = "agent_clock_drift_ppm", "Agent's clock, drift", "ppm", Gauge,
+        "How much faster the run's clock goes, since the agent is watched; absent while it is within the uncertainty.";
+
     // This process.
     CLIENT_CPU_S = "client_cpu_s", "Client CPU", "s", Counter,
         "Processor time that inferbench used, over all its threads.";
@@ -168,6 +176,8 @@ vocabulary! {
         "Requests that ended in the server before they were done.";
     SERVER_PREEMPTIONS = "server_preemptions", "Preemptions", "requests", Counter,
         "Times that a request lost its place, because the KV cache was full.";
+    SERVER_STEPS = "server_steps", "Steps of server", "steps", Counter,
+        "Batches that the server computed; output tokens over them is how many it decodes at once.";
     SERVER_DRAFTS = "server_drafts", "Drafts", "drafts", Counter,
         "Drafts of speculative decoding that were verified.";
     SERVER_DRAFT_TOKENS = "server_draft_tokens", "Draft tokens", "tokens", Counter,
@@ -192,8 +202,10 @@ vocabulary! {
 pub enum ServerTime {
     /// From arrival to the first token.
     Ttft,
-    /// Between tokens.
+    /// Between tokens: each gap counts once.
     Itl,
+    /// Mean time between the tokens of a request: each request counts once.
+    Tpot,
     /// From arrival to the last token.
     E2e,
     /// Waiting for a place.
@@ -206,14 +218,15 @@ pub enum ServerTime {
 
 impl ServerTime {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Ttft, Self::Itl, Self::E2e, Self::Queue, Self::Prefill, Self::Decode];
+    pub const ALL: [Self; 7] =
+        [Self::Ttft, Self::Itl, Self::Tpot, Self::E2e, Self::Queue, Self::Prefill, Self::Decode];
 
     /// The names of its readings in seconds: sum, count and buckets, all of them counters.
     pub const fn names(self) -> [&'static str; 3] {
         match self {
             Self::Ttft => ["server_ttft_s_sum", "server_ttft_s_count", "server_ttft_s_bucket"],
             Self::Itl => ["server_itl_s_sum", "server_itl_s_count", "server_itl_s_bucket"],
+            Self::Tpot => ["server_tpot_s_sum", "server_tpot_s_count", "server_tpot_s_bucket"],
             Self::E2e => ["server_e2e_s_sum", "server_e2e_s_count", "server_e2e_s_bucket"],
             Self::Queue => ["server_queue_s_sum", "server_queue_s_count", "server_queue_s_bucket"],
             Self::Prefill => {

@@ -1,7 +1,7 @@
 //! What each reason means, for `explain`.
 
 /// Every reason's code, and what it means.
-pub const REASONS: [(&str, &str); 28] = [
+pub const REASONS: [(&str, &str); 32] = [
     ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
     (
         "errors",
@@ -129,5 +129,27 @@ pub const REASONS: [(&str, &str); 28] = [
         "gpu_shared",
         "A process other than the server was seen on the GPU during the measured phase: the server had only a part \
          of it.",
+    ),
+    (
+        "energy",
+        "A GPU's power, integrated over the measured window, and its own counter of energy differ by more than 5 %. \
+         Power sensors see a part of the time only (an A100 or H100 a quarter of it, arXiv 2312.02741), and load that \
+         beats with their period fools them.",
+    ),
+    (
+        "gpu_lost",
+        "A GPU stopped answering the driver while it was watched. If the server used it, requests failed as well; if \
+         not, the energy is that of the others.",
+    ),
+    (
+        "server_restarted",
+        "A counter among the server's metrics went back: it was started again during the measured phase, and what was \
+         measured is in part how it starts.",
+    ),
+    (
+        "server_disagrees",
+        "The server's own counters, read before and after, tell more than 2 % more requests or output tokens than this \
+         client's can explain, as when somebody else uses it, or more than 2 % fewer than it answered, as when the \
+         metrics are those of one of several servers. Requests that failed or were given up may count or not.",
     ),
 ];

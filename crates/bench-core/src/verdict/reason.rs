@@ -6,12 +6,12 @@ use super::{
     Trust,
     limits::{
         LEAST_DRIFT, LEAST_OUTPUT, MOST_CACHED, MOST_COALESCED, MOST_CPU, MOST_CUT_OFF,
-        MOST_DISAGREEING, MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT, MOST_THROTTLED, MOST_UNSENT,
-        MOST_UNSTAMPED, VOID_COALESCED, VOID_UNSENDABLE, VOID_UNSENT, floor_of_p90, most_lag_ms,
-        most_late_ms, void_late_ms,
+        MOST_DISAGREEING, MOST_ENERGY_DIFFERENCE, MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT,
+        MOST_SERVER_DIFFERENCE, MOST_THROTTLED, MOST_UNSENT, MOST_UNSTAMPED, VOID_COALESCED,
+        VOID_UNSENDABLE, VOID_UNSENT, floor_of_p90, most_lag_ms, most_late_ms, void_late_ms,
     },
 };
-use crate::{EarlyEnd, TokenSource, stats::Drift};
+use crate::{EarlyEnd, TokenSource, metrics::SharedFigure, stats::Drift};
 
 /// Something that speaks against the numbers, with its figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,6 +157,28 @@ pub enum Reason {
         /// The most that were seen at a time.
         processes: u32,
     },
+    /// Power over time and a GPU's own count of its energy differ.
+    Energy {
+        /// By this share of the count.
+        ratio: f64,
+    },
+    /// What was watched is gone, such as a GPU that fell off the bus.
+    GpuLost {
+        /// How many.
+        lost: u64,
+    },
+    /// The server's counters began anew.
+    ServerRestarted {
+        /// How often.
+        times: u32,
+    },
+    /// The server counted otherwise than this client.
+    ServerDisagrees {
+        /// What it counted.
+        what: SharedFigure,
+        /// By which share it was more; less is below 0.
+        ratio: f64,
+    },
 }
 
 impl Reason {
@@ -190,6 +212,10 @@ impl Reason {
             Self::ClockStepped { .. } => "clock",
             Self::GpuThrottled { .. } => "gpu_throttled",
             Self::GpuShared { .. } => "gpu_shared",
+            Self::Energy { .. } => "energy",
+            Self::GpuLost { .. } => "gpu_lost",
+            Self::ServerRestarted { .. } => "server_restarted",
+            Self::ServerDisagrees { .. } => "server_disagrees",
         }
     }
 
@@ -269,6 +295,19 @@ impl Reason {
             }
             Self::GpuShared { .. } => {
                 "stop them, or give the server a GPU of its own; nvidia-smi names them"
+            }
+            Self::Energy { .. } => {
+                "quote energy as uncertain by that much; measure for longer, with --gpu-interval 50ms or less"
+            }
+            Self::GpuLost { .. } => {
+                "see dmesg for the Xid that it ended with, and restart the machine"
+            }
+            Self::ServerRestarted { .. } => "see the server's log for why it was started again",
+            Self::ServerDisagrees { ratio, .. } if *ratio > 0.0 => {
+                "have nobody else use the server while it is measured, its own health checks included"
+            }
+            Self::ServerDisagrees { .. } => {
+                "watch the server that answers: behind a load balancer, each of them, or measure one alone"
             }
         }
     }
@@ -403,6 +442,31 @@ impl fmt::Display for Reason {
             Self::GpuShared { processes } => {
                 let noun = if processes == 1 { "process" } else { "processes" };
                 write!(f, "{processes} other {noun} used the GPU (limit {MOST_OTHERS})")
+            }
+            Self::Energy { ratio } => write!(
+                f,
+                "power over time and the GPU's own count of energy differ by {} (limit {})",
+                Share(ratio),
+                Limit(MOST_ENERGY_DIFFERENCE)
+            ),
+            Self::GpuLost { lost: 1 } => f.write_str("a GPU was lost while it was watched"),
+            Self::GpuLost { lost } => write!(f, "{lost} GPUs were lost while they were watched"),
+            Self::ServerRestarted { .. } => {
+                f.write_str("the server's counters began anew: it was started again meanwhile")
+            }
+            Self::ServerDisagrees { what, ratio } => {
+                let (than, because) = if ratio > 0.0 {
+                    ("more", "somebody else may use it")
+                } else {
+                    ("fewer", "another one may have answered")
+                };
+                write!(
+                    f,
+                    "the server counted {} {than} {} than this client (limit {}): {because}",
+                    Share(ratio.abs()),
+                    what.title(),
+                    Limit(MOST_SERVER_DIFFERENCE)
+                )
             }
         }
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    EarlyEnd, Outcome, TokenSource,
+    EarlyEnd, Outcome, Telemetry, TokenSource,
     metrics::{Facts, Figure, metric},
     stats::{Distribution, Drift},
 };
@@ -24,6 +24,7 @@ fn good() -> Summary {
             (metric("error_ratio").unwrap(), Figure::Value(0.0)),
         ],
         turns: Vec::new(),
+        telemetry: Telemetry::default(),
     }
 }
 
@@ -49,7 +50,7 @@ fn nothing_against_it_is_trusted() {
 #[test]
 fn each_reason_can_be_provoked() {
     type Spoil = fn(&mut Summary);
-    let cases: [(&str, Trust, Spoil); 32] = [
+    let cases: [(&str, Trust, Spoil); 37] = [
         ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
         ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
         ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -103,6 +104,13 @@ fn each_reason_can_be_provoked() {
         ("clock", Trust::Doubtful, |s| s.facts.clock_step_ms = Some(-3_600_000.0)),
         ("gpu_throttled", Trust::Doubtful, |s| s.facts.gpu_throttled_ratio = Some(0.02)),
         ("gpu_shared", Trust::Doubtful, |s| s.facts.gpu_other_processes = Some(1)),
+        ("energy", Trust::Doubtful, |s| s.facts.energy_difference = Some(0.06)),
+        ("gpu_lost", Trust::Doubtful, |s| s.facts.lost = 1),
+        ("server_restarted", Trust::Doubtful, |s| s.facts.server_restarts = 1),
+        ("server_disagrees", Trust::Doubtful, |s| {
+            s.facts.server_requests_difference = Some(-0.03);
+        }),
+        ("server_disagrees", Trust::Doubtful, |s| s.facts.server_output_difference = Some(0.03)),
         ("ended_early", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::Saturated)),
         ("target_lost", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::TargetLost)),
         ("target_lost", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::KeyRefused)),

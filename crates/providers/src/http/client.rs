@@ -126,9 +126,20 @@ impl Client {
         let (id, length) = (reader.answer().request_id(), body.len().to_string());
         let head = C::complete(head, &[("x-request-id", id), ("content-length", &length)]);
         let session = self.session_of(reader.answer());
+        self.exchange::<C, R>(session, &head, body, reader).await
+    }
+
+    /// Sends a request over a connection that is kept, or over a new one, which is.
+    async fn exchange<C: Connection, R: Reader>(
+        &self,
+        session: Option<u64>,
+        head: &C::Head,
+        body: &Bytes,
+        reader: &mut R,
+    ) -> Result<(), ProviderError> {
         if let Some(mut kept) = C::kept(self, session).await {
             let began = Instant::now();
-            match kept.exchange(&head, body, reader, &self.limits).await {
+            match kept.exchange(head, body, reader, &self.limits).await {
                 Ok(exchanged) => {
                     if exchanged.reusable {
                         kept.keep(self, session);
@@ -142,7 +153,7 @@ impl Client {
             }
         }
         let mut connection = C::open(self, session, reader.answer()).await?;
-        match connection.exchange(&head, body, reader, &self.limits).await {
+        match connection.exchange(head, body, reader, &self.limits).await {
             Ok(exchanged) => {
                 if exchanged.reusable {
                     connection.keep(self, session);
@@ -205,6 +216,33 @@ impl Client {
             true => self.ask_over::<H2>(method, path, headers, body).await,
             false => self.ask_over::<H1>(method, path, headers, body).await,
         }
+    }
+
+    /// The status and body that `path` answers with, over a connection that is kept for the next time: for what
+    /// is asked again and again. Connections are a thread's own.
+    pub(crate) async fn poll(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+    ) -> Result<(u16, Vec<u8>), ProviderError> {
+        match self.transport().http2 {
+            true => self.poll_over::<H2>(path, headers).await,
+            false => self.poll_over::<H1>(path, headers).await,
+        }
+    }
+
+    async fn poll_over<C: Connection>(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+    ) -> Result<(u16, Vec<u8>), ProviderError> {
+        let head = C::head(self.endpoint(), Method::Get, path, headers)
+            .map_err(|what| ProviderError::new(Outcome::Client, what))?;
+        let mut whole = Whole::new();
+        let session = self.session_of(&whole.answer);
+        let head = C::complete(&head, &[]);
+        self.exchange::<C, _>(session, &head, &Bytes::new(), &mut whole).await?;
+        Ok((whole.status, whole.body))
     }
 
     async fn ask_over<C: Connection>(

@@ -23,6 +23,7 @@ use bench_core::{Plan, Point, PointOutcome, Reason, ServerInfo, Trust};
 use bench_store::LoadLine;
 
 pub use histogram::LogHistogram;
+pub use number::{count, dash, percent, significant};
 use page::Page;
 pub(crate) use page::{Paint, Span};
 pub use sweep::SweepReport;

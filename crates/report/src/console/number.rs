@@ -3,7 +3,7 @@
 use super::Style;
 
 /// `value` with three significant digits, or all digits of its whole part; at most four decimals.
-pub(crate) fn significant(value: f64, style: Style) -> String {
+pub fn significant(value: f64, style: Style) -> String {
     if !value.is_finite() {
         return dash(style).to_owned();
     }
@@ -44,12 +44,12 @@ pub(crate) fn whole_or_significant(value: f64, style: Style) -> String {
 }
 
 /// A count, with all its digits.
-pub(crate) fn count(count: u64, style: Style) -> String {
+pub fn count(count: u64, style: Style) -> String {
     group(&count.to_string(), style)
 }
 
 /// A share, in per cent.
-pub(crate) fn percent(ratio: f64) -> String {
+pub fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     if (percent - percent.round()).abs() < 0.05 {
         format!("{percent:.0} %")
@@ -59,7 +59,7 @@ pub(crate) fn percent(ratio: f64) -> String {
 }
 
 /// For what is not known.
-pub(crate) fn dash(style: Style) -> &'static str {
+pub fn dash(style: Style) -> &'static str {
     if style.ascii { "-" } else { "–" }
 }
 

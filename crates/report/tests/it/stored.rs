@@ -83,6 +83,7 @@ pub(crate) fn point(spec: &Spec<'_>) -> PointSummary {
         facts,
         figures,
         turns: Vec::new(),
+        telemetry: bench_core::Telemetry::default(),
     };
     let point = Point {
         target: spec.target.into(),

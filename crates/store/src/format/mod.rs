@@ -12,6 +12,7 @@ mod repeated;
 mod run;
 mod sample;
 mod summary;
+mod telemetry;
 
 pub use event::{EventKind, EventLine, NoteLine, SaidLine};
 pub use notes::NotesFile;
@@ -30,6 +31,7 @@ pub use summary::{
     DriftLine, ErrorLine, FactsLine, GoalLine, MetricLine, PointSummary, ReasonLine, State,
     SummaryFile, is_below_floor,
 };
+pub use telemetry::{GpuLine, SeriesLine, SourceLine, TelemetryLine};
 
 /// The version of all formats together. A reader takes its own and all earlier ones.
 ///

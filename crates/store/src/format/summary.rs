@@ -9,7 +9,10 @@ use bench_core::{
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
-use super::{FORMAT_VERSION, LoadLine, PartialDistribution, PointLine, RepeatedLine, is_default};
+use super::{
+    FORMAT_VERSION, LoadLine, PartialDistribution, PointLine, RepeatedLine, TelemetryLine,
+    is_default,
+};
 
 /// What came of a run. Written anew whenever a point ends; also what `--json` prints.
 ///
@@ -126,6 +129,9 @@ pub struct PointSummary {
     /// The same turn by turn, where requests are turns of conversations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<TurnLine>,
+    /// What GPUs, hosts and the server said meanwhile, where they were watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<TelemetryLine>,
 }
 
 /// The requests of one turn of all conversations.
@@ -186,6 +192,7 @@ impl PointSummary {
             facts: (&summary.facts).into(),
             metrics: metrics(summary),
             turns: summary.turns.iter().map(TurnLine::from).collect(),
+            telemetry: Some(&summary.telemetry).filter(|t| !t.is_empty()).map(TelemetryLine::from),
         }
     }
 
@@ -390,6 +397,24 @@ pub struct FactsLine {
     /// Readings that are not in the log, because too many waited for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_readings: Option<u64>,
+    /// By how much power over time and a GPU's own count of its energy differ; of several, where it is most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_difference: Option<f64>,
+    /// Things that were lost while they were watched, such as a GPU.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lost: u64,
+    /// How often the server's counters began anew.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub server_restarts: u32,
+    /// By which share the server finished more requests than were sent; below 0, fewer than succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_requests_difference: Option<f64>,
+    /// The same of output tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_output_difference: Option<f64>,
+    /// Processor cores that reading the telemetry took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry_cpu_cores: Option<f64>,
 }
 
 /// Two parts of a measurement that went differently.
@@ -428,6 +453,12 @@ impl FactsLine {
         facts.gpu_throttled_ratio = self.gpu_throttled_ratio;
         facts.gpu_other_processes = self.gpu_other_processes;
         facts.dropped_readings = self.dropped_readings;
+        facts.energy_difference = self.energy_difference;
+        facts.lost = self.lost;
+        facts.server_restarts = self.server_restarts;
+        facts.server_requests_difference = self.server_requests_difference;
+        facts.server_output_difference = self.server_output_difference;
+        facts.telemetry_cpu_cores = self.telemetry_cpu_cores;
         if self.output_token_source.as_deref() == Some(TokenSource::Approximate.as_str()) {
             *facts = facts.counted_approximately();
         }
@@ -466,6 +497,12 @@ impl From<&Facts> for FactsLine {
             gpu_throttled_ratio: facts.gpu_throttled_ratio,
             gpu_other_processes: facts.gpu_other_processes,
             dropped_readings: facts.dropped_readings,
+            energy_difference: facts.energy_difference,
+            lost: facts.lost,
+            server_restarts: facts.server_restarts,
+            server_requests_difference: facts.server_requests_difference,
+            server_output_difference: facts.server_output_difference,
+            telemetry_cpu_cores: facts.telemetry_cpu_cores,
         }
     }
 }
@@ -533,10 +570,15 @@ impl MetricLine {
             let Interval { low, high } = share.interval();
             return Self::Share { unit, count: d.count, mean: share.ratio(), ci95: [low, high] };
         }
+        Self::of_values(metric.unit, d, true)
+    }
+
+    /// The line of `d`; what each percentile needs is asked of what was sampled, not of what was watched.
+    pub(crate) fn of_values(unit: &str, d: &Distribution, is_sampled: bool) -> Self {
         let [p1, p5, p10, p25, p50, p75, p90, p95, p97, p99, p99_9] = d.percentiles;
-        let below = PERCENTILES.into_iter().filter(|p| is_below_floor(d, *p));
+        let below = PERCENTILES.into_iter().filter(|p| is_sampled && is_below_floor(d, *p));
         Self::Distribution {
-            unit,
+            unit: unit.to_owned(),
             count: d.count,
             mean: d.mean,
             std: d.std,
@@ -670,6 +712,12 @@ mod tests {
             gpu_throttled_ratio: Some(0.25),
             gpu_other_processes: Some(2),
             dropped_readings: Some(7),
+            energy_difference: Some(0.02),
+            lost: 1,
+            server_restarts: 2,
+            server_requests_difference: Some(0.03),
+            server_output_difference: Some(-0.04),
+            telemetry_cpu_cores: Some(0.004),
             ..Facts::default()
         };
         let line = serde_json::to_string(&FactsLine::from(&facts)).unwrap();

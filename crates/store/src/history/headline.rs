@@ -106,6 +106,7 @@ mod tests {
             facts: FactsLine::default(),
             metrics: BTreeMap::from([("output_tps".to_owned(), line)]),
             turns: Vec::new(),
+            telemetry: None,
         }
     }
 

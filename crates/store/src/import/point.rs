@@ -121,6 +121,7 @@ impl Draft {
             facts,
             metrics: self.metrics.into_iter().map(|(id, line)| (id.to_owned(), line)).collect(),
             turns: Vec::new(),
+            telemetry: None,
         }
     }
 

@@ -5,9 +5,9 @@ use std::{
 
 use super::*;
 use crate::{
-    Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Outcome, Paced, Pick,
-    Progress, RampShape, Rate, Reason, Request, Resumed, Session, Single, TokenSource, Trust, Turn,
-    WarmUp, Workload, reading,
+    Answer, Arrivals, Cancellation, ConcurrencyRamp, Counts, Expected, Grade, Increase, Outcome,
+    Paced, Pick, Progress, RampShape, Rate, Reason, Request, Resumed, Session, Single, TokenSource,
+    Trust, Turn, WarmUp, Workload, reading,
     testing::{Collected, Script, Scripted, ScriptedRead, ScriptedSource, endless},
 };
 
@@ -636,6 +636,64 @@ fn a_gpu_that_is_throttled_or_shared_while_it_is_measured_is_a_doubt() {
         assert!(readings.iter().any(|r| r.value > 8.0), "the warm-up is watched, too");
         assert!(readings.iter().all(|r| &*r.source == "scripted"));
         assert!(readings.is_sorted_by_key(|r| r.at));
+    }
+}
+
+#[test]
+fn counters_tell_what_was_counted_within_the_measured_phase() {
+    let tokens = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&tokens);
+    let server = Scripted::by(move |_| {
+        counted.fetch_add(2, Ordering::Relaxed);
+        Script { ttft: MS, itl: Duration::ZERO, ..Script::tokens(2) }
+    });
+    // Read once an hour: what it tells it tells at the edges of phases.
+    let source = ScriptedSource::new(Duration::from_secs(3_600), move |_| {
+        ScriptedRead::of(reading::SERVER_OUTPUT_TOKENS, tokens.load(Ordering::Relaxed) as f64)
+    });
+    let mut prepared = Prepared::new(Arc::new(server), Box::new(endless()));
+    prepared.sources.push(Box::new(source));
+    let mut plan = plan(closed(3), Until::requests(50));
+    plan.points[0].warm_up = Some(WarmUp { load: closed(2), until: Until::requests(20) });
+    let mut prepared = Some(prepared);
+    let outcome = run(&plan, &mut |_| Ok(prepared.take().unwrap()), &mut (), &Stop::new()).unwrap();
+    let summary = &outcome.points[0].summary;
+    let increase = summary.telemetry.increase(reading::SERVER_OUTPUT_TOKENS).unwrap();
+    assert_eq!(increase, Increase { by: 100.0, resets: 0, whole: true }, "not the warm-up's 40");
+    assert!(summary.facts.telemetry_cpu_cores.is_some() == cfg!(unix));
+}
+
+#[test]
+fn idle_power_is_measured_once_for_each_target_before_anything_is_sent() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let mut prepare = |_: &Point| {
+        let (seen, asked) = (Arc::clone(&asked), Arc::clone(&asked));
+        let server = Scripted::by(move |_| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            Script { ttft: MS * 10, itl: Duration::ZERO, ..Script::tokens(2) }
+        });
+        let power = move |_| {
+            let watts = if asked.load(Ordering::Relaxed) == 0 { 70.0 } else { 500.0 };
+            ScriptedRead::of(reading::GPU_POWER_W, watts)
+        };
+        let mut prepared = Prepared::new(Arc::new(server), Box::new(endless()));
+        prepared.sources.push(Box::new(ScriptedSource::new(MS * 5, power)));
+        prepared.idle = MS * 100;
+        Ok(prepared)
+    };
+    let mut plan = plan(closed(1), Until::duration(MS * 200));
+    plan.points.push(plan.points[0].clone());
+    let outcome = run(&plan, &mut prepare, &mut (), &Stop::new()).unwrap();
+    for point in &outcome.points {
+        let value = |id| point.summary.value(id).unwrap();
+        assert!((value("gpu_idle_power_w") - 70.0).abs() < 1e-9);
+        // The reading at the beginning may lie before the first request was seen.
+        assert!((400.0..=500.0).contains(&value("gpu_power_w")), "{}", value("gpu_power_w"));
+        let energy = value("gpu_power_w") * value("window_s");
+        assert!((value("energy_j") - energy).abs() < 1e-6 * energy);
+        let tokens = value("requests_ok") * 2.0;
+        assert!((value("j_per_output_token") * tokens - energy).abs() < 1e-6 * energy);
+        assert!(point.summary.value("j_per_good_request").is_none(), "nothing says what is good");
     }
 }
 

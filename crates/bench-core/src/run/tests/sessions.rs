@@ -158,7 +158,7 @@ fn no_more_sessions_are_open_than_may_be_on_all_threads_together() {
         let mut samples: Vec<_> = samples.samples().cloned().collect();
         assert_eq!(samples.len(), 80, "every session comes to its end");
         samples.sort_by_key(|s| s.sent);
-        let mut turns: std::collections::BTreeMap<u64, u32> = std::collections::BTreeMap::new();
+        let mut turns: BTreeMap<u64, u32> = BTreeMap::new();
         let mut most = 0;
         for sample in &samples {
             let before = turns.insert(sample.session, sample.turn);

@@ -1,0 +1,174 @@
+//! What telemetry said of a point, in `summary.json`.
+
+use bench_core::{GpuEnergy, SeriesFigure, SeriesSummary, SourceSummary, Telemetry, reading_name};
+use serde::{Deserialize, Serialize};
+
+use super::{MetricLine, NoteLine, is_default};
+
+/// What the sources of telemetry said of a point's measured phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TelemetryLine {
+    /// How each source was read.
+    pub sources: Vec<SourceLine>,
+    /// The energy of each GPU whose power is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<GpuLine>,
+    /// Each series of readings, by source, name and instance.
+    pub series: Vec<SeriesLine>,
+    /// What the sources had to say beside, of the whole point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<NoteLine>,
+}
+
+/// How a source was read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceLine {
+    /// Its name.
+    pub name: String,
+    /// Reads that gave something.
+    pub reads: u64,
+    /// Time from one to the next: its spread is the jitter, its maximum the longest gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<MetricLine>,
+}
+
+/// The energy of a GPU over the measured window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GpuLine {
+    /// Which source read it.
+    pub source: String,
+    /// Which GPU of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Joules: power over time.
+    pub energy_j: f64,
+    /// Watts: the mean of the same.
+    pub power_w: f64,
+    /// Share of the window that readings span.
+    pub coverage: f64,
+    /// Joules as the GPU counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_j: Option<f64>,
+    /// Share of it by which the two differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<f64>,
+    /// Watts while nothing was asked of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_w: Option<f64>,
+}
+
+/// The readings of one name of one source and instance in the measured window: `values` of a gauge, `increase` of a
+/// counter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesLine {
+    /// Which source.
+    pub source: String,
+    /// What was read, its unit last.
+    pub name: String,
+    /// Of which one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The unit; empty for a name of a user's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+    /// The mean over time, straight lines between readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_mean: Option<f64>,
+    /// How the readings are distributed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<MetricLine>,
+    /// How much it grew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increase: Option<f64>,
+    /// How often it began anew meanwhile.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resets: u32,
+    /// Whether it was not read both before the window and after it, so that something may be missing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub partial: bool,
+}
+
+impl From<&Telemetry> for TelemetryLine {
+    fn from(of: &Telemetry) -> Self {
+        Self {
+            sources: of.sources.iter().map(SourceLine::from).collect(),
+            gpus: of.gpus.iter().map(GpuLine::from).collect(),
+            series: of.series.iter().map(SeriesLine::from).collect(),
+            notes: of.notes.iter().filter_map(NoteLine::of).collect(),
+        }
+    }
+}
+
+impl From<&SourceSummary> for SourceLine {
+    fn from(of: &SourceSummary) -> Self {
+        let interval = of.interval_ms.as_ref();
+        Self {
+            name: of.name.to_string(),
+            reads: of.reads,
+            interval: interval.map(|d| MetricLine::of_values("ms", d, false)),
+        }
+    }
+}
+
+impl From<&GpuEnergy> for GpuLine {
+    fn from(of: &GpuEnergy) -> Self {
+        Self {
+            source: of.source.to_string(),
+            instance: of.instance.as_deref().map(str::to_owned),
+            name: of.name.clone(),
+            energy_j: of.energy_j,
+            power_w: of.power_w,
+            coverage: of.coverage,
+            counted_j: of.counted_j,
+            difference: of.difference,
+            idle_w: of.idle_w,
+        }
+    }
+}
+
+impl From<&SeriesSummary> for SeriesLine {
+    fn from(of: &SeriesSummary) -> Self {
+        let unit = reading_name(&of.name).map_or("", |name| name.unit);
+        let nothing = Self {
+            source: of.source.to_string(),
+            name: of.name.to_string(),
+            instance: of.instance.as_deref().map(str::to_owned),
+            unit: unit.to_owned(),
+            time_mean: None,
+            values: None,
+            increase: None,
+            resets: 0,
+            partial: false,
+        };
+        match &of.figure {
+            SeriesFigure::Gauge { mean, distribution } => Self {
+                time_mean: *mean,
+                values: Some(MetricLine::of_values(unit, distribution, false)),
+                ..nothing
+            },
+            SeriesFigure::Counter(increase) => Self {
+                increase: Some(increase.by),
+                resets: increase.resets,
+                partial: !increase.whole,
+                ..nothing
+            },
+        }
+    }
+}
+
+impl TelemetryLine {
+    /// What `what` is of an instance of a source, as it says: such as `gpu_name`.
+    pub fn is(&self, source: &str, instance: Option<&str>, what: &str) -> Option<&str> {
+        self.notes.iter().find_map(|note| match &note.said {
+            super::SaidLine::Is { what: of, text }
+                if of == what && note.source == source && note.instance.as_deref() == instance =>
+            {
+                Some(text.as_str())
+            }
+            _ => None,
+        })
+    }
+}
