@@ -97,8 +97,8 @@ fn one(gpu: Of<'_>, view: &View, width: usize, names: usize) -> Line<'static> {
     let (state, style) = condition(gpu, view);
     figures(gpu, view, names, 8)
         .with(format!("{memory:>13}"), marks.faint())
+        .with_rank(1, format!("{:>13}", clocks(gpu, view)), marks.faint())
         .with(state, style)
-        .with_rank(1, clocks(gpu, view), marks.faint())
         .line(width)
 }
 
