@@ -111,8 +111,8 @@ pub use goal::{
 };
 pub use grade::{Expected, Grade, Grader};
 pub use metrics::{
-    Aggregate, Better, Facts, Figure, LoadShape, Metric, Source, Summary, TurnSummary, metric,
-    registry,
+    Aggregate, Better, Compared, Facts, Figure, LoadShape, Metric, Reconciliation, SharedFigure,
+    Source, Summary, TtftParts, TurnSummary, metric, registry,
 };
 pub use outcome::{Outcome, UnknownOutcome};
 pub use plan::{Counts, Limits, Load, Pick, Plan, Point, Resumed, Until, WarmUp};
@@ -136,8 +136,8 @@ pub use schedule::{
 pub use sink::{MetricSink, PointOutcome, Progress, RunEvent, RunInfo, RunOutcome, SinkError};
 pub use telemetry::{
     GpuEnergy, Increase, Reading, ReadingKind, ReadingName, Readings, Said, SeriesFigure,
-    SeriesSummary, ServerTime, SourceError, SourceNote, SourceSummary, Telemetry, TelemetrySource,
-    VOCABULARY, Watched, reading, reading_name,
+    SeriesSummary, ServerHistogram, ServerTime, SourceError, SourceNote, SourceSummary, Telemetry,
+    TelemetrySource, VOCABULARY, Watched, reading, reading_name,
 };
 pub use verdict::{REASONS, Reason, Trust, Verdict};
 pub use workload::{Session, Single, Turn, Workload};

@@ -26,6 +26,7 @@ use crate::{
     server_tokenizer::{Counter, ServerTokenizer},
     shape::Shape,
     talks, target,
+    telemetry::Watching,
 };
 
 /// Prompts prepared for a point at most; beyond, they come again.
@@ -71,6 +72,8 @@ pub(crate) struct Known {
     pub(crate) target: Target,
     pub(crate) provider: Arc<HttpProvider>,
     pub(crate) memory: Memory,
+    /// Whether it tells metrics.
+    pub(crate) has_metrics: bool,
 }
 
 /// `settings` with what only files tell, such as how many requests there are. Reads the tokenizer and the input.
@@ -171,6 +174,7 @@ impl Lab {
         lab.known().try_for_each(|(index, known)| {
             lab.check_prompts(&known.provider)?;
             lab.counter_of(&known.provider)?;
+            lab.watching(index)?;
             lab.flush_cache(lab.name(index), &known.provider)
         })?;
         lab.make_room().map(|()| lab)
@@ -294,7 +298,8 @@ impl Lab {
         let provider = target::provider(target.config(asked, &self.settings))?;
         let metrics = self.runtime.block_on(provider.metrics());
         let memory = Memory::of(asked.server_log.as_deref(), metrics.as_deref());
-        Ok(Known { target, provider: Arc::new(provider), memory })
+        let has_metrics = metrics.is_some();
+        Ok(Known { target, provider: Arc::new(provider), memory, has_metrics })
     }
 
     /// The name of a target: its own, or with a number behind it where another one has that.
@@ -412,7 +417,12 @@ impl Lab {
             workload = input::with_canary(workload, share, seed, &provider)?;
         }
         self.flush_cache(&point.target, &provider)?;
+        let watching = self.watching(cell.target)?;
         let mut prepared = Prepared::new(provider as Arc<dyn Provider>, workload);
+        if watching.has_gpus {
+            prepared.idle = self.settings.telemetry.idle;
+        }
+        prepared.sources = watching.sources;
         prepared.warm_up = warm_up;
         prepared.grader = self.grader.clone().map(|rules| rules as Arc<dyn Grader>);
         prepared.keep_text =
@@ -420,6 +430,16 @@ impl Lab {
         prepared.counter = Some(Arc::clone(&self.tokenizer) as Arc<dyn TokenCounter>);
         prepared.watch = Some(Box::new(Lookout::new(point, &self.settings.goals)));
         Ok(prepared)
+    }
+
+    /// What is watched of a target; nothing of one that has not been found.
+    pub(crate) fn watching(&self, target: usize) -> Result<Watching, Failure> {
+        match &self.targets[target] {
+            Found::Yes(known) => {
+                Watching::of(known, &self.settings.targets[target], &self.settings)
+            }
+            Found::NotYet(_) => Ok(Watching::default()),
+        }
     }
 
     /// Says if a server does not take prompts of the kind that is asked for.

@@ -35,6 +35,7 @@ mod shape;
 mod sweep;
 mod talks;
 mod target;
+mod telemetry;
 mod watching;
 
 pub use estimate::{Estimate, PACE, PointEstimate};
@@ -49,7 +50,8 @@ pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
-    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings, WorkloadSettings,
+    Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,
+    TelemetrySettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
 pub use watching::{

@@ -19,6 +19,8 @@ use bench_workloads::{
 };
 use serde_json::{Map, Value};
 
+use crate::plan::{GpuDevices, GpuTelemetry, ServerMetrics};
+
 /// What a user may set. Units are in the types; what is `None` is chosen by [`prepare`](crate::prepare).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -82,6 +84,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Which clock tells when bytes came.
     pub stamping: Stamping,
+    /// How GPUs, host and server are watched meanwhile.
+    pub telemetry: TelemetrySettings,
     /// What each point is asked to keep to.
     pub goals: Goals,
     /// Whether the loads are candidates among which the highest is sought that meets every goal, rather
@@ -143,6 +147,7 @@ impl Settings {
             tokenizer: None,
             limits: Limits::default(),
             stamping: Stamping::default(),
+            telemetry: TelemetrySettings::default(),
             goals: Goals::default(),
             find: None,
             gate: GateSettings::default(),
@@ -160,6 +165,30 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// How GPUs, host and server are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TelemetrySettings {
+    /// From one reading of the GPUs to the next.
+    pub interval: Duration,
+    /// From one reading of the server's metrics to the next.
+    pub server_interval: Duration,
+    /// Whether this host and this process are watched.
+    pub host: bool,
+    /// How long GPUs are watched before anything is sent.
+    pub idle: Duration,
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(100),
+            server_interval: Duration::from_millis(500),
+            host: true,
+            idle: Duration::from_secs(3),
+        }
     }
 }
 
@@ -198,6 +227,14 @@ pub struct TargetSettings {
     pub transport: Transport,
     /// How long to wait for a server that is not ready.
     pub wait_ready: Duration,
+    /// What reads its GPUs.
+    pub gpu_telemetry: GpuTelemetry,
+    /// Which GPUs are its; those that its processes are on, or all, if `None`.
+    pub gpu_devices: Option<GpuDevices>,
+    /// Where its own metrics are.
+    pub server_metrics: ServerMetrics,
+    /// The token of the agent on its host.
+    pub agent_token: Option<Secret>,
     /// Tokens of prompt and answer together that it takes; if `None`, what the server says.
     pub context_length: Option<u32>,
     /// The server's log, to be searched for what it says of its memory.
@@ -226,6 +263,10 @@ impl TargetSettings {
             api_key: None,
             transport: Transport::default(),
             wait_ready: Duration::ZERO,
+            gpu_telemetry: GpuTelemetry::Auto,
+            gpu_devices: None,
+            server_metrics: ServerMetrics::Auto,
+            agent_token: None,
             context_length: None,
             server_log: None,
             gpus: None,

@@ -10,6 +10,7 @@ use tokio::{net::TcpStream, sync::oneshot};
 
 use crate::{
     clock::{monotonic_ns, nanos},
+    metrics::Times,
     queue::Slot,
     script::{Batch, Ending, Script},
     simulation::Simulation,
@@ -37,6 +38,8 @@ pub(crate) struct Answer {
     /// Tokens begun to be sent that are not counted yet.
     uncounted: u32,
     slot: Arc<Slot>,
+    /// Absent once they have been counted.
+    times: Option<Times>,
     /// Absent once it has been recorded, and where nothing is to be.
     truth: Option<Truth>,
     simulation: Arc<Simulation>,
@@ -66,6 +69,12 @@ impl Answer {
         let (ended, ending) = oneshot::channel();
         // Of the slot, not of the moment at which this was noticed: a late release costs no capacity.
         let admitted_ns = slot.since_ns().max(truth.received_ns);
+        let times = Times {
+            received_ns: truth.received_ns,
+            admitted_ns,
+            first_ns: None,
+            last_ns: admitted_ns,
+        };
         let delay = script.next_delay(simulation.stretch(admitted_ns)).unwrap_or_default();
         let answer = Self {
             socket: Arc::downgrade(socket),
@@ -76,6 +85,7 @@ impl Answer {
             due_ns: admitted_ns.saturating_add(nanos(delay)),
             uncounted: 0,
             slot,
+            times: Some(times),
             truth: simulation.config.record.then_some(truth),
             simulation,
             ended,
@@ -160,6 +170,11 @@ impl Answer {
 
     /// Notes the batch's events as sent now; again if the socket did not take a byte of them.
     fn stamp(&mut self, at_ns: u64) {
+        if let Some(times) = &mut self.times {
+            let has_token = self.batch.events.iter().any(|tokens| *tokens > 0);
+            times.first_ns = times.first_ns.or(has_token.then_some(at_ns));
+            times.last_ns = at_ns;
+        }
         if let Some(truth) = &mut self.truth {
             truth.sends.truncate(self.events_before);
             truth.sends.extend(self.batch.events.iter().map(|&tokens| Sent { at_ns, tokens }));
@@ -168,6 +183,11 @@ impl Answer {
 
     fn close(&mut self) {
         self.count();
+        if self.script.ending() == Ending::Complete
+            && let Some(times) = self.times.take()
+        {
+            self.simulation.counters.count_finished(times);
+        }
         self.record();
         // One that stalls is never done.
         if self.script.ending() != Ending::Stall {

@@ -1,6 +1,9 @@
 //! Metrics from stored samples.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use bench_core::{Aggregate, LoadShape, Moment, Phase, SourceNote, Summary, Watched};
 
@@ -52,10 +55,23 @@ struct Watching {
     began: Moment,
     /// When its first phase began; before, nothing was asked of the server.
     sends_from: Moment,
+    /// When its phases ended that are not yet over.
+    phase_ends: VecDeque<Moment>,
     ended: Moment,
     watched: Watched,
 }
 
+impl Watching {
+    /// Ends the phases that ended before `at`, as the run did: what was read last is their end.
+    fn end_phases_before(&mut self, at: Moment) {
+        while self.phase_ends.front().is_some_and(|end| *end < at) {
+            self.phase_ends.pop_front();
+            self.watched.end_phase();
+        }
+    }
+}
+
+const FOREVER: Moment = Moment::from_nanos(u64::MAX);
 /// Idle power is told from so much time without requests at least.
 const LEAST_IDLE: Duration = Duration::from_millis(500);
 
@@ -82,10 +98,12 @@ fn watched(directory: &RunDirectory) -> Result<BTreeMap<u32, Watched>, ReadError
         if is_idle && point.sends_from.since(point.began) > LEAST_IDLE {
             idle.entry(point.target.clone()).or_default().add(&reading);
         }
+        point.end_phases_before(reading.at);
         point.watched.add(&reading);
     }
     idle.values_mut().for_each(Watched::mark_idle);
     let points = points.into_iter().map(|mut point| {
+        point.end_phases_before(FOREVER);
         if let Some(idle) = idle.get(&point.target) {
             point.watched.set_idle_w(idle.idle_w().clone());
         }
@@ -97,7 +115,6 @@ fn watched(directory: &RunDirectory) -> Result<BTreeMap<u32, Watched>, ReadError
 /// When each point was measured, and what sources had to say.
 fn watching(directory: &RunDirectory) -> Result<(Vec<Watching>, Vec<SourceNote>), ReadError> {
     let (mut points, mut notes): (Vec<Watching>, Vec<SourceNote>) = (Vec::new(), Vec::new());
-    let forever = Moment::from_nanos(u64::MAX);
     for event in directory.read_events()? {
         let at = Moment::from_nanos(event.at_ns);
         match event.kind {
@@ -105,13 +122,19 @@ fn watching(directory: &RunDirectory) -> Result<(Vec<Watching>, Vec<SourceNote>)
                 point,
                 target: planned.map(|planned| planned.target),
                 began: at,
-                sends_from: forever,
-                ended: forever,
+                sends_from: FOREVER,
+                phase_ends: VecDeque::new(),
+                ended: FOREVER,
                 watched: Watched::default(),
             }),
             EventKind::PhaseBegan { .. } => {
                 if let Some(point) = points.last_mut() {
                     point.sends_from = point.sends_from.min(at);
+                }
+            }
+            EventKind::PhaseEnded { .. } => {
+                if let Some(point) = points.last_mut() {
+                    point.phase_ends.push_back(at);
                 }
             }
             EventKind::PointEnded { .. } => {

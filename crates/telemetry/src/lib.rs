@@ -6,11 +6,12 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
+//! | [`Dcgm`] | the GPUs of another machine | a DCGM exporter |
+//! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //! | [`host`] | processors, memory, network, disks, pressure | files below `/proc`, Linux only |
 //! | [`client`] | this process | `getrusage` and `/proc/self` |
 //! | [`processes`] | which processes a server consists of; no source | files below `/proc`, Linux only |
-//! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
-//! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts
@@ -19,14 +20,17 @@
 mod absent;
 pub mod agent;
 pub mod client;
+mod dcgm;
 mod fetch;
 pub mod host;
 mod kernel_file;
 pub mod processes;
 pub mod prometheus;
+mod scrape;
 mod server;
 #[cfg(test)]
 mod testing;
 
+pub use dcgm::{Dcgm, DcgmConfig};
 pub use fetch::{Fetch, FetchError};
 pub use server::{ServerMetrics, ServerMetricsConfig};

@@ -2,7 +2,9 @@
 
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
-use bench_core::{Clock, Readings, Said, SourceError, TelemetrySource, async_trait};
+use bench_core::{
+    Clock, Moment, Reading, Readings, Said, SourceError, TelemetrySource, async_trait,
+};
 
 use crate::{Fetch, FetchError};
 
@@ -65,14 +67,22 @@ pub(crate) fn body(text: &str) -> Answer {
 
 /// Reads `source` once.
 pub(crate) async fn read(source: &mut impl TelemetrySource) -> (Readings, Result<(), SourceError>) {
-    let mut into = Readings::new(source.name().to_owned(), Clock::start().now());
+    read_at(source, Clock::start().now()).await
+}
+
+/// Reads `source` once, as if it were `at`.
+pub(crate) async fn read_at(
+    source: &mut impl TelemetrySource,
+    at: Moment,
+) -> (Readings, Result<(), SourceError>) {
+    let mut into = Readings::new(source.name().to_owned(), at);
     let read = source.read(&mut into).await;
     (into, read)
 }
 
 /// The last value of `name`, of `instance` or of the only one.
 pub(crate) fn value(readings: &Readings, name: &str, instance: Option<&str>) -> Option<f64> {
-    let is_it = |r: &&bench_core::Reading| r.name == name && r.instance.as_deref() == instance;
+    let is_it = |r: &&Reading| r.name == name && r.instance.as_deref() == instance;
     readings.readings().iter().rev().find(is_it).map(|r| r.value)
 }
 

@@ -42,6 +42,7 @@ mod run_directory;
 mod same_again;
 mod schedules;
 mod sweeps;
+mod telemetry;
 mod templates;
 mod tls;
 mod verdicts;

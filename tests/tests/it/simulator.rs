@@ -30,7 +30,8 @@ mod stopped {
     fn it_ends_by_ctrl_c_and_says_what_it_served() {
         let simulator = Simulator::start("--ttft-ms 0 --itl-ms 0");
         let place = Place::new();
-        let words = format!("-u {} -n 10 --warmup-request-count 3", simulator.url);
+        let words =
+            format!("-u {} -n 10 --warmup-request-count 3 --server-metrics off", simulator.url);
         place.run(&words).measures();
         simulator.process.signal(Signal::SIGINT);
         let ended = simulator.process.exits(0);

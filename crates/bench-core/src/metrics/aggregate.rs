@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     formulas,
+    reconcile::{Reconciliation, SharedFigure},
     registry::{Metric, Source, registry},
     summary::{Facts, Figure, Summary},
     timeline::{LoadShape, Timeline},
@@ -299,7 +300,16 @@ impl Aggregate {
         };
         let turns = self.turns.summarize();
         let telemetry = self.telemetry;
-        Summary { outcomes: self.outcomes, errors: self.errors, facts, figures, turns, telemetry }
+        let (outcomes, errors) = (self.outcomes, self.errors);
+        let mut summary = Summary { outcomes, errors, facts, figures, turns, telemetry };
+        if let Some(both) = Reconciliation::of(&summary) {
+            let unexplained = |what| both.unexplained(&summary, what);
+            let requests = unexplained(SharedFigure::Requests);
+            let output = unexplained(SharedFigure::OutputTokens);
+            summary.facts.server_requests_difference = requests;
+            summary.facts.server_output_difference = output;
+        }
+        summary
     }
 
     /// Inter token latency, unless some gaps would be missing from it: half a picture misleads.

@@ -80,6 +80,11 @@ pub struct Facts {
     pub lost: u64,
     /// How often the server's counters began anew, because it was started again.
     pub server_restarts: u32,
+    /// By which share the server finished more requests than this client can have sent it, or, below 0, fewer than
+    /// succeeded; 0 where it did neither, absent where it does not say.
+    pub server_requests_difference: Option<f64>,
+    /// The same of output tokens.
+    pub server_output_difference: Option<f64>,
     /// Processor cores that reading the telemetry took, which are among the client's.
     pub telemetry_cpu_cores: Option<f64>,
     /// Readings that did not reach the sinks, because their channel was full; absent where no source was

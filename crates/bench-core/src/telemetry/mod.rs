@@ -1,6 +1,7 @@
 //! Watching the GPU, the host and the server while requests are in flight.
 
 mod energy;
+mod histogram;
 mod series;
 mod vocabulary;
 mod watched;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 
 pub use self::{
     energy::GpuEnergy,
+    histogram::ServerHistogram,
     series::Increase,
     vocabulary::{ReadingKind, ReadingName, ServerTime, VOCABULARY, reading, reading_name},
     watched::{SeriesFigure, SeriesSummary, SourceSummary, Telemetry, Watched},

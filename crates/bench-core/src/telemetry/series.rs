@@ -118,10 +118,12 @@ impl Series {
         Some(Mean { value: area / covered, coverage: covered / all })
     }
 
-    /// How much a counter grew from the last reading before `from` to the first one after `to`.
+    /// How much a counter grew from the last reading before `from` to the first one after `to`, or to the one that
+    /// was made when the phase ended: a server may count its last answer only after it was read.
     pub(super) fn increase(&self, from: Moment, to: Moment) -> Option<Increase> {
         let before = self.all().take_while(|point| point.at <= from).last();
-        let after = self.all().find(|point| point.at >= to);
+        let edge = self.points.iter().find(|point| point.is_edge && point.at >= to);
+        let after = edge.copied().or_else(|| self.all().find(|point| point.at >= to));
         let (base, end) = (before.or(self.points.first().copied())?, after.or(self.last)?);
         Some(Increase {
             by: end.total - base.total,
@@ -224,6 +226,17 @@ mod tests {
         let between = tokens.increase_between(at(1_200), at(1_800)).unwrap();
         assert!(close(between.by, 15.0 + 15.0), "{between:?}");
         assert_eq!(tokens.increase_between(at(1_200), at(9_000)), None);
+    }
+
+    #[test]
+    fn a_counter_is_read_to_the_end_of_the_phase_where_that_is_known() {
+        let mut tokens = counter(&[(0, 0.0), (900, 10.0), (2_001, 90.0)]);
+        let by = |tokens: &Series| tokens.increase(at(900), at(2_000)).unwrap().by;
+        assert!(close(by(&tokens), 80.0));
+        tokens.add(at(2_050), 100.0);
+        tokens.mark_edge();
+        tokens.add(at(3_000), 120.0);
+        assert!(close(by(&tokens), 90.0), "the last answer counts");
     }
 
     #[test]

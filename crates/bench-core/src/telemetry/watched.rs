@@ -258,6 +258,12 @@ impl Telemetry {
         })
     }
 
+    /// By how much the counters of this name grew; `None` where one was not read before and after, or began anew.
+    pub(crate) fn exact_increase(&self, name: &str) -> Option<f64> {
+        let exact = self.increase(name).filter(|increase| increase.whole && increase.resets == 0);
+        exact.map(|increase| increase.by)
+    }
+
     /// What `what` is of an instance of a source, as it says: such as `gpu_name`.
     pub fn is(&self, source: &str, instance: Option<&str>, what: &str) -> Option<&str> {
         self.notes.iter().find_map(|note| match &note.said {

@@ -1,7 +1,7 @@
 //! What each reason means, for `explain`.
 
 /// Every reason's code, and what it means.
-pub const REASONS: [(&str, &str); 31] = [
+pub const REASONS: [(&str, &str); 32] = [
     ("no_success", "Not one request succeeded: there is nothing to measure. Void."),
     (
         "errors",
@@ -145,5 +145,11 @@ pub const REASONS: [(&str, &str); 31] = [
         "server_restarted",
         "A counter among the server's metrics went back: it was started again during the measured phase, and what was \
          measured is in part how it starts.",
+    ),
+    (
+        "server_disagrees",
+        "The server's own counters, read before and after, tell more than 2 % more requests or output tokens than this \
+         client's can explain, as when somebody else uses it, or more than 2 % fewer than it answered, as when the \
+         metrics are those of one of several servers. Requests that failed or were given up may count or not.",
     ),
 ];

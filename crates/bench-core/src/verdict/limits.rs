@@ -19,6 +19,8 @@ pub(super) const MOST_THROTTLED: f64 = 0.01;
 pub(super) const MOST_OTHERS: u32 = 0;
 /// What sensors are specified to: ± 5 %.
 pub(super) const MOST_ENERGY_DIFFERENCE: f64 = 0.05;
+/// Servers count tokens that no client sees, such as the last one of an answer.
+pub(super) const MOST_SERVER_DIFFERENCE: f64 = 0.02;
 /// A drift of less is none: servers breathe.
 pub(crate) const LEAST_DRIFT: f64 = 0.10;
 /// Late sends p99 ≤ max(1 ms, 1 % of the median TTFT).

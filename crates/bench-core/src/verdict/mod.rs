@@ -12,12 +12,12 @@ pub use explained::REASONS;
 pub(crate) use limits::LEAST_DRIFT;
 use limits::{
     LEAST_OUTPUT, MOST_CACHED, MOST_COALESCED, MOST_CPU, MOST_CUT_OFF, MOST_DISAGREEING,
-    MOST_ENERGY_DIFFERENCE, MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT, MOST_THROTTLED, MOST_UNSENT,
-    MOST_UNSTAMPED, floor_of_p90, most_lag_ms, most_late_ms,
+    MOST_ENERGY_DIFFERENCE, MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT, MOST_SERVER_DIFFERENCE,
+    MOST_THROTTLED, MOST_UNSENT, MOST_UNSTAMPED, floor_of_p90, most_lag_ms, most_late_ms,
 };
 pub use reason::Reason;
 
-use crate::{EarlyEnd, Summary, TokenSource};
+use crate::{EarlyEnd, Summary, TokenSource, metrics::SharedFigure};
 
 /// How far numbers can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,8 +170,22 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     let (lost, times) = (facts.lost, facts.server_restarts);
     reasons.extend((lost > 0).then_some(Reason::GpuLost { lost }));
     reasons.extend((times > 0).then_some(Reason::ServerRestarted { times }));
+    reasons.extend(server_disagrees(summary));
     reasons.extend(early_end);
     reasons
+}
+
+/// What the server counted otherwise: one thing, for the other follows from it.
+fn server_disagrees(summary: &Summary) -> Option<Reason> {
+    let facts = &summary.facts;
+    let counted = [
+        (SharedFigure::Requests, facts.server_requests_difference),
+        (SharedFigure::OutputTokens, facts.server_output_difference),
+    ];
+    counted.into_iter().find_map(|(what, ratio)| {
+        let ratio = ratio.filter(|ratio| ratio.abs() > MOST_SERVER_DIFFERENCE)?;
+        Some(Reason::ServerDisagrees { what, ratio })
+    })
 }
 
 /// Requests that were given up while in flight: it is the slowest that are missing.

@@ -7,11 +7,11 @@ use super::{
     limits::{
         LEAST_DRIFT, LEAST_OUTPUT, MOST_CACHED, MOST_COALESCED, MOST_CPU, MOST_CUT_OFF,
         MOST_DISAGREEING, MOST_ENERGY_DIFFERENCE, MOST_ERRORS, MOST_OTHERS, MOST_OUTPUT,
-        MOST_THROTTLED, MOST_UNSENT, MOST_UNSTAMPED, VOID_COALESCED, VOID_UNSENDABLE, VOID_UNSENT,
-        floor_of_p90, most_lag_ms, most_late_ms, void_late_ms,
+        MOST_SERVER_DIFFERENCE, MOST_THROTTLED, MOST_UNSENT, MOST_UNSTAMPED, VOID_COALESCED,
+        VOID_UNSENDABLE, VOID_UNSENT, floor_of_p90, most_lag_ms, most_late_ms, void_late_ms,
     },
 };
-use crate::{EarlyEnd, TokenSource, stats::Drift};
+use crate::{EarlyEnd, TokenSource, metrics::SharedFigure, stats::Drift};
 
 /// Something that speaks against the numbers, with its figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,6 +172,13 @@ pub enum Reason {
         /// How often.
         times: u32,
     },
+    /// The server counted otherwise than this client.
+    ServerDisagrees {
+        /// What it counted.
+        what: SharedFigure,
+        /// By which share it was more; less is below 0.
+        ratio: f64,
+    },
 }
 
 impl Reason {
@@ -208,6 +215,7 @@ impl Reason {
             Self::Energy { .. } => "energy",
             Self::GpuLost { .. } => "gpu_lost",
             Self::ServerRestarted { .. } => "server_restarted",
+            Self::ServerDisagrees { .. } => "server_disagrees",
         }
     }
 
@@ -295,6 +303,12 @@ impl Reason {
                 "see dmesg for the Xid that it ended with, and restart the machine"
             }
             Self::ServerRestarted { .. } => "see the server's log for why it was started again",
+            Self::ServerDisagrees { ratio, .. } if *ratio > 0.0 => {
+                "have nobody else use the server while it is measured, its own health checks included"
+            }
+            Self::ServerDisagrees { .. } => {
+                "watch the server that answers: behind a load balancer, each of them, or measure one alone"
+            }
         }
     }
 }
@@ -439,6 +453,20 @@ impl fmt::Display for Reason {
             Self::GpuLost { lost } => write!(f, "{lost} GPUs were lost while they were watched"),
             Self::ServerRestarted { .. } => {
                 f.write_str("the server's counters began anew: it was started again meanwhile")
+            }
+            Self::ServerDisagrees { what, ratio } => {
+                let (than, because) = if ratio > 0.0 {
+                    ("more", "somebody else may use it")
+                } else {
+                    ("fewer", "another one may have answered")
+                };
+                write!(
+                    f,
+                    "the server counted {} {than} {} than this client (limit {}): {because}",
+                    Share(ratio.abs()),
+                    what.title(),
+                    Limit(MOST_SERVER_DIFFERENCE)
+                )
             }
         }
     }

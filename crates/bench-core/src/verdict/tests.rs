@@ -50,7 +50,7 @@ fn nothing_against_it_is_trusted() {
 #[test]
 fn each_reason_can_be_provoked() {
     type Spoil = fn(&mut Summary);
-    let cases: [(&str, Trust, Spoil); 35] = [
+    let cases: [(&str, Trust, Spoil); 37] = [
         ("no_success", Trust::Void, |s| s.outcomes = BTreeMap::from([(Outcome::Reset, 5)])),
         ("errors", Trust::Doubtful, |s| set(s, "error_ratio", Figure::Value(0.02))),
         ("n_small", Trust::Doubtful, |s| s.outcomes = BTreeMap::from([(Outcome::Ok, 63)])),
@@ -107,6 +107,10 @@ fn each_reason_can_be_provoked() {
         ("energy", Trust::Doubtful, |s| s.facts.energy_difference = Some(0.06)),
         ("gpu_lost", Trust::Doubtful, |s| s.facts.lost = 1),
         ("server_restarted", Trust::Doubtful, |s| s.facts.server_restarts = 1),
+        ("server_disagrees", Trust::Doubtful, |s| {
+            s.facts.server_requests_difference = Some(-0.03);
+        }),
+        ("server_disagrees", Trust::Doubtful, |s| s.facts.server_output_difference = Some(0.03)),
         ("ended_early", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::Saturated)),
         ("target_lost", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::TargetLost)),
         ("target_lost", Trust::Doubtful, |s| s.facts.early_end = Some(EarlyEnd::KeyRefused)),

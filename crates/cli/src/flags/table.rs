@@ -1,8 +1,9 @@
 //! Every key of a plan, and its flag.
 
 use bench_harness::plan::{
-    Address, Auto, Change, Count, Deviation, MixFile, Pair, PerSecond, Percent, Period, Positive,
-    PresetName, Scenario, Sweep, Time, TokenLimit, Tokens, Value, names_variable, split,
+    Address, Auto, Change, Count, Deviation, GpuDevices, GpuTelemetry, MixFile, Pair, PerSecond,
+    Percent, Period, Positive, PresetName, Scenario, ServerMetrics, Sweep, Time, TokenLimit,
+    Tokens, Value, names_variable, split,
 };
 
 use crate::values;
@@ -381,6 +382,16 @@ const fn goal(
     flag(path, long, value, kind, help, "Goals")
 }
 
+const fn watched(
+    path: &'static str,
+    long: &'static str,
+    value: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Flag {
+    flag(path, long, value, kind, help, "Telemetry")
+}
+
 const fn output(
     path: &'static str,
     long: &'static str,
@@ -447,6 +458,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         .also(&["max-model-len"]),
     server("target.server_log", "server-log", "FILE", Kind::Text(any), "The server's log file"),
     server("target.gpus", "gpus", "N", Kind::Text(value::<Positive>), "The GPUs that the server uses"),
+    server("target.gpu_devices", "gpu-devices", "GPU,...", Kind::Text(value::<GpuDevices>),
+        "Which GPUs are the server's, by number or UUID [default: those that its processes are on, or all]"),
     server("target.labels", "label", "NAME=VALUE", Kind::Entry(label, split_label),
         "What else is known of the server, `gpu=H200`; repeatable"),
     server("limits.total", "request-timeout-seconds", "TIME", Kind::Text(value::<Period>),
@@ -691,6 +704,24 @@ pub(crate) const FLAGS: &[Flag] = &[
         "A change since the baseline that is too much, 'output_tps=-3%'; repeatable"),
     goal("gate.noise", "noise", "PERCENT", Kind::Percent(value::<Percent>),
         "Smaller changes are noise [default: 2%]"),
+
+    watched("target.gpu_telemetry", "gpu-telemetry", "SOURCE", Kind::Text(value::<GpuTelemetry>),
+        "What reads the GPUs: auto, nvml, nvidia-smi, dcgm=URL, agent=URL or off [default: auto: NVML or nvidia-smi, \
+         where the server is on this machine]"),
+    watched("telemetry.interval", "gpu-interval", "TIME", Kind::Text(value::<Period>),
+        "From one reading of the GPUs to the next [default: 100ms]"),
+    watched("target.agent_token_env", "agent-token-env", "NAME", Kind::Text(any),
+        "The variable that holds the token of the agent"),
+    watched("target.agent_token_file", "agent-token-file", "FILE", Kind::Text(any),
+        "A file that holds it"),
+    watched("telemetry.idle", "idle-baseline", "TIME", Kind::Text(value::<Time>),
+        "How long GPUs are watched before anything is sent, for what they draw then; 0s leaves it out [default: 3s]"),
+    watched("target.server_metrics", "server-metrics", "URL", Kind::Text(value::<ServerMetrics>),
+        "Where the server's metrics are: auto, off or a URL [default: auto: where servers of its kind have them]"),
+    watched("telemetry.server_interval", "server-metrics-interval", "TIME", Kind::Text(value::<Period>),
+        "From one reading of the server's metrics to the next [default: 500ms]"),
+    watched("telemetry.host", "host-telemetry", "BOOL", Kind::Or("true", bool),
+        "Whether this host and this process are watched [default: true]"),
 
     output("output.artifact_dir", "artifact-dir", "DIR", Kind::Text(any),
         "Where directories of runs go; none is ever used twice [default: artifacts]")

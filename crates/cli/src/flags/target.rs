@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::{entry, json, list};
 
 /// Keys of a target that have one value; any other is a label.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 24] = [
     "url",
     "simulate",
     "model",
@@ -26,6 +26,11 @@ const KEYS: [&str; 19] = [
     "context_length",
     "server_log",
     "gpus",
+    "gpu_devices",
+    "gpu_telemetry",
+    "server_metrics",
+    "agent_token_env",
+    "agent_token_file",
 ];
 
 /// Keys whose values have keys: `labels.gpu=H200`.

@@ -103,6 +103,7 @@ fn each_key_of_a_plan_has_a_flag() {
         ("goals.", &schema["$defs"]["GoalsFile"]["properties"]),
         ("find.", &schema["$defs"]["FindFile"]["properties"]),
         ("limits.", &schema["$defs"]["LimitsFile"]["properties"]),
+        ("telemetry.", &schema["$defs"]["TelemetryFile"]["properties"]),
         ("gate.", &schema["$defs"]["GateFile"]["properties"]),
         ("output.", &schema["$defs"]["OutputFile"]["properties"]),
         ("load.rate_ramp.", &schema["$defs"]["RateRampFile"]["properties"]),

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::{
     ArrivalPattern, Auto, CancelFile, ConcurrencyCounts, ConcurrencyRampFile, Count, Deviation,
-    FindFile, GateFile, GoalsFile, ImagesFile, LimitsFile, LoadFile, OrderName, OutputFile,
-    PerSecond, Percent, Period, PlanFile, Positive, RateRampFile, Shape, Sweep, TargetFile, Time,
-    Tokens, VERSION, Value, WorkloadFile,
+    FindFile, GateFile, GoalsFile, GpuTelemetry, ImagesFile, LimitsFile, LoadFile, OrderName,
+    OutputFile, PerSecond, Percent, Period, PlanFile, Positive, RateRampFile, ServerMetrics, Shape,
+    Sweep, TargetFile, TelemetryFile, Time, Tokens, VERSION, Value, WorkloadFile,
 };
 
 /// The defaults that go with `plan`: those of a load at a rate are other ones than those of so many in
@@ -31,6 +31,7 @@ pub(super) fn defaults(plan: &PlanFile) -> PlanFile {
             .as_ref()
             .map(|_| FindFile { probes: positive("3"), precision: Some(Percent(5.0)) }),
         limits: limits(),
+        telemetry: telemetry(plan),
         gate: GateFile { noise: Some(Percent(2.0)), ..GateFile::default() },
         output: OutputFile { artifact_dir: Some("artifacts".to_owned()), ..OutputFile::default() },
     }
@@ -52,6 +53,8 @@ fn target(plan: &PlanFile, own: &TargetFile) -> TargetFile {
         // A template says it by itself.
         streaming: Some(own.api().generates()).filter(|_| own.template.is_none()),
         wait_ready: Some(Time(Duration::ZERO)),
+        gpu_telemetry: Some(GpuTelemetry::Auto),
+        server_metrics: Some(ServerMetrics::Auto),
         ..TargetFile::default()
     };
     if plan.workload.matrix.is_some() {
@@ -170,6 +173,18 @@ fn is_swept(load: &LoadFile) -> bool {
     let rates = load.request_rate.as_ref().map_or(1, |rates| rates.values().len());
     let concurrencies = load.concurrency.as_ref().map_or(1, |all| all.values().len());
     rates > 1 || (!has_rate && concurrencies > 1)
+}
+
+/// What is on another machine is not watched from here unless somebody says how.
+fn telemetry(plan: &PlanFile) -> TelemetryFile {
+    let watches =
+        plan.targets.iter().any(|target| !matches!(target.gpu_telemetry, Some(GpuTelemetry::Off)));
+    TelemetryFile {
+        interval: Some(Period(Duration::from_millis(100))),
+        server_interval: Some(Period(Duration::from_millis(500))),
+        host: Some(true),
+        idle: Some(Time(Duration::from_secs(3))).filter(|_| watches),
+    }
 }
 
 fn limits() -> LimitsFile {

@@ -66,6 +66,9 @@ pub struct PlanFile {
     /// What a request may take.
     #[serde(skip_serializing_if = "is_default")]
     pub limits: LimitsFile,
+    /// How GPUs, host and server are watched meanwhile.
+    #[serde(skip_serializing_if = "is_default")]
+    pub telemetry: TelemetryFile,
     /// When a change since an earlier run is a failure.
     #[serde(skip_serializing_if = "is_default")]
     pub gate: GateFile,
@@ -308,6 +311,24 @@ pub struct LimitsFile {
     pub total: Option<Period>,
 }
 
+/// How GPUs, host and server are watched while requests are in flight.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetryFile {
+    /// From one reading of the GPUs to the next. 100ms by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Period>,
+    /// From one reading of the server's metrics to the next. 500ms by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_interval: Option<Period>,
+    /// Whether this host and this process are watched. true by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<bool>,
+    /// How long the GPUs of a target are watched before anything is sent, for what they draw then. 3s by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Time>,
+}
+
 /// When a change is a failure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -375,6 +396,7 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
         ("goals.", "GoalsFile"),
         ("find.", "FindFile"),
         ("limits.", "LimitsFile"),
+        ("telemetry.", "TelemetryFile"),
         ("gate.", "GateFile"),
         ("output.", "OutputFile"),
     ];

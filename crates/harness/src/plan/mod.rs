@@ -42,7 +42,7 @@ pub use file::{
     EndpointType, EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, ImagesFile,
     InputFile, IslCounts, LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile,
     PickName, PlanFile, PrefixFile, RateRampFile, ReuseName, SamplingName, Shape, SuiteName,
-    TargetFile, ThinkTimePattern, ToolChoiceName, VERSION, WorkloadFile, schema,
+    TargetFile, TelemetryFile, ThinkTimePattern, ToolChoiceName, VERSION, WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};
@@ -56,6 +56,6 @@ pub use scenario::Scenario;
 pub use substitute::{Environment, names_variable};
 pub use sweep::{Sweep, split};
 pub use values::{
-    Address, Auto, Change, Count, Deviation, Pair, PerSecond, Percent, Period, Positive, Several,
-    Time, TokenLimit, Tokens, Value,
+    Address, Auto, Change, Count, Deviation, GpuDevices, GpuTelemetry, Pair, PerSecond, Percent,
+    Period, Positive, ServerMetrics, Several, Time, TokenLimit, Tokens, Value,
 };

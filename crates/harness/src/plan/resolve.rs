@@ -17,12 +17,13 @@ use bench_workloads::{Length, Prefix, RandomCorpus, ThinkTime};
 use super::{
     ArrivalPattern, ConcurrencyCounts, CorpusName, Environment, ExportName, FindFile, IslCounts,
     Layered, LoadFile, OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive,
-    Problem, Problems, Shape, Simulate, Sweep, TargetFile, ThinkTimePattern, Time, WorkloadFile,
-    checks::MOST_POINTS, input, recordings, template,
+    Problem, Problems, Shape, Simulate, Sweep, TargetFile, TelemetryFile, ThinkTimePattern, Time,
+    WorkloadFile, checks::MOST_POINTS, input, recordings, template,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
-    Repeats, Server, Settings, TalkSettings, TargetSettings, loads, simulator_config,
+    Repeats, Server, Settings, TalkSettings, TargetSettings, TelemetrySettings, loads,
+    simulator_config,
 };
 
 mod workloads;
@@ -90,6 +91,7 @@ impl Resolver<'_> {
             token_ids: plan.workload.token_ids.unwrap_or(false),
             tokenizer: plan.workload.tokenizer.as_ref().map(PathBuf::from),
             limits: limits(plan),
+            telemetry: telemetry(&plan.telemetry),
             goals: self.goals(plan),
             gate: GateSettings {
                 baseline: plan.gate.baseline.clone(),
@@ -174,6 +176,10 @@ impl Resolver<'_> {
             api_key: self.api_key(path, target),
             transport: self.transport(path, target),
             wait_ready: time(target.wait_ready),
+            gpu_telemetry: target.gpu_telemetry.clone().unwrap_or_default(),
+            gpu_devices: target.gpu_devices.clone(),
+            server_metrics: target.server_metrics.clone().unwrap_or_default(),
+            agent_token: self.agent_token(path, target),
             context_length: self.number(&format!("{path}.context_length"), target.context_length),
             server_log: target.server_log.as_ref().map(PathBuf::from),
             gpus: self.number(&format!("{path}.gpus"), target.gpus),
@@ -242,21 +248,38 @@ impl Resolver<'_> {
 
     /// The key, and where it came from.
     fn api_key(&mut self, path: &str, target: &TargetFile) -> Option<(Secret, String)> {
-        let (key, source) = match (&target.api_key_file, &target.api_key_env) {
+        self.secret(&format!("{path}.api_key"), "key", &target.api_key_file, &target.api_key_env)
+    }
+
+    /// The token of the agent on its host.
+    fn agent_token(&mut self, path: &str, target: &TargetFile) -> Option<Secret> {
+        let (file, name) = (&target.agent_token_file, &target.agent_token_env);
+        Some(self.secret(&format!("{path}.agent_token"), "token", file, name)?.0)
+    }
+
+    /// What stands in the file or the variable, and which one that is.
+    fn secret(
+        &mut self,
+        path: &str,
+        what: &str,
+        file: &Option<String>,
+        name: &Option<String>,
+    ) -> Option<(Secret, String)> {
+        let (secret, source) = match (file, name) {
             (Some(file), _) => {
                 let text = std::fs::read_to_string(file)
-                    .map_err(|error| format!("the key file {file} cannot be read: {error}"));
-                (self.valid(&format!("{path}.api_key_file"), text)?, file)
+                    .map_err(|error| format!("the {what} file {file} cannot be read: {error}"));
+                (self.valid(&format!("{path}_file"), text)?, file)
             }
             (None, Some(name)) => {
                 let text = (self.environment)(name).ok_or_else(|| {
-                    format!("the variable {name}, which is to hold the key, is not set")
+                    format!("the variable {name}, which is to hold the {what}, is not set")
                 });
-                (self.valid(&format!("{path}.api_key_env"), text)?, name)
+                (self.valid(&format!("{path}_env"), text)?, name)
             }
             (None, None) => return None,
         };
-        Some((Secret::new(&key), source.clone())).filter(|(key, _)| !key.is_empty())
+        Some((Secret::new(&secret), source.clone())).filter(|(secret, _)| !secret.is_empty())
     }
 
     /// What prompts have beside their lengths, if they are more than single questions.
@@ -509,6 +532,17 @@ fn shape(shape: Option<Shape>) -> RampShape {
     match shape {
         Some(Shape::Exponential) => RampShape::Exponential,
         Some(Shape::Linear) | None => RampShape::Linear,
+    }
+}
+
+fn telemetry(plan: &TelemetryFile) -> TelemetrySettings {
+    let defaults = TelemetrySettings::default();
+    let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
+    TelemetrySettings {
+        interval: or(plan.interval, defaults.interval),
+        server_interval: or(plan.server_interval, defaults.server_interval),
+        host: plan.host.unwrap_or(defaults.host),
+        idle: time(plan.idle),
     }
 }
 

@@ -14,10 +14,12 @@ use super::typed::shown;
 mod several;
 mod time;
 mod tokens;
+mod watching;
 
 pub use several::Several;
 pub use time::{Period, Time};
 pub use tokens::{Deviation, Pair, TokenLimit, Tokens};
+pub use watching::{GpuDevices, GpuTelemetry, ServerMetrics};
 
 /// A value that has one text, and is read from it.
 pub trait Value: Sized + fmt::Display {
@@ -68,8 +70,21 @@ macro_rules! as_text {
 }
 
 as_text!(
-    Count, Positive, Time, Period, Percent, Change, PerSecond, Tokens, TokenLimit, Deviation, Pair,
-    Address
+    Count,
+    Positive,
+    Time,
+    Period,
+    Percent,
+    Change,
+    PerSecond,
+    Tokens,
+    TokenLimit,
+    Deviation,
+    Pair,
+    Address,
+    GpuTelemetry,
+    ServerMetrics,
+    GpuDevices
 );
 
 struct TextVisitor<T>(PhantomData<T>);

@@ -92,7 +92,7 @@ impl Endpoint {
     }
 
     /// The path of an API's `path` on this server.
-    pub(crate) fn path(&self, path: &str) -> String {
+    pub fn path(&self, path: &str) -> String {
         format!("{}{path}", self.base_path)
     }
 

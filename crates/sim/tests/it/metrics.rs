@@ -16,6 +16,8 @@ fn tokens_are_counted_as_they_are_sent() {
     }
     assert_eq!(metric(&server, "generation_tokens_total"), "141.0");
     assert_eq!(metric(&server, "prompt_tokens_total"), "6.0");
+    assert_eq!(metric(&server, "request_success_total"), "3.0");
+    assert_eq!(metric(&server, "time_to_first_token_seconds_count"), "3.0");
     assert_eq!(metric(&server, "num_requests_running"), "0.0");
     assert_eq!(metric(&server, "kv_cache_usage_perc"), "0.0");
     assert_eq!(metric(&server, "prefix_cache_queries_total"), "0.0");
@@ -47,7 +49,8 @@ fn the_text_is_what_prometheus_reads() {
             continue;
         }
         let (name, rest) = line.split_once('{').unwrap();
-        assert_eq!(Some(name), named, "after its type");
+        let of_histogram = ["_bucket", "_count", "_sum"].map(|part| name.strip_suffix(part));
+        assert!(named == Some(name) || of_histogram.contains(&named), "{name} after its type");
         let (labels, value) = rest.rsplit_once("} ").unwrap();
         assert!(labels.contains(r#"engine="0""#), "{line}");
         assert!(value.parse::<f64>().is_ok(), "{line}");

@@ -406,6 +406,12 @@ pub struct FactsLine {
     /// How often the server's counters began anew.
     #[serde(default, skip_serializing_if = "is_default")]
     pub server_restarts: u32,
+    /// By which share the server finished more requests than were sent; below 0, fewer than succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_requests_difference: Option<f64>,
+    /// The same of output tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_output_difference: Option<f64>,
     /// Processor cores that reading the telemetry took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telemetry_cpu_cores: Option<f64>,
@@ -450,6 +456,8 @@ impl FactsLine {
         facts.energy_difference = self.energy_difference;
         facts.lost = self.lost;
         facts.server_restarts = self.server_restarts;
+        facts.server_requests_difference = self.server_requests_difference;
+        facts.server_output_difference = self.server_output_difference;
         facts.telemetry_cpu_cores = self.telemetry_cpu_cores;
         if self.output_token_source.as_deref() == Some(TokenSource::Approximate.as_str()) {
             *facts = facts.counted_approximately();
@@ -492,6 +500,8 @@ impl From<&Facts> for FactsLine {
             energy_difference: facts.energy_difference,
             lost: facts.lost,
             server_restarts: facts.server_restarts,
+            server_requests_difference: facts.server_requests_difference,
+            server_output_difference: facts.server_output_difference,
             telemetry_cpu_cores: facts.telemetry_cpu_cores,
         }
     }
@@ -705,6 +715,8 @@ mod tests {
             energy_difference: Some(0.02),
             lost: 1,
             server_restarts: 2,
+            server_requests_difference: Some(0.03),
+            server_output_difference: Some(-0.04),
             telemetry_cpu_cores: Some(0.004),
             ..Facts::default()
         };

@@ -1,7 +1,6 @@
 //! What the server under test tells Prometheus.
 
 mod dialect;
-mod error;
 mod gather;
 mod tables;
 #[cfg(test)]
@@ -14,20 +13,24 @@ use std::{
 };
 
 use bench_core::{
-    ReadingKind, Readings, Said, ServerTime, SourceError, TelemetrySource, async_trait, reading,
-    reading_name,
+    Moment, ReadingKind, Readings, Said, ServerTime, SourceError, TelemetrySource, async_trait,
+    reading, reading_name,
 };
-use tokio::time::timeout;
 
 use self::{
     dialect::Dialect,
-    error::{ServerMetricsError, Why},
     gather::{Gathered, Histogram, gather},
 };
-use crate::{Fetch, prometheus::Exposition};
+use crate::{
+    Fetch,
+    prometheus::{Exposition, ParseError},
+    scrape::{ScrapeError, Why, scrape},
+};
 
 /// The source's name.
 const NAME: &str = "server";
+/// What is read.
+const ENGINES: &str = "vLLM, SGLang, TensorRT-LLM, llama.cpp, NIM or Triton";
 /// What readings have to hold for client and server to be compared.
 const COMPARED: [&str; 3] =
     [reading::SERVER_REQUESTS, reading::SERVER_PROMPT_TOKENS, reading::SERVER_OUTPUT_TOKENS];
@@ -70,6 +73,8 @@ pub struct ServerMetrics {
     found: Option<String>,
     /// Since when the server counts, as of the last read.
     since: Option<f64>,
+    /// When it was read last.
+    read: Option<Moment>,
     /// Counters that were read so far.
     counters: BTreeSet<&'static str>,
     buckets: BTreeMap<(ServerTime, u64), Bucket>,
@@ -90,13 +95,14 @@ impl ServerMetrics {
             config,
             found: None,
             since: None,
+            read: None,
             counters: BTreeSet::new(),
             buckets: BTreeMap::new(),
         }
     }
 
     /// The path that answered, or the first of which another is not wrong.
-    async fn read_any(&self) -> Result<(String, &'static Dialect, Gathered), ServerMetricsError> {
+    async fn read_any(&self) -> Result<(String, &'static Dialect, Gathered), ScrapeError> {
         if let Some(path) = &self.found {
             let (dialect, gathered) = self.read_at(path).await?;
             return Ok((path.clone(), dialect, gathered));
@@ -108,22 +114,18 @@ impl ServerMetrics {
                 Err(error) => first = first.or(Some(error)),
             }
         }
-        Err(first.unwrap_or_else(ServerMetricsError::no_path))
+        Err(first.unwrap_or_else(no_path))
     }
 
-    async fn read_at(
-        &self,
-        path: &str,
-    ) -> Result<(&'static Dialect, Gathered), ServerMetricsError> {
-        let because = |why| ServerMetricsError { path: path.to_owned(), why };
-        let time_out = self.config.time_out;
-        let body = timeout(time_out, self.fetch.get(path)).await;
-        let body = body.map_err(|_| because(Why::Slow(time_out)))?;
-        let body = body.map_err(|error| because(Why::Fetch(error)))?;
-        let text = Exposition::parse(&body).map_err(|error| because(Why::of_text(&body, error)))?;
-        let dialect = Dialect::of(&text).ok_or_else(|| because(Why::Unknown))?;
-        let gathered = gather(&text, dialect, self.config.model.as_deref());
-        Ok((dialect, gathered.map_err(|what| because(Why::Bucket(what)))?))
+    async fn read_at(&self, path: &str) -> Result<(&'static Dialect, Gathered), ScrapeError> {
+        let read = async {
+            let body = scrape(&*self.fetch, path, self.config.time_out).await.map_err(hinted)?;
+            let text = Exposition::parse(&body).map_err(|error| not_text(&body, error))?;
+            let dialect = Dialect::of(&text).ok_or(Why::Nothing(ENGINES))?;
+            let gathered = gather(&text, dialect, self.config.model.as_deref());
+            Ok((dialect, gathered.map_err(Why::Garbled)?))
+        };
+        read.await.map_err(|why| ScrapeError { path: path.to_owned(), why })
     }
 
     /// What is to be said of a server that is read for the first time.
@@ -151,38 +153,34 @@ impl ServerMetrics {
             let what = "the server was restarted, or its counters were reset".to_owned();
             into.note(None, Said::Happened { what });
         }
-        let began = if anew { Began::Anew } else { Began::Before };
-        let began = if self.found.is_none() { Began::Unseen } else { began };
+        let zero = Zero { read: self.read, anew: anew.then(|| into.at() - NEXT_TO) };
         for &(name, value) in &gathered.values {
-            self.push_value(name, value, began, into);
+            let is_counter =
+                reading_name(name).is_some_and(|name| name.kind == ReadingKind::Counter);
+            if is_counter {
+                self.push_counter(name, value, zero, into);
+            } else {
+                into.push(name, value);
+            }
         }
         for histogram in &gathered.histograms {
-            self.push_histogram(histogram, began, into);
+            self.push_histogram(histogram, zero, into);
         }
-        self.since = gathered.since;
+        (self.since, self.read) = (gathered.since, Some(into.at()));
     }
 
-    fn push_value(&mut self, name: &'static str, value: f64, began: Began, into: &mut Readings) {
-        let is_counter = reading_name(name).is_some_and(|name| name.kind == ReadingKind::Counter);
-        if is_counter {
-            self.push_counter(name, value, began, into);
-        } else {
-            into.push(name, value);
-        }
-    }
-
-    fn push_counter(&mut self, name: &'static str, value: f64, began: Began, into: &mut Readings) {
+    fn push_counter(&mut self, name: &'static str, value: f64, zero: Zero, into: &mut Readings) {
         let is_new = self.counters.insert(name);
-        if began.reads_zero(is_new) {
-            into.push(name, 0.0);
+        if let Some(at) = zero.at(is_new) {
+            into.push_at(at, None, name.into(), 0.0);
         }
         into.push(name, value);
     }
 
-    fn push_histogram(&mut self, histogram: &Histogram, began: Began, into: &mut Readings) {
+    fn push_histogram(&mut self, histogram: &Histogram, zero: Zero, into: &mut Readings) {
         let [sum, count, bucket] = histogram.time.names();
-        self.push_counter(sum, histogram.sum, began, into);
-        self.push_counter(count, histogram.count, began, into);
+        self.push_counter(sum, histogram.sum, zero, into);
+        self.push_counter(count, histogram.count, zero, into);
         for &(bound, count) in &histogram.buckets {
             let key = (histogram.time, bound.to_bits());
             let is_new = !self.buckets.contains_key(&key);
@@ -190,11 +188,11 @@ impl ServerMetrics {
                 .buckets
                 .entry(key)
                 .or_insert_with(|| Bucket { bound: bound_text(bound).into(), count });
-            let reads_zero = began.reads_zero(is_new);
-            if reads_zero {
-                into.push_of(&before.bound, bucket, 0.0);
+            let zero = zero.at(is_new);
+            if let Some(at) = zero {
+                into.push_at(at, Some(&before.bound), bucket.into(), 0.0);
             }
-            if is_new || reads_zero || before.count.to_bits() != count.to_bits() {
+            if is_new || zero.is_some() || before.count.to_bits() != count.to_bits() {
                 into.push_of(&before.bound, bucket, count);
                 before.count = count;
             }
@@ -202,27 +200,49 @@ impl ServerMetrics {
     }
 }
 
-/// When the counters of a read began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Began {
-    /// Nobody has seen: it is the first read.
-    Unseen,
-    /// Before the last read.
-    Before,
-    /// Since the last read.
-    Anew,
+/// A moment right before another one: of two values of one moment the second would say nothing.
+const NEXT_TO: Duration = Duration::from_nanos(1);
+
+/// When counters are known to have been 0.
+#[derive(Clone, Copy, Debug)]
+struct Zero {
+    /// When the server was read last, if it was: counters that it did not have then it had not counted, for
+    /// servers make some of them when they first count.
+    read: Option<Moment>,
+    /// When they began anew, if they have since.
+    anew: Option<Moment>,
 }
 
-impl Began {
-    /// Whether a counter was 0 since the last read. One that was not there then was: servers make some of them
-    /// when they first count.
-    fn reads_zero(self, is_new: bool) -> bool {
-        match self {
-            Self::Unseen => false,
-            Self::Before => is_new,
-            Self::Anew => true,
-        }
+impl Zero {
+    /// When a counter was 0, one that was not there before `is_new`.
+    fn at(self, is_new: bool) -> Option<Moment> {
+        if is_new { self.read } else { self.anew }
     }
+}
+
+fn no_path() -> ScrapeError {
+    ScrapeError { path: String::new(), why: Why::NoPath }
+}
+
+/// TensorRT-LLM's `/metrics` is another thing.
+fn not_text(body: &[u8], error: ParseError) -> Why {
+    match body.trim_ascii_start().first() {
+        Some(b'[' | b'{') => Why::Json,
+        _ => Why::Text(error),
+    }
+}
+
+/// Says what may help with a status.
+fn hinted(why: Why) -> Why {
+    let Why::Fetch(mut error) = why else { return why };
+    error.said.push_str(match error.status {
+        Some(401 | 403) => ": metrics may need an API key of their own",
+        Some(404 | 501) => {
+            ": Ollama has no metrics; llama.cpp has them with --metrics, SGLang with --enable-metrics"
+        }
+        _ => "",
+    });
+    Why::Fetch(error)
 }
 
 /// As in `le`.

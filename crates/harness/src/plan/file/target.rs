@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::super::{
     labels::{Label, Labels, Simulate},
-    values::{Address, Positive, Time},
+    values::{Address, GpuDevices, GpuTelemetry, Positive, ServerMetrics, Time},
 };
 
 /// A server under test.
@@ -90,6 +90,21 @@ pub struct TargetFile {
     /// The GPUs that it uses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<Positive>,
+    /// Which ones, where the machine has more: numbers or UUIDs. By default those that its processes are on, or all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_devices: Option<GpuDevices>,
+    /// What reads them: `auto`, `nvml`, `nvidia-smi`, `dcgm=URL`, `agent=URL` or `off`. `auto` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_telemetry: Option<GpuTelemetry>,
+    /// Where the server's metrics are: `auto`, `off` or a URL. `auto` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_metrics: Option<ServerMetrics>,
+    /// The variable that holds the token of the agent on its host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_token_env: Option<String>,
+    /// A file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_token_file: Option<String>,
     /// What else is known of it, for tables and charts.
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,

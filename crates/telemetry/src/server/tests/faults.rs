@@ -1,6 +1,6 @@
 //! Servers that are killed, restarted, slow, or send what they should not.
 
-use bench_core::reading as name;
+use bench_core::{Increase, Watched, reading as name};
 
 use super::*;
 
@@ -128,6 +128,26 @@ async fn a_server_that_is_killed_and_comes_back_begins_to_count_anew() {
     ok.unwrap();
     assert_eq!(values(&readings, name::SERVER_OUTPUT_TOKENS), [800.0]);
     assert!(said(&readings).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_since_a_restart_adds_up() {
+    let texts = [vllm(100, 1), vllm(700, 2), vllm(800, 2)];
+    let mut source = source(texts.iter().map(|text| body(text)));
+    let mut watched = Watched::default();
+    let second = |n: u64| Moment::from_nanos(n * 1_000_000_000);
+    for at in 1..=3 {
+        let (readings, ok) = read_at(&mut source, second(at)).await;
+        ok.unwrap();
+        readings.readings().iter().for_each(|reading| watched.add(reading));
+    }
+    let telemetry = watched.telemetry(second(1), second(3));
+    for name in [name::SERVER_OUTPUT_TOKENS, "server_ttft_s_sum", "server_ttft_s_count"] {
+        let grew = telemetry.increase(name);
+        assert_eq!(grew, Some(Increase { by: 800.0, resets: 1, whole: true }), "{name}");
+    }
+    let both = Increase { by: 2.0 * 800.0, resets: 2, whole: true };
+    assert_eq!(telemetry.increase("server_ttft_s_bucket"), Some(both));
 }
 
 #[tokio::test(start_paused = true)]

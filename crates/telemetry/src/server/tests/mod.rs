@@ -5,7 +5,7 @@ mod tables;
 use std::sync::Arc;
 
 use super::*;
-use crate::testing::{Answer, Scripted, body, read, said, told, value};
+use crate::testing::{Answer, Scripted, body, read, read_at, said, told, value};
 
 /// A source whose server answers with `answers` in turn.
 fn source(answers: impl IntoIterator<Item = Answer>) -> ServerMetrics {

@@ -1,0 +1,173 @@
+//! Who says how the GPUs and the server of a target are.
+
+use std::fmt;
+
+use schemars::{Schema, json_schema};
+
+use super::{Address, Value};
+
+/// What reads a target's GPUs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum GpuTelemetry {
+    /// NVML or nvidia-smi, where the server is on this machine and one of them is there.
+    #[default]
+    Auto,
+    /// Nothing.
+    Off,
+    /// The driver's library.
+    Nvml,
+    /// The driver's program.
+    NvidiaSmi,
+    /// A DCGM exporter.
+    Dcgm(Address),
+    /// `inferbench agent` on the server's host.
+    Agent(Address),
+}
+
+/// Where a target's own metrics are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ServerMetrics {
+    /// Where servers of its kind have them.
+    #[default]
+    Auto,
+    /// Not asked for.
+    Off,
+    /// Here.
+    At(Address),
+}
+
+/// GPUs by their numbers or UUIDs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuDevices(Vec<String>);
+
+impl fmt::Display for GpuTelemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Off => f.write_str("off"),
+            Self::Nvml => f.write_str("nvml"),
+            Self::NvidiaSmi => f.write_str("nvidia-smi"),
+            Self::Dcgm(url) => write!(f, "dcgm={url}"),
+            Self::Agent(url) => write!(f, "agent={url}"),
+        }
+    }
+}
+
+impl Value for GpuTelemetry {
+    const NAME: &'static str = "GpuTelemetry";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            "off" | "none" => Ok(Self::Off),
+            "nvml" | "pynvml" => Ok(Self::Nvml),
+            "nvidia-smi" => Ok(Self::NvidiaSmi),
+            other => match other.split_once('=') {
+                Some(("dcgm", url)) => Address::parse(url).map(Self::Dcgm),
+                Some(("agent", url)) => Address::parse(url).map(Self::Agent),
+                _ => Err(format!(
+                    "`{other}` reads no GPUs; write auto, nvml, nvidia-smi, dcgm=URL, agent=URL or off"
+                )),
+            },
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "description": "auto, off, nvml, nvidia-smi, dcgm=URL or agent=URL.",
+            "type": "string",
+            "pattern": "^(auto|off|none|nvml|pynvml|nvidia-smi|(dcgm|agent)=.+|.*[$][{].*)$",
+        })
+    }
+}
+
+impl fmt::Display for ServerMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Off => f.write_str("off"),
+            Self::At(url) => write!(f, "{url}"),
+        }
+    }
+}
+
+impl Value for ServerMetrics {
+    const NAME: &'static str = "ServerMetrics";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            "off" | "none" => Ok(Self::Off),
+            url => Address::parse(url).map(Self::At),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"description": "auto, off, or the URL of the metrics.", "type": "string"})
+    }
+}
+
+impl GpuDevices {
+    /// They, at least one.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for GpuDevices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(","))
+    }
+}
+
+impl Value for GpuDevices {
+    const NAME: &'static str = "GpuDevices";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        let is_name = |name: &String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '/';
+            !name.is_empty() && name.chars().all(plain)
+        };
+        match names.iter().find(|name| !is_name(name)) {
+            Some(name) => Err(format!(
+                "`{name}` is no GPU; write its number or UUID, as nvidia-smi -L has it"
+            )),
+            None => Ok(Self(names)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "description": "GPUs by number or UUID, with commas between: 0,1.",
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_one_text_and_what_is_none_is_refused() {
+        let texts = [
+            "auto",
+            "off",
+            "nvml",
+            "nvidia-smi",
+            "dcgm=http://gpu2:9400",
+            "agent=https://gpu2:7100",
+        ];
+        for text in texts {
+            assert_eq!(GpuTelemetry::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(GpuTelemetry::parse("pynvml"), Ok(GpuTelemetry::Nvml));
+        for text in ["", "gpu", "dcgm", "dcgm=", "agent=ftp://h", "nvml=1"] {
+            assert!(GpuTelemetry::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(ServerMetrics::parse("http://h:1/m").unwrap().to_string(), "http://h:1/m");
+        assert_eq!(GpuDevices::parse("0, 1").unwrap().names(), ["0", "1"]);
+        assert!(GpuDevices::parse("0,,1").is_err() && GpuDevices::parse("a b").is_err());
+    }
+}

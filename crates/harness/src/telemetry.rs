@@ -1,0 +1,152 @@
+//! What is watched while a target is measured.
+
+use std::sync::Arc;
+
+use bench_core::TelemetrySource;
+use bench_providers::{Endpoint, Transport};
+use bench_telemetry::{
+    Dcgm, DcgmConfig, ServerMetrics, ServerMetricsConfig,
+    client::{Client, ClientConfig},
+    host::{Host, HostConfig},
+};
+
+use crate::{
+    Failure, Fetcher, Settings, TargetSettings,
+    lab::Known,
+    plan::{Address, GpuTelemetry, ServerMetrics as MetricsFrom},
+    watching::agent_source,
+};
+
+/// The sources of a target.
+#[derive(Default)]
+pub(crate) struct Watching {
+    pub(crate) sources: Vec<Box<dyn TelemetrySource>>,
+    /// Whether GPUs are among what is watched.
+    pub(crate) has_gpus: bool,
+    /// What is not watched although it usually is, and why.
+    pub(crate) absent: Vec<String>,
+}
+
+impl Watching {
+    /// What is watched of a target.
+    ///
+    /// # Errors
+    ///
+    /// When a source that was asked for by its name is not there. One that is but looked for may be absent.
+    pub(crate) fn of(
+        known: &Known,
+        asked: &TargetSettings,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        let mut watching = Self::default();
+        watching.add_gpus(known, asked, settings)?;
+        watching.add_server(known, asked, settings)?;
+        if settings.telemetry.host {
+            watching.sources.push(Box::new(Host::new(HostConfig::default())));
+            watching.sources.push(Box::new(Client::new(ClientConfig::default())));
+        }
+        Ok(watching)
+    }
+
+    fn add_gpus(
+        &mut self,
+        known: &Known,
+        asked: &TargetSettings,
+        settings: &Settings,
+    ) -> Result<(), Failure> {
+        let interval = settings.telemetry.interval;
+        let source: Box<dyn TelemetrySource> = match &asked.gpu_telemetry {
+            GpuTelemetry::Off => return Ok(()),
+            // It has none.
+            GpuTelemetry::Auto if known.target.is_simulated() => return Ok(()),
+            GpuTelemetry::Auto if !is_here(&known.target.endpoint) => {
+                let what = "GPUs: the server is on another machine; inferbench agent there, and here \
+                            --gpu-telemetry agent=HOST";
+                self.absent.push(what.to_owned());
+                return Ok(());
+            }
+            GpuTelemetry::Auto | GpuTelemetry::Nvml | GpuTelemetry::NvidiaSmi => return Ok(()),
+            GpuTelemetry::Dcgm(url) => {
+                let (fetch, path) = place(url)?;
+                let mut config = DcgmConfig::default();
+                config.path = path.unwrap_or(config.path);
+                Box::new(Dcgm::new(Arc::new(fetch), config))
+            }
+            GpuTelemetry::Agent(url) => {
+                let token = asked.agent_token.clone();
+                agent_source(&url.to_string(), token, asked.transport.clone(), interval)?
+            }
+        };
+        self.has_gpus = true;
+        self.sources.push(source);
+        Ok(())
+    }
+
+    /// The server's own metrics. A replica's are not looked at: sums over some of several servers mislead.
+    fn add_server(
+        &mut self,
+        known: &Known,
+        asked: &TargetSettings,
+        settings: &Settings,
+    ) -> Result<(), Failure> {
+        let mut config = ServerMetricsConfig {
+            model: Some(known.target.model.clone()),
+            period: settings.telemetry.server_interval,
+            ..ServerMetricsConfig::default()
+        };
+        let fetch = match &asked.server_metrics {
+            MetricsFrom::Off => return Ok(()),
+            MetricsFrom::Auto if !asked.replicas.is_empty() => {
+                self.absent.push("the server's metrics: it has several addresses".to_owned());
+                return Ok(());
+            }
+            MetricsFrom::Auto if !known.has_metrics => {
+                self.absent
+                    .push(format!("the server's metrics: {} tells none", known.target.engine));
+                return Ok(());
+            }
+            MetricsFrom::Auto => Fetcher::of(&known.target, asked, settings)?,
+            MetricsFrom::At(url) => {
+                let (fetch, path) = place(url)?;
+                config.paths = path.map_or(config.paths, |path| vec![path]);
+                fetch
+            }
+        };
+        self.sources.push(Box::new(ServerMetrics::new(Arc::new(fetch), config)));
+        Ok(())
+    }
+}
+
+/// What asks the server of `url`, and the path of it, where it has one.
+fn place(url: &Address) -> Result<(Fetcher, Option<String>), Failure> {
+    let endpoint = url.endpoint().clone();
+    // The address has it already, and puts it before what it is asked for.
+    let path = (!endpoint.path("").is_empty()).then(String::new);
+    Ok((Fetcher::at(endpoint, None, Transport::default())?, path))
+}
+
+/// Whether a server is on this machine, as far as its address tells.
+fn is_here(endpoint: &Endpoint) -> bool {
+    let host = endpoint.host();
+    let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let own_name = crate::watching::host_name();
+    endpoint.socket().is_some()
+        || is_loopback
+        || host == "localhost"
+        || own_name.is_some_and(|name| name.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_here_if_its_address_is_this_machines() {
+        for here in ["http://localhost:1", "http://127.0.0.2:1", "http://[::1]:1", "unix:/run/s"] {
+            assert!(is_here(&Endpoint::parse(here).unwrap()), "{here}");
+        }
+        for there in ["http://gpu2.example:1", "http://192.0.2.1:1"] {
+            assert!(!is_here(&Endpoint::parse(there).unwrap()), "{there}");
+        }
+    }
+}
