@@ -5,12 +5,13 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 use bench_core::TelemetrySource;
 use bench_providers::{Endpoint, Secret, Transport, WELL_KNOWN_PORTS, scan};
 use bench_telemetry::{
-    ServerMetrics, ServerMetricsConfig, agent,
+    Dcgm, DcgmConfig, ServerMetrics, ServerMetricsConfig, agent,
     client::{Client, ClientConfig},
+    gpu,
     host::{Host, HostConfig},
 };
 
-use crate::{Code, Failure, Fetcher, Server, Settings};
+use crate::{Code, Failure, Fetcher, Server, Settings, plan::GpuTelemetry};
 
 /// The variable that an agent's token is read from, where no file is named.
 const TOKEN_VARIABLE: &str = "INFERBENCH_AGENT_TOKEN";
@@ -30,11 +31,60 @@ impl fmt::Debug for Local {
     }
 }
 
-/// What of this host can be watched: the host itself, and GPUs, once an `interval`, if they are asked for.
-pub fn local_sources(_interval: Duration, with_gpus: bool) -> Local {
-    let sources: Vec<Box<dyn TelemetrySource>> = vec![Box::new(Host::new(HostConfig::default()))];
-    let missing = with_gpus.then(|| "no GPU is read yet".to_owned());
-    Local { sources, missing: missing.into_iter().collect() }
+/// What of this host can be watched: its GPUs, once an `interval`, and the host itself.
+pub fn local_sources(interval: Duration) -> Local {
+    let (mut sources, missing) = match gpu_sources(interval) {
+        Ok(sources) => (sources, Vec::new()),
+        Err(why) => (Vec::new(), vec![why]),
+    };
+    sources.push(host_source());
+    Local { sources, missing }
+}
+
+/// This host's GPUs, or why there are none to be watched.
+fn gpu_sources(interval: Duration) -> Result<Vec<Box<dyn TelemetrySource>>, String> {
+    let config = gpu::Config { period: interval, ..gpu::Config::default() };
+    gpu::sources(&config).map_err(|error| error.to_string())
+}
+
+/// This host without its GPUs.
+fn host_source() -> Box<dyn TelemetrySource> {
+    Box::new(Host::new(HostConfig::default()))
+}
+
+/// What `from` says of GPUs, read once an `interval`, and this host itself.
+///
+/// # Errors
+///
+/// When GPUs were asked for by the name of what reads them, and it cannot.
+pub fn sources_of(
+    from: &GpuTelemetry,
+    token: Option<Secret>,
+    transport: Transport,
+    interval: Duration,
+) -> Result<Local, Failure> {
+    let gpus = match from {
+        GpuTelemetry::Auto => return Ok(local_sources(interval)),
+        GpuTelemetry::Off => vec![],
+        GpuTelemetry::Nvml | GpuTelemetry::NvidiaSmi => gpu_sources(interval).map_err(|why| {
+            Failure::new(Code::Setting, format!("--gpu-telemetry {from}")).said(why)
+        })?,
+        GpuTelemetry::Dcgm(url) => {
+            let endpoint = url.endpoint().clone();
+            let mut config = DcgmConfig::default();
+            // The address has the path already, and puts it before what it is asked for.
+            if !endpoint.path("").is_empty() {
+                config.path = String::new();
+            }
+            let fetch = Fetcher::at(endpoint, None, Transport::default())?;
+            vec![Box::new(Dcgm::new(Arc::new(fetch), config)) as Box<dyn TelemetrySource>]
+        }
+        GpuTelemetry::Agent(url) => {
+            vec![agent_source(&url.to_string(), token, transport, interval)?]
+        }
+    };
+    let sources = gpus.into_iter().chain([host_source()]).collect();
+    Ok(Local { sources, missing: Vec::new() })
 }
 
 /// This very process.

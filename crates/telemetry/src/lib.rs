@@ -6,6 +6,7 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
+//! | [`gpu`] | NVIDIA's GPUs of this host | NVML, or `nvidia-smi` where that cannot be loaded |
 //! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
 //! | [`Dcgm`] | the GPUs of another machine | a DCGM exporter |
 //! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
@@ -22,6 +23,7 @@ pub mod agent;
 pub mod client;
 mod dcgm;
 mod fetch;
+pub mod gpu;
 pub mod host;
 mod kernel_file;
 pub mod processes;

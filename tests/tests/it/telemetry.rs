@@ -19,7 +19,11 @@ use crate::{
 };
 
 fn series<'t>(telemetry: &'t TelemetryLine, name: &str) -> &'t SeriesLine {
-    telemetry.series.iter().find(|series| series.name == name).unwrap_or_else(|| panic!("no {name}"))
+    telemetry
+        .series
+        .iter()
+        .find(|series| series.name == name)
+        .unwrap_or_else(|| panic!("no {name}"))
 }
 
 fn telemetry(point: &PointSummary) -> &TelemetryLine {
@@ -120,9 +124,9 @@ fn an_exporter_may_die_and_come_back() {
     let told = telemetry(&point);
     let said: Vec<_> = told.notes.iter().map(|note| &note.said).collect();
     let failed = said.iter().position(|said| matches!(said, SaidLine::Failed { fatal: false, .. }));
-    let back = said.iter().position(|said| {
-        matches!(said, SaidLine::Recovered { failed_for_ns } if *failed_for_ns > 0)
-    });
+    let back = said.iter().position(
+        |said| matches!(said, SaidLine::Recovered { failed_for_ns } if *failed_for_ns > 0),
+    );
     assert!(failed.is_some() && failed < back, "{said:?}");
     let gap = told.sources[0].interval.as_ref().unwrap().statistic("max").unwrap();
     assert!(gap >= 400.0, "nothing was made up for ten reads: {gap} ms");
@@ -166,7 +170,11 @@ fn a_source_that_is_asked_for_by_name_and_is_not_there_is_said_before_anything_i
     let place = Place::new();
     // No library of a driver is in an empty folder, wherever this runs.
     let ended = place.run("--simulate -n 20 --gpu-telemetry dcgm=ftp://x").exits(2);
-    assert!(ended.stderr.contains("dcgm=ftp://x") || ended.stderr.contains("ftp"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("dcgm=ftp://x") || ended.stderr.contains("ftp"),
+        "{}",
+        ended.stderr
+    );
     assert!(place.run_directories().is_empty());
     let ended = place.run("--simulate -n 20 --gpu-telemetry gpus").exits(2);
     assert!(ended.stderr.contains("dcgm=URL, agent=URL or off"), "{}", ended.stderr);
@@ -175,7 +183,9 @@ fn a_source_that_is_asked_for_by_name_and_is_not_there_is_said_before_anything_i
 #[test]
 fn a_gpu_exporter_that_is_not_there_leaves_a_run_without_energy() {
     let place = Place::new();
-    place.run("--simulate -n 20 --gpu-telemetry dcgm=http://127.0.0.1:1 --idle-baseline 0s").measures();
+    place
+        .run("--simulate -n 20 --gpu-telemetry dcgm=http://127.0.0.1:1 --idle-baseline 0s")
+        .measures();
     let point = place.point();
     assert!(!point.metrics.contains_key("energy_j"));
     let failed = |said: &SaidLine| matches!(said, SaidLine::Failed { .. });

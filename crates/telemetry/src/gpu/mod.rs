@@ -1,0 +1,159 @@
+//! NVIDIA's GPUs of this host, through NVML, or through `nvidia-smi` where that cannot be loaded.
+//!
+//! [`sources`] picks; [`inventory`] says what there is. Both ways give the same readings as far as they go:
+//!
+//! | | NVML | `nvidia-smi` |
+//! |---|---|---|
+//! | period | 100 ms | 1 s: each read is a process that starts |
+//! | energy counter, PCIe, processes, MIG, XID errors | yes | no |
+//! | all else | yes | yes |
+//!
+//! A GPU that is lost is [`Said::Lost`](bench_core::Said) and the others go on. What a GPU does not support is asked
+//! once. Where it shares the host's memory and therefore says none of its own, as GB10 does, the host's memory stands
+//! in its place, and the source says that `gpu_memory_kind` is `unified`.
+//!
+//! **Other makers.** A GPU of AMD (through `amdsmi` or `rocm-smi --json`) or of Apple (through `IOReport`) is one more
+//! module beside these two: a [`TelemetrySource`] of its own that pushes `gpu_utilization_ratio`,
+//! `gpu_memory_used_bytes`, `gpu_memory_total_bytes`, `gpu_power_w`, `gpu_energy_j` where there is a counter,
+//! `gpu_temperature_c`, `gpu_sm_clock_mhz` and `gpu_throttled`, whose instance is the number of the GPU; it says
+//! `gpu_name` and `gpu_uuid`, and `Absent` for what it cannot give. [`sources`] would ask it where NVIDIA's are not
+//! there. Nothing else looks at where a reading comes from.
+
+mod config;
+mod family;
+mod host_memory;
+mod inventory;
+mod nvidia_smi;
+#[cfg(all(feature = "nvml", target_os = "linux"))]
+mod nvml;
+
+use bench_core::TelemetrySource;
+
+#[cfg(all(feature = "nvml", target_os = "linux"))]
+pub use self::nvml::NvmlSource;
+pub use self::{
+    config::{Config, GpuId, GpuIdError, Gpus},
+    inventory::{GpuProcess, Inventory, InventoryGpu, inventory},
+    nvidia_smi::NvidiaSmiSource,
+};
+
+/// Why no GPU can be watched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// Neither NVML nor `nvidia-smi` works here: there is no driver, or something is wrong with it.
+    #[error("no NVIDIA GPU can be watched: {nvml}; {nvidia_smi}")]
+    NoDriver {
+        /// Why not NVML.
+        nvml: String,
+        /// Why not `nvidia-smi`.
+        nvidia_smi: String,
+    },
+    /// The driver works and knows no GPU.
+    #[error("NVIDIA's driver is here and knows no GPU")]
+    NoGpu,
+    /// A GPU was asked for that is not there.
+    #[error("there is no GPU {wanted}; there {}", are(*.known))]
+    NoSuchGpu {
+        /// Which one.
+        wanted: GpuId,
+        /// How many there are.
+        known: usize,
+    },
+}
+
+fn are(n: usize) -> String {
+    match n {
+        1 => "is one, number 0".to_owned(),
+        n => format!("are {n}, from number 0 on"),
+    }
+}
+
+/// Why one of the ways to the GPUs cannot be gone.
+#[derive(Debug)]
+enum OpenError {
+    /// It does not work here; another may.
+    NotHere(String),
+    /// It works, and the answer is no.
+    Refused(Unavailable),
+}
+
+/// What watches the GPUs of this host: one source for all of them.
+///
+/// # Errors
+///
+/// When there is no driver that answers, no GPU, or not the one asked for; in one line each.
+pub fn sources(config: &Config) -> Result<Vec<Box<dyn TelemetrySource>>, Unavailable> {
+    let source = first_that_works(
+        || open_nvml(config),
+        || Ok(Box::new(NvidiaSmiSource::open(config)?) as Box<dyn TelemetrySource>),
+    )?;
+    Ok(vec![source])
+}
+
+/// What `nvml` gives, or `nvidia_smi` where it does not work here.
+fn first_that_works<T>(
+    nvml: impl FnOnce() -> Result<T, OpenError>,
+    nvidia_smi: impl FnOnce() -> Result<T, OpenError>,
+) -> Result<T, Unavailable> {
+    let nvml = match nvml() {
+        Err(OpenError::NotHere(why)) => why,
+        Err(OpenError::Refused(why)) => return Err(why),
+        Ok(opened) => return Ok(opened),
+    };
+    nvidia_smi().map_err(|error| match error {
+        OpenError::NotHere(nvidia_smi) => Unavailable::NoDriver { nvml, nvidia_smi },
+        OpenError::Refused(why) => why,
+    })
+}
+
+#[cfg(all(feature = "nvml", target_os = "linux"))]
+fn open_nvml(config: &Config) -> Result<Box<dyn TelemetrySource>, OpenError> {
+    Ok(Box::new(NvmlSource::open(config)?))
+}
+
+#[cfg(not(all(feature = "nvml", target_os = "linux")))]
+fn open_nvml(_config: &Config) -> Result<Box<dyn TelemetrySource>, OpenError> {
+    Err(OpenError::NotHere("NVML is not built in".to_owned()))
+}
+
+/// Whether reasons for a slower clock, as NVML and `nvidia-smi` write them, are throttling, for power and for heat.
+///
+/// That a GPU is idle, or that somebody set its clocks or those of a display, is none.
+fn throttled(reasons: u64) -> [f64; 3] {
+    const SW_POWER_CAP: u64 = 0x4;
+    const HW_SLOWDOWN: u64 = 0x8;
+    const SYNC_BOOST: u64 = 0x10;
+    const SW_THERMAL: u64 = 0x20;
+    const HW_THERMAL: u64 = 0x40;
+    const HW_POWER_BRAKE: u64 = 0x80;
+    const POWER: u64 = SW_POWER_CAP | HW_POWER_BRAKE;
+    const THERMAL: u64 = SW_THERMAL | HW_THERMAL;
+    let any_of = |mask| f64::from(u8::from(reasons & mask != 0));
+    [any_of(POWER | THERMAL | HW_SLOWDOWN | SYNC_BOOST), any_of(POWER), any_of(THERMAL)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::throttled;
+
+    #[test]
+    fn idle_and_settings_are_no_throttling() {
+        let cases = [
+            (0x0, [0.0, 0.0, 0.0], "as fast as it can"),
+            (0x1, [0.0, 0.0, 0.0], "idle"),
+            (0x2, [0.0, 0.0, 0.0], "clocks of applications"),
+            (0x100, [0.0, 0.0, 0.0], "clocks of a display"),
+            (0x4, [1.0, 1.0, 0.0], "power cap"),
+            (0x80, [1.0, 1.0, 0.0], "power brake"),
+            (0x20, [1.0, 0.0, 1.0], "software, heat"),
+            (0x40 | 0x8, [1.0, 0.0, 1.0], "hardware, heat"),
+            (0x8, [1.0, 0.0, 0.0], "hardware, which does not say why"),
+            (0x10, [1.0, 0.0, 0.0], "another GPU of its group"),
+            (0x4 | 0x20 | 0x1, [1.0, 1.0, 1.0], "both"),
+        ];
+        for (reasons, expected, what) in cases {
+            assert_eq!(throttled(reasons), expected, "{what}");
+        }
+    }
+}
