@@ -1,26 +1,30 @@
 //! What is watched while a target is measured.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bench_core::TelemetrySource;
 use bench_providers::{Endpoint, Transport};
 use bench_telemetry::{
     Dcgm, DcgmConfig, ServerMetrics, ServerMetricsConfig,
     client::{Client, ClientConfig},
+    gpu::{self, GpuId, Gpus, Way},
     host::{Host, HostConfig},
+    processes::{ProcessesError, listening_on},
 };
 
 use crate::{
-    Failure, Fetcher, Settings, TargetSettings,
+    Code, Failure, Fetcher, Settings, TargetSettings,
     lab::Known,
     plan::{Address, GpuTelemetry, ServerMetrics as MetricsFrom},
     watching::agent_source,
 };
 
+type Sources = Vec<Box<dyn TelemetrySource>>;
+
 /// The sources of a target.
 #[derive(Default)]
 pub(crate) struct Watching {
-    pub(crate) sources: Vec<Box<dyn TelemetrySource>>,
+    pub(crate) sources: Sources,
     /// Whether GPUs are among what is watched.
     pub(crate) has_gpus: bool,
     /// What is not watched although it usually is, and why.
@@ -55,7 +59,7 @@ impl Watching {
         settings: &Settings,
     ) -> Result<(), Failure> {
         let interval = settings.telemetry.interval;
-        let source: Box<dyn TelemetrySource> = match &asked.gpu_telemetry {
+        let sources: Sources = match &asked.gpu_telemetry {
             GpuTelemetry::Off => return Ok(()),
             // It has none.
             GpuTelemetry::Auto if known.target.is_simulated() => return Ok(()),
@@ -65,21 +69,63 @@ impl Watching {
                 self.absent.push(what.to_owned());
                 return Ok(());
             }
-            GpuTelemetry::Auto | GpuTelemetry::Nvml | GpuTelemetry::NvidiaSmi => return Ok(()),
-            GpuTelemetry::Dcgm(url) => {
-                let (fetch, path) = place(url)?;
-                let mut config = DcgmConfig::default();
-                config.path = path.unwrap_or(config.path);
-                Box::new(Dcgm::new(Arc::new(fetch), config))
-            }
+            GpuTelemetry::Auto => match self.local_gpus(known, asked, interval, Way::Any) {
+                Ok(sources) => sources,
+                Err(error) => {
+                    self.absent.push(format!("GPUs: {error}"));
+                    return Ok(());
+                }
+            },
+            GpuTelemetry::Nvml => self.named(known, asked, interval, Way::Nvml)?,
+            GpuTelemetry::NvidiaSmi => self.named(known, asked, interval, Way::NvidiaSmi)?,
+            GpuTelemetry::Dcgm(url) => vec![dcgm_source(url)?],
             GpuTelemetry::Agent(url) => {
                 let token = asked.agent_token.clone();
-                agent_source(&url.to_string(), token, asked.transport.clone(), interval)?
+                vec![agent_source(&url.to_string(), token, asked.transport.clone(), interval)?]
             }
         };
         self.has_gpus = true;
-        self.sources.push(source);
+        self.sources.extend(sources);
         Ok(())
+    }
+
+    /// The GPUs of this machine that serve a target: those that were named, else those that its processes are on, else
+    /// all.
+    fn local_gpus(
+        &mut self,
+        known: &Known,
+        asked: &TargetSettings,
+        interval: Duration,
+        way: Way,
+    ) -> Result<Sources, gpu::Unavailable> {
+        let mut config = gpu::Config { way, period: interval, ..gpu::Config::default() };
+        match server_pids(&known.target.endpoint) {
+            Ok(pids) => config.server_pids = pids,
+            Err(why) => {
+                self.absent.push(format!("who else is on the GPUs: {why}"));
+            }
+        }
+        config.gpus = match &asked.gpu_devices {
+            Some(devices) => devices.gpus(),
+            None => used_by(config.server_pids.as_deref(), &config),
+        };
+        gpu::sources(&config)
+    }
+
+    /// The same, by a way that was asked for by its name.
+    fn named(
+        &mut self,
+        known: &Known,
+        asked: &TargetSettings,
+        interval: Duration,
+        way: Way,
+    ) -> Result<Sources, Failure> {
+        self.local_gpus(known, asked, interval, way).map_err(|error| {
+            let what = format!("--gpu-telemetry {}: there is nothing to read", asked.gpu_telemetry);
+            Failure::new(Code::Setting, what)
+                .said(error.to_string())
+                .fix("leave it out, or --gpu-telemetry off; inferbench doctor says more")
+        })
     }
 
     /// The server's own metrics. A replica's are not looked at: sums over some of several servers mislead.
@@ -115,6 +161,34 @@ impl Watching {
         self.sources.push(Box::new(ServerMetrics::new(Arc::new(fetch), config)));
         Ok(())
     }
+}
+
+/// The processes of a server of this machine; `None` of one that is elsewhere.
+fn server_pids(endpoint: &Endpoint) -> Result<Option<Vec<u32>>, ProcessesError> {
+    if !is_here(endpoint) || endpoint.socket().is_some() {
+        return Ok(None);
+    }
+    Ok(Some(listening_on(endpoint.port())?).filter(|pids| !pids.is_empty()))
+}
+
+/// The GPUs that processes of the server compute on; all if that is not known of any.
+fn used_by(pids: Option<&[u32]>, config: &gpu::Config) -> Gpus {
+    let Some(pids) = pids else { return Gpus::All };
+    let Ok(there_are) = gpu::inventory(config) else { return Gpus::All };
+    let is_used = |gpu: &&gpu::InventoryGpu| {
+        gpu.processes.iter().flatten().any(|process| pids.contains(&process.pid))
+    };
+    let used: Vec<GpuId> =
+        there_are.gpus.iter().filter(is_used).map(|gpu| GpuId::Index(gpu.index)).collect();
+    if used.is_empty() { Gpus::All } else { Gpus::These(used) }
+}
+
+/// The GPUs of the DCGM exporter at `url`.
+pub(crate) fn dcgm_source(url: &Address) -> Result<Box<dyn TelemetrySource>, Failure> {
+    let (fetch, path) = place(url)?;
+    let mut config = DcgmConfig::default();
+    config.path = path.unwrap_or(config.path);
+    Ok(Box::new(Dcgm::new(Arc::new(fetch), config)))
 }
 
 /// What asks the server of `url`, and the path of it, where it has one.

@@ -5,13 +5,15 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 use bench_core::TelemetrySource;
 use bench_providers::{Endpoint, Secret, Transport, WELL_KNOWN_PORTS, scan};
 use bench_telemetry::{
-    Dcgm, DcgmConfig, ServerMetrics, ServerMetricsConfig, agent,
+    ServerMetrics, ServerMetricsConfig, agent,
     client::{Client, ClientConfig},
-    gpu,
+    gpu::{self, Way},
     host::{Host, HostConfig},
 };
 
-use crate::{Code, Failure, Fetcher, Server, Settings, plan::GpuTelemetry};
+use crate::{Code, Failure, Fetcher, Server, Settings, plan::GpuTelemetry, telemetry::dcgm_source};
+
+type Sources = Vec<Box<dyn TelemetrySource>>;
 
 /// The variable that an agent's token is read from, where no file is named.
 const TOKEN_VARIABLE: &str = "INFERBENCH_AGENT_TOKEN";
@@ -33,7 +35,7 @@ impl fmt::Debug for Local {
 
 /// What of this host can be watched: its GPUs, once an `interval`, and the host itself.
 pub fn local_sources(interval: Duration) -> Local {
-    let (mut sources, missing) = match gpu_sources(interval) {
+    let (mut sources, missing) = match gpu_sources(Way::Any, interval) {
         Ok(sources) => (sources, Vec::new()),
         Err(why) => (Vec::new(), vec![why]),
     };
@@ -42,8 +44,8 @@ pub fn local_sources(interval: Duration) -> Local {
 }
 
 /// This host's GPUs, or why there are none to be watched.
-fn gpu_sources(interval: Duration) -> Result<Vec<Box<dyn TelemetrySource>>, String> {
-    let config = gpu::Config { period: interval, ..gpu::Config::default() };
+fn gpu_sources(way: Way, interval: Duration) -> Result<Sources, String> {
+    let config = gpu::Config { way, period: interval, ..gpu::Config::default() };
     gpu::sources(&config).map_err(|error| error.to_string())
 }
 
@@ -52,7 +54,7 @@ fn host_source() -> Box<dyn TelemetrySource> {
     Box::new(Host::new(HostConfig::default()))
 }
 
-/// What `from` says of GPUs, read once an `interval`, and this host itself.
+/// The GPUs that `from` reads, once an `interval`, and this host itself.
 ///
 /// # Errors
 ///
@@ -63,22 +65,18 @@ pub fn sources_of(
     transport: Transport,
     interval: Duration,
 ) -> Result<Local, Failure> {
-    let gpus = match from {
+    let named = |way| {
+        gpu_sources(way, interval).map_err(|why| {
+            let what = format!("--gpu-telemetry {from}: there is nothing to read");
+            Failure::new(Code::Setting, what).said(why)
+        })
+    };
+    let gpus: Sources = match from {
         GpuTelemetry::Auto => return Ok(local_sources(interval)),
         GpuTelemetry::Off => vec![],
-        GpuTelemetry::Nvml | GpuTelemetry::NvidiaSmi => gpu_sources(interval).map_err(|why| {
-            Failure::new(Code::Setting, format!("--gpu-telemetry {from}")).said(why)
-        })?,
-        GpuTelemetry::Dcgm(url) => {
-            let endpoint = url.endpoint().clone();
-            let mut config = DcgmConfig::default();
-            // The address has the path already, and puts it before what it is asked for.
-            if !endpoint.path("").is_empty() {
-                config.path = String::new();
-            }
-            let fetch = Fetcher::at(endpoint, None, Transport::default())?;
-            vec![Box::new(Dcgm::new(Arc::new(fetch), config)) as Box<dyn TelemetrySource>]
-        }
+        GpuTelemetry::Nvml => named(Way::Nvml)?,
+        GpuTelemetry::NvidiaSmi => named(Way::NvidiaSmi)?,
+        GpuTelemetry::Dcgm(url) => vec![dcgm_source(url)?],
         GpuTelemetry::Agent(url) => {
             vec![agent_source(&url.to_string(), token, transport, interval)?]
         }

@@ -6,13 +6,13 @@
 //!
 //! | module | watches | by |
 //! |---|---|---|
-//! | [`gpu`] | NVIDIA's GPUs of this host | NVML, or `nvidia-smi` where that cannot be loaded |
 //! | [`agent`] | what another host's sources do | HTTP, from `inferbench agent` there |
 //! | [`Dcgm`] | the GPUs of another machine | a DCGM exporter |
 //! | [`ServerMetrics`] | the server under test | what it tells Prometheus |
 //! | [`host`] | processors, memory, network, disks, pressure | files below `/proc`, Linux only |
 //! | [`client`] | this process | `getrusage` and `/proc/self` |
 //! | [`processes`] | which processes a server consists of; no source | files below `/proc`, Linux only |
+//! | [`gpu`] | NVIDIA's GPUs of this host | NVML, or `nvidia-smi` where that cannot be loaded |
 //!
 //! What cannot be read is absent, and the source says once why ([`Said::Absent`](bench_core::Said)); it is never 0.
 //! A source opens no connection of its own: what is asked of a server goes through [`Fetch`], which whoever puts

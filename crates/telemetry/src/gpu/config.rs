@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 /// Which GPUs are watched, and how.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Which way to them. By default NVML, and `nvidia-smi` where that does not work.
+    pub way: Way,
     /// Which GPUs. By default all, whatever `CUDA_VISIBLE_DEVICES` says: the server has an environment of its own.
     pub gpus: Gpus,
     /// Time from one read to the next. By default 100 ms; `nvidia-smi` is never asked more than once a second.
@@ -30,6 +32,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            way: Way::default(),
             gpus: Gpus::All,
             period: Duration::from_millis(100),
             slow_period: Duration::from_secs(1),
@@ -41,6 +44,18 @@ impl Default for Config {
             proc: "/proc".into(),
         }
     }
+}
+
+/// A way to NVIDIA's GPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// The first that works.
+    #[default]
+    Any,
+    /// The driver's library alone.
+    Nvml,
+    /// The driver's program alone.
+    NvidiaSmi,
 }
 
 /// A choice of GPUs.

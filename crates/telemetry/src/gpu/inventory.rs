@@ -79,7 +79,7 @@ pub struct GpuProcess {
 ///
 /// As of [`sources`](super::sources).
 pub fn inventory(config: &Config) -> Result<Inventory, Unavailable> {
-    first_that_works(|| by_nvml(config), || nvidia_smi::inventory(config))
+    first_that_works(config.way, || by_nvml(config), || nvidia_smi::inventory(config))
 }
 
 #[cfg(all(feature = "nvml", target_os = "linux"))]

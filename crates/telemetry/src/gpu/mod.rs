@@ -32,7 +32,7 @@ use bench_core::TelemetrySource;
 #[cfg(all(feature = "nvml", target_os = "linux"))]
 pub use self::nvml::NvmlSource;
 pub use self::{
-    config::{Config, GpuId, GpuIdError, Gpus},
+    config::{Config, GpuId, GpuIdError, Gpus, Way},
     inventory::{GpuProcess, Inventory, InventoryGpu, inventory},
     nvidia_smi::NvidiaSmiSource,
 };
@@ -85,23 +85,28 @@ enum OpenError {
 /// When there is no driver that answers, no GPU, or not the one asked for; in one line each.
 pub fn sources(config: &Config) -> Result<Vec<Box<dyn TelemetrySource>>, Unavailable> {
     let source = first_that_works(
+        config.way,
         || open_nvml(config),
         || Ok(Box::new(NvidiaSmiSource::open(config)?) as Box<dyn TelemetrySource>),
     )?;
     Ok(vec![source])
 }
 
-/// What `nvml` gives, or `nvidia_smi` where it does not work here.
+/// What `nvml` gives, or `nvidia_smi` where it does not work here and is not the only way asked for.
 fn first_that_works<T>(
+    way: Way,
     nvml: impl FnOnce() -> Result<T, OpenError>,
     nvidia_smi: impl FnOnce() -> Result<T, OpenError>,
 ) -> Result<T, Unavailable> {
-    let nvml = match nvml() {
+    let not_asked_for = || OpenError::NotHere("not asked for".to_owned());
+    let nvml = if way == Way::NvidiaSmi { Err(not_asked_for()) } else { nvml() };
+    let nvml = match nvml {
         Err(OpenError::NotHere(why)) => why,
         Err(OpenError::Refused(why)) => return Err(why),
         Ok(opened) => return Ok(opened),
     };
-    nvidia_smi().map_err(|error| match error {
+    let nvidia_smi = if way == Way::Nvml { Err(not_asked_for()) } else { nvidia_smi() };
+    nvidia_smi.map_err(|error| match error {
         OpenError::NotHere(nvidia_smi) => Unavailable::NoDriver { nvml, nvidia_smi },
         OpenError::Refused(why) => why,
     })

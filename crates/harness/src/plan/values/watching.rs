@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bench_telemetry::gpu::{GpuId, Gpus};
 use schemars::{Schema, json_schema};
 
 use super::{Address, Value};
@@ -38,7 +39,7 @@ pub enum ServerMetrics {
 
 /// GPUs by their numbers or UUIDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GpuDevices(Vec<String>);
+pub struct GpuDevices(Vec<GpuId>);
 
 impl fmt::Display for GpuTelemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,15 +109,16 @@ impl Value for ServerMetrics {
 }
 
 impl GpuDevices {
-    /// They, at least one.
-    pub fn names(&self) -> &[String] {
-        &self.0
+    /// They.
+    pub fn gpus(&self) -> Gpus {
+        Gpus::These(self.0.clone())
     }
 }
 
 impl fmt::Display for GpuDevices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(","))
+        let names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&names.join(","))
     }
 }
 
@@ -124,17 +126,12 @@ impl Value for GpuDevices {
     const NAME: &'static str = "GpuDevices";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-        let is_name = |name: &String| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '/';
-            !name.is_empty() && name.chars().all(plain)
-        };
-        match names.iter().find(|name| !is_name(name)) {
-            Some(name) => Err(format!(
-                "`{name}` is no GPU; write its number or UUID, as nvidia-smi -L has it"
-            )),
-            None => Ok(Self(names)),
-        }
+        let gpus = text.split(',').map(|name| {
+            name.trim().parse().map_err(|_| {
+                format!("`{name}` is no GPU; write its number or UUID, as nvidia-smi -L has it")
+            })
+        });
+        gpus.collect::<Result<_, String>>().map(Self)
     }
 
     fn schema() -> Schema {
@@ -167,7 +164,7 @@ mod tests {
             assert!(GpuTelemetry::parse(text).is_err(), "{text}");
         }
         assert_eq!(ServerMetrics::parse("http://h:1/m").unwrap().to_string(), "http://h:1/m");
-        assert_eq!(GpuDevices::parse("0, 1").unwrap().names(), ["0", "1"]);
+        assert_eq!(GpuDevices::parse("0, 1").unwrap().to_string(), "0,1");
         assert!(GpuDevices::parse("0,,1").is_err() && GpuDevices::parse("a b").is_err());
     }
 }
