@@ -248,6 +248,8 @@ async fn an_agent_that_was_started_anew_is_met_anew() {
     let readings = run.relayed().await;
     assert_eq!(readings.len(), 1);
     assert!(readings[0].at.ms_since(at).abs() <= 1.0);
+    let asked = run.fake.state.lock().unwrap().asked.clone();
+    assert_eq!(asked.last().unwrap(), "/v1/readings?since=0", "all of its new life is news");
 }
 
 #[tokio::test(start_paused = true)]
