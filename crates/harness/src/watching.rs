@@ -157,31 +157,36 @@ fn is_open_to_others(path: &Path) -> std::io::Result<bool> {
     path.metadata().map(|_| false)
 }
 
-/// What the first of the settings' targets tells Prometheus, and where it is; `None` where no server is named and none
-/// is found on this machine.
+/// Where the first of the settings' targets is; `None` where no server is named and none is found on this machine.
 ///
 /// # Errors
 ///
-/// When it cannot be asked so, or is the simulator, which is there for runs alone.
-pub fn server_source(
-    settings: &Settings,
-) -> Result<Option<(Endpoint, Box<dyn TelemetrySource>)>, Failure> {
-    let asked = &settings.targets[0];
-    let endpoint = match &asked.server {
-        Server::At(endpoint) => endpoint.clone(),
-        Server::Find => match found()? {
-            Some(endpoint) => endpoint,
-            None => return Ok(None),
-        },
+/// When it is the simulator, which is there for runs alone.
+pub fn server_address(settings: &Settings) -> Result<Option<Endpoint>, Failure> {
+    match &settings.targets[0].server {
+        Server::At(endpoint) => Ok(Some(endpoint.clone())),
+        Server::Find => found(),
         Server::Simulator(_) => {
             let what = "the built-in simulator is there for the time of a run";
-            return Err(Failure::new(Code::Setting, what).fix("inferbench sim, and its address"));
+            Err(Failure::new(Code::Setting, what).fix("inferbench sim, and its address"))
         }
-    };
-    let fetch = Arc::new(Fetcher::unknown(&endpoint, asked, settings)?);
+    }
+}
+
+/// What the server at `endpoint` tells Prometheus, asked as the first of the settings' targets.
+///
+/// # Errors
+///
+/// When it cannot be asked so.
+pub fn server_source(
+    endpoint: &Endpoint,
+    settings: &Settings,
+) -> Result<Box<dyn TelemetrySource>, Failure> {
+    let asked = &settings.targets[0];
+    let fetch = Arc::new(Fetcher::unknown(endpoint, asked, settings)?);
     let config =
         ServerMetricsConfig { model: asked.model.clone(), ..ServerMetricsConfig::default() };
-    Ok(Some((endpoint, Box::new(ServerMetrics::new(fetch, config)))))
+    Ok(Box::new(ServerMetrics::new(fetch, config)))
 }
 
 /// The first server on a well-known port of this machine.

@@ -192,7 +192,7 @@ mod terminal {
 
         /// Waits for its end, after which the terminal is as it was.
         #[track_caller]
-        fn is_given_back(mut self, code: i32) {
+        fn gives_back(mut self, code: i32) {
             let said = self.heard.wait_for(GIVEN_BACK);
             assert_eq!(self.started.wait().code(), Some(code), "{said}");
             assert!(said.contains(ALTERNATE), "{said}");
@@ -205,7 +205,7 @@ mod terminal {
         for keys in ["q", "\u{1b}", "\u{3}", "? q"] {
             let mut terminal = Terminal::watch();
             terminal.keys.write_all(keys.as_bytes()).unwrap();
-            terminal.is_given_back(0);
+            terminal.gives_back(0);
         }
         for (signal, code) in [
             (Signal::SIGINT, 0),
@@ -215,7 +215,7 @@ mod terminal {
         ] {
             let terminal = Terminal::watch();
             terminal.started.signal(signal);
-            terminal.is_given_back(code);
+            terminal.gives_back(code);
         }
     }
 
@@ -225,7 +225,7 @@ mod terminal {
         let said = terminal.heard.wait_for("as asked for");
         let (back, told) = (said.find(GIVEN_BACK), said.find("as asked for"));
         assert!(back.is_some() && back < told, "{said:?}");
-        terminal.is_given_back(70);
+        terminal.gives_back(70);
     }
 
     #[test]
@@ -237,6 +237,6 @@ mod terminal {
         terminal.keys.write_all(b"? ").unwrap();
         terminal.heard.wait_for("FROZEN");
         terminal.keys.write_all(b"q").unwrap();
-        terminal.is_given_back(0);
+        terminal.gives_back(0);
     }
 }

@@ -21,7 +21,7 @@ use bench_core::{Clock, Level, Polling, Stop, TelemetrySource};
 use bench_harness::{
     Code, Exit, Failure, Local, Settings, agent_source, agent_token, client_source,
     plan::{GpuTelemetry, Node, Origin, Value, resolve},
-    server_source, sources_of,
+    server_address, server_source, sources_of,
 };
 use bench_providers::Secret;
 use clap::Args;
@@ -120,9 +120,11 @@ fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Fai
     for url in &args.agent {
         sources.push(agent_source(url, token.clone(), transport.clone(), args.interval)?);
     }
-    let server = server_source(settings)?;
-    let mut watched: Vec<String> =
-        server.iter().map(|(endpoint, _)| endpoint.to_string()).collect();
+    let server = server_address(settings)?;
+    if let Some(endpoint) = &server {
+        sources.push(server_source(endpoint, settings)?);
+    }
+    let mut watched: Vec<String> = server.iter().map(ToString::to_string).collect();
     watched.extend(args.agent.iter().map(|url| format!("agent {url}")));
     let view = View {
         marks: Marks { look: output::style(args.color, args.ascii) },
@@ -133,7 +135,6 @@ fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Fai
         is_help: false,
         scrolled: 0,
     };
-    sources.extend(server.map(|(_, source)| source));
     Ok((view, sources))
 }
 

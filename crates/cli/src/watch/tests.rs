@@ -211,7 +211,7 @@ fn widest() -> State {
         for n in 0..2 {
             let (gpu, instance) = (format!("nvml{host}"), format!("{n}/12"));
             let of = |name, value: f64, to: &mut Sources| {
-                to.reads(&gpu, &instance, name, move |_| value)
+                to.reads(&gpu, &instance, name, move |_| value);
             };
             of(reading::GPU_UTILIZATION_RATIO, 1.0, &mut sources);
             of(reading::GPU_POWER_W, 1_400.0, &mut sources);
