@@ -46,12 +46,13 @@ mod summarize;
 pub use directory::RunDirectory;
 pub use error::{ChangeError, ReadError, StoreError};
 pub use format::{
-    AnchorLine, ArrivalKindLine, ArrivalLines, CancellationLine, ConnectLine, CountsLine,
-    DriftLine, ErrorLine, EstimateLine, EventKind, EventLine, FORMAT_VERSION, FactsLine, GoalLine,
-    GpuLine, LimitsLine, LoadLine, MalformedSample, MetricLine, NoteLine, NotesFile,
-    PartialDistribution, PhaseLine, PointLine, PointSummary, ReadingLine, ReasonLine, RepeatedLine,
-    RunFile, SaidLine, SampleLine, SeriesLine, ServerTimesLine, SourceLine, State, SummaryFile,
-    TelemetryLine, ToolCallLine, UntilLine, UsageLine, WarmUpLine, is_below_floor,
+    AnchorLine, ArrivalKindLine, ArrivalLines, CancellationLine, ComparedLine, ConnectLine,
+    CountsLine, DriftLine, ErrorLine, EstimateLine, EventKind, EventLine, FORMAT_VERSION,
+    FactsLine, GoalLine, GpuLine, LimitsLine, LoadLine, MalformedSample, MetricLine, NoteLine,
+    NotesFile, PartialDistribution, PhaseLine, PointLine, PointSummary, ReadingLine, ReasonLine,
+    ReconciledLine, RepeatedLine, RunFile, SaidLine, SampleLine, SeriesLine, ServerTimesLine,
+    SourceLine, State, SummaryFile, TelemetryLine, ToolCallLine, TtftLine, UntilLine, UsageLine,
+    WarmUpLine, is_below_floor,
 };
 #[cfg(feature = "history")]
 pub use history::{Entry, Headline, History, RemoveError, ResolveError, RunState};

@@ -10,8 +10,15 @@ use std::{
     time::Duration,
 };
 
+#[cfg(target_os = "linux")]
+use bench_store::NoteLine;
 use bench_store::{PointSummary, SaidLine, SeriesLine, TelemetryLine, summarize};
 
+#[cfg(target_os = "linux")]
+use crate::{
+    program::{Call, until},
+    watching::{TOKEN, agent, agent_with},
+};
 use crate::{
     program::{Place, statistic},
     server::{Answer, Request, Server},
@@ -159,7 +166,7 @@ fn an_exporter_may_answer_garbage() {
 fn an_exporter_may_be_slow_or_never_answer() {
     let (point, asked) = beside(|n, to| {
         if n > 3 {
-            thread::sleep(Duration::from_secs(3_600));
+            thread::park_timeout(Duration::from_secs(3_600));
         }
         counts(n, to)
     });
@@ -323,4 +330,70 @@ fn a_driver_that_was_asked_for_by_name_and_is_not_there_ends_it_before_anything_
     let ended = run.env("PATH", empty.path().to_str().unwrap()).exits(2);
     assert!(ended.stderr.contains("--gpu-telemetry off"), "{}", ended.stderr);
     assert!(place.run_directories().is_empty());
+}
+
+/// A run of `seconds` on a simulator that is said to be on the host of the agent at `port`.
+#[cfg(target_os = "linux")]
+fn beside_an_agent(place: &Place, port: u16, seconds: u32) -> Call {
+    let words = format!(
+        "--simulate=ttft=5ms,itl=1ms -c 4 --benchmark-duration {seconds}s --warmup-request-count 4 \
+         --gpu-telemetry agent=127.0.0.1:{port} --agent-token-env THE_TOKEN --idle-baseline 1s"
+    );
+    place.run(&words).env("THE_TOKEN", TOKEN)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_gpus_of_another_host_are_on_the_runs_clock() {
+    let driver = fake_nvml::Installed::new(fake_nvml::Script::h200(2)).unwrap();
+    let (there, here) = (Place::new(), Place::new());
+    let (_agent, port) = agent_with(&there, driver.folder());
+    beside_an_agent(&here, port, 4).measures();
+    let point = here.point();
+    let gpus = &telemetry(&point).gpus;
+    assert_eq!(gpus.len(), 2, "{gpus:?}");
+    assert!(gpus.iter().all(|gpu| gpu.source == format!("nvml@127.0.0.1:{port}")), "{gpus:?}");
+    close(gpus[0].power_w, 350.0);
+    close(gpus[1].power_w, 400.0);
+    assert!(gpus.iter().all(|gpu| gpu.coverage > 0.9 && gpu.counted_j.is_some()), "{gpus:?}");
+    close(point.metrics["gpu_power_w"].statistic("value").unwrap(), 750.0);
+    // This host is read by itself; that of the agent has its name behind it.
+    let sources: Vec<_> = telemetry(&point).sources.iter().map(|s| s.name.clone()).collect();
+    assert!(sources.contains(&"host".to_owned()), "{sources:?}");
+    assert!(sources.contains(&format!("host@127.0.0.1:{port}")), "{sources:?}");
+    let plan = std::fs::read_to_string(here.run_directory().run_path()).unwrap();
+    assert!(plan.contains("THE_TOKEN") && !plan.contains(TOKEN), "{plan}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_agent_that_is_killed_leaves_a_gap_and_the_run() {
+    let driver = fake_nvml::Installed::new(fake_nvml::Script::h200(1)).unwrap();
+    let (there, here) = (Place::new(), Place::new());
+    let (mut agent, port) = agent_with(&there, driver.folder());
+    let run = beside_an_agent(&here, port, 5).start();
+    let readings = || {
+        let directories = here.run_directories();
+        directories.first().is_some_and(|directory| directory.readings_path().exists())
+    };
+    until("the GPUs are read", readings);
+    agent.kill();
+    run.measures();
+    let point = here.point();
+    assert_eq!(point.outcomes.len(), 1, "every request succeeded: {point:?}");
+    assert!(!point.metrics.contains_key("energy_j"), "it was not watched throughout");
+    let notes = &telemetry(&point).notes;
+    let said = |note: &NoteLine| matches!(note.said, SaidLine::Failed { fatal: false, .. });
+    assert!(notes.iter().any(|note| note.source.contains("agent@") && said(note)), "{notes:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_agent_that_is_told_the_wrong_token_is_not_asked_again() {
+    let (there, here) = (Place::new(), Place::new());
+    let (_agent, port) = agent(&there, "");
+    beside_an_agent(&here, port, 1).env("THE_TOKEN", "fedcba9876543210fedcba9876543210").measures();
+    let notes = telemetry(&here.point()).notes.clone();
+    let refused = |note: &NoteLine| matches!(note.said, SaidLine::Failed { fatal: true, .. });
+    assert!(notes.iter().any(refused), "{notes:?}");
 }

@@ -6,15 +6,25 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 use crate::{
-    program::{Place, Started},
+    program::{Call, Place, Started},
     simulator::Simulator,
 };
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// An agent, and its port.
-fn agent(place: &Place, words: &str) -> (Started, u16) {
-    let call = place.inferbench("agent --listen 127.0.0.1:0").words(words);
+pub(crate) fn agent(place: &Place, words: &str) -> (Started, u16) {
+    agent_of(place.inferbench("agent --listen 127.0.0.1:0").words(words))
+}
+
+/// The same on a machine whose driver is in `folder`.
+#[cfg(target_os = "linux")]
+pub(crate) fn agent_with(place: &Place, folder: &std::path::Path) -> (Started, u16) {
+    let call = place.inferbench("agent --listen 127.0.0.1:0");
+    agent_of(call.env("LD_LIBRARY_PATH", folder.to_str().unwrap()))
+}
+
+fn agent_of(call: Call) -> (Started, u16) {
     let agent = call.env("INFERBENCH_AGENT_TOKEN", TOKEN).start();
     let said = agent.stdout.wait_for("\n");
     let url = said.split_whitespace().find(|word| word.starts_with("http")).unwrap();

@@ -31,7 +31,9 @@ pub use summary::{
     DriftLine, ErrorLine, FactsLine, GoalLine, MetricLine, PointSummary, ReasonLine, State,
     SummaryFile, is_below_floor,
 };
-pub use telemetry::{GpuLine, SeriesLine, SourceLine, TelemetryLine};
+pub use telemetry::{
+    ComparedLine, GpuLine, ReconciledLine, SeriesLine, SourceLine, TelemetryLine, TtftLine,
+};
 
 /// The version of all formats together. A reader takes its own and all earlier ones.
 ///

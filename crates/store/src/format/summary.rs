@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use bench_core::{
-    EarlyEnd, Facts, Figure, Goal, Metric, Moment, Outcome, Plan, PointOutcome, Reason, Summary,
-    TokenSource, TurnSummary, Verdict, meets_all,
+    EarlyEnd, Facts, Figure, Goal, Metric, Moment, Outcome, Plan, PointOutcome, Reason,
+    Reconciliation, Summary, TokenSource, TurnSummary, Verdict, meets_all,
     stats::{Distribution, Drift, Interval, PERCENTILES, Share, sample_floor},
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    FORMAT_VERSION, LoadLine, PartialDistribution, PointLine, RepeatedLine, TelemetryLine,
-    is_default,
+    FORMAT_VERSION, LoadLine, PartialDistribution, PointLine, ReconciledLine, RepeatedLine,
+    TelemetryLine, is_default,
 };
 
 /// What came of a run. Written anew whenever a point ends; also what `--json` prints.
@@ -132,6 +132,9 @@ pub struct PointSummary {
     /// What GPUs, hosts and the server said meanwhile, where they were watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<TelemetryLine>,
+    /// What this client and the server both know, where the server was watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciled: Option<ReconciledLine>,
 }
 
 /// The requests of one turn of all conversations.
@@ -192,6 +195,7 @@ impl PointSummary {
             facts: (&summary.facts).into(),
             metrics: metrics(summary),
             turns: summary.turns.iter().map(TurnLine::from).collect(),
+            reconciled: Reconciliation::of(summary).map(ReconciledLine::from),
             telemetry: Some(&summary.telemetry).filter(|t| !t.is_empty()).map(TelemetryLine::from),
         }
     }

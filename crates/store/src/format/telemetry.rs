@@ -1,7 +1,8 @@
 //! What telemetry said of a point, in `summary.json`.
 
 use bench_core::{
-    GpuEnergy, Increase, SeriesFigure, SeriesSummary, SourceSummary, Telemetry, reading_name,
+    GpuEnergy, Increase, Reconciliation, SeriesFigure, SeriesSummary, SourceSummary, Telemetry,
+    reading_name,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +92,67 @@ pub struct SeriesLine {
     /// Whether it was not read both before the window and after it, so that something may be missing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub partial: bool,
+}
+
+/// What client and server both know of a point, over the measured window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReconciledLine {
+    /// Each thing that both know.
+    pub rows: Vec<ComparedLine>,
+    /// What the mean time to first token consists of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft: Option<TtftLine>,
+}
+
+/// One thing as client and server know it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparedLine {
+    /// What it is.
+    pub what: String,
+    /// The unit.
+    pub unit: String,
+    /// What this client says.
+    pub client: f64,
+    /// What the server says.
+    pub server: f64,
+}
+
+/// What the mean time to first token consists of, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the unit stands last in every name")]
+pub struct TtftLine {
+    /// As this client measured it.
+    pub client_ms: f64,
+    /// As the server says.
+    pub server_ms: f64,
+    /// Of the server's, the wait for a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_ms: Option<f64>,
+    /// Of the server's, the time from a place to the first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_ms: Option<f64>,
+    /// The client's less the server's: network, HTTP and tokenizing before the server's clock starts, and this
+    /// client.
+    pub residual_ms: f64,
+}
+
+impl From<Reconciliation> for ReconciledLine {
+    fn from(of: Reconciliation) -> Self {
+        let rows = of.rows.into_iter().map(|row| ComparedLine {
+            what: row.what.title().to_owned(),
+            unit: row.what.unit().to_owned(),
+            client: row.client,
+            server: row.server,
+        });
+        let ttft = of.ttft.map(|ttft| TtftLine {
+            client_ms: ttft.client_ms,
+            server_ms: ttft.server_ms,
+            queue_ms: ttft.queue_ms,
+            prefill_ms: ttft.prefill_ms,
+            residual_ms: ttft.residual_ms(),
+        });
+        Self { rows: rows.collect(), ttft }
+    }
 }
 
 impl From<&Telemetry> for TelemetryLine {

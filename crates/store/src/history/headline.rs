@@ -110,6 +110,7 @@ mod tests {
             metrics: BTreeMap::from([("output_tps".to_owned(), line)]),
             turns: Vec::new(),
             telemetry: None,
+            reconciled: None,
         }
     }
 

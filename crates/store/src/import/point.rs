@@ -122,6 +122,7 @@ impl Draft {
             metrics: self.metrics.into_iter().map(|(id, line)| (id.to_owned(), line)).collect(),
             turns: Vec::new(),
             telemetry: None,
+            reconciled: None,
         }
     }
 
