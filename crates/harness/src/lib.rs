@@ -11,9 +11,11 @@
 //! The one way in for the command line, the web and the cluster, so that a run is the same run wherever
 //! it was started. It prints nothing and serves nothing: who calls it passes sinks that do.
 
+mod doctor;
 mod environment;
 mod estimate;
 mod experiment;
+mod exports;
 mod failure;
 mod fetch;
 mod find;
@@ -38,6 +40,7 @@ mod target;
 mod telemetry;
 mod watching;
 
+pub use doctor::{Doctor, Finding, State};
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};
@@ -56,4 +59,5 @@ pub use settings::{
 pub use target::{Target, simulator_config};
 pub use watching::{
     Local, agent_source, agent_token, client_source, host_name, local_sources, server_source,
+    sources_of,
 };

@@ -18,6 +18,7 @@ mod capacity;
 mod comparing;
 mod conforming;
 mod conversations;
+mod doctor;
 mod engines;
 mod exit_codes;
 mod faults;
@@ -46,6 +47,7 @@ mod telemetry;
 mod templates;
 mod tls;
 mod verdicts;
+mod watching;
 #[cfg(unix)]
 mod wire;
 mod workloads;
