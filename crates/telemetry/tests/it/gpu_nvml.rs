@@ -254,6 +254,12 @@ async fn whose_processes_are_on_it() {
         assert_eq!(read.value("0", GPU_PROCESSES), Some(3.0));
         assert_eq!(read.value("0", GPU_OTHER_PROCESSES), Some(others), "{pids:?}");
     }
+    let mut idle = Device::h200(0);
+    idle.processes.clear();
+    let fake = installed(Script { devices: vec![idle], ..script.clone() });
+    let read = Rig::new(&fake).read().await;
+    let memory = read.value("0", GPU_PROCESS_MEMORY_BYTES).map(f64::to_bits);
+    assert_eq!((read.value("0", GPU_PROCESSES), memory), (Some(0.0), Some(0)), "0, and not -0");
     // The driver counts processes of the host, of which a container sees none.
     let device = Device::h200(0).with_process(77, None);
     let fake = installed(Script { devices: vec![device], ..script });

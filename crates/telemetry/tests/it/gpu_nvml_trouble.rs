@@ -65,6 +65,22 @@ async fn a_gpu_that_was_lost_before_is_told_and_the_others_are_watched() {
 }
 
 #[tokio::test]
+async fn a_gpu_that_may_not_be_used_is_not_watched() {
+    let mut script = Script::h200(2);
+    script.devices[0] = Device::h200(0).fails("nvmlDeviceGetIndex", code::NO_PERMISSION);
+    let fake = installed(script.clone());
+    let read = Rig::new(&fake).read().await;
+    let [Said::Happened { what }] = read.said("0")[..] else { panic!("{:?}", read.notes) };
+    assert_eq!(what, "it is not watched: no permission");
+    assert_eq!((read.power("0"), read.power("1")), (None, Some(400.0)));
+
+    script.devices.pop();
+    let fake = installed(script);
+    let said = refused(&config(&fake));
+    assert!(said.contains("NVML gives no GPU: no permission"), "{said}");
+}
+
+#[tokio::test]
 async fn waiting_for_errors_of_a_lost_gpu_is_no_busy_loop() {
     let began = tokio::time::Instant::now();
     let mut fake = installed(Script::h200(1).live());

@@ -51,7 +51,7 @@ struct State {
 }
 
 /// What an error means for the future.
-enum Means {
+pub(super) enum Means {
     /// The GPU is gone.
     Lost,
     /// It never says this.
@@ -60,7 +60,7 @@ enum Means {
     NotNow,
 }
 
-fn meaning(error: &NvmlError) -> Means {
+pub(super) fn meaning(error: &NvmlError) -> Means {
     match error {
         NvmlError::GpuLost | NvmlError::ResetRequired => Means::Lost,
         NvmlError::NotSupported
@@ -73,7 +73,7 @@ fn meaning(error: &NvmlError) -> Means {
 }
 
 /// Why, in one line, in the words of a reader rather than of a caller of functions.
-fn why(error: &NvmlError) -> String {
+pub(super) fn why(error: &NvmlError) -> String {
     match error {
         NvmlError::NotSupported => "not supported by this GPU".to_owned(),
         NvmlError::NoPermission => "no permission".to_owned(),

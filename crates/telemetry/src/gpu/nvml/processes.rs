@@ -18,10 +18,11 @@ impl Processes {
     pub(super) fn read(device: &Device<'_>, config: &Config) -> Result<Self, NvmlError> {
         let mut processes = device.running_compute_processes()?;
         let memory = processes.iter().map(|process| match process.used_gpu_memory {
-            UsedGpuMemory::Used(bytes) => Some(bytes as f64),
+            UsedGpuMemory::Used(bytes) => Some(bytes),
             UsedGpuMemory::Unavailable => None,
         });
-        let memory = memory.sum::<Option<f64>>();
+        // In whole numbers: the sum of no floats is -0.
+        let memory = memory.sum::<Option<u64>>().map(|bytes| bytes as f64);
         // On a divided GPU one process may have several instances.
         processes.sort_unstable_by_key(|process| process.pid);
         processes.dedup_by_key(|process| process.pid);

@@ -16,7 +16,7 @@ use super::{
     super::{Config, OpenError},
     batch::{Batch, Trouble},
     events::Events,
-    gpu::Gpu,
+    gpu::{self, Gpu, Means},
     library, thread_time,
 };
 
@@ -64,15 +64,26 @@ struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn new(nvml: &'a Nvml, config: &'a Config) -> Result<Self, OpenError> {
-        let (mut gpus, mut notes) = (Vec::new(), Vec::new());
+        let (mut gpus, mut notes, mut refused) = (Vec::new(), Vec::new(), None);
         for (index, device) in library::chosen(nvml, config)? {
             match device {
                 Ok(device) => Gpu::with_instances(index, device, config, &mut gpus),
                 Err(error) => {
-                    let why = format!("NVML gives no handle of it: {error}");
-                    notes.push((Some(index.to_string().into()), Said::Lost { why }));
+                    let why = gpu::why(&error);
+                    let said = match gpu::meaning(&error) {
+                        Means::Lost => Said::Lost { why },
+                        // The driver counts GPUs that this user or container may not use.
+                        Means::Never | Means::NotNow => {
+                            refused.get_or_insert_with(|| why.clone());
+                            Said::Happened { what: format!("it is not watched: {why}") }
+                        }
+                    };
+                    notes.push((Some(index.to_string().into()), said));
                 }
             }
+        }
+        if let (true, Some(why)) = (gpus.is_empty(), refused) {
+            return Err(OpenError::NotHere(format!("NVML gives no GPU: {why}")));
         }
         Ok(Self { nvml, gpus, notes, is_first: true })
     }
