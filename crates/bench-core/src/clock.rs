@@ -63,7 +63,7 @@ pub struct Anchor {
 impl Anchor {
     /// Milliseconds by which the wall clock was set since `earlier`; absent where it was not: a clock that
     /// is slewed gains or loses 0.05 % at most, and two readings differ by a little.
-    pub(crate) fn step_ms_since(self, earlier: Self) -> Option<f64> {
+    pub fn step_ms_since(self, earlier: Self) -> Option<f64> {
         const SLEW: f64 = 5e-4;
         const READING_MS: f64 = 1.0;
         let passed = self.monotonic_ns?.saturating_sub(earlier.monotonic_ns?) as f64 / 1e6;

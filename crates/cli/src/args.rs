@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Watch(Box<WatchArgs>),
     /// Give what this host's GPUs and the host itself do to a run elsewhere, until interrupted
     Agent(AgentArgs),
-    /// Find out how wrong this machine's measurements are
+    /// Check this machine, and a server, and find out how wrong measurements here are
     Doctor(DoctorArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
@@ -492,10 +492,33 @@ pub(crate) struct SimMoodArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Marks: ok as it should be, !! may change numbers, no stands in the way of a run, -- not known or \
+                        not there. Exit code 3 if there is a `no`."
+)]
 pub(crate) struct DoctorArgs {
-    /// Measure the simulator and compare with what it sent; this is what doctor does
-    #[arg(long)]
+    /// A server to ask as well, as with --url
+    #[arg(value_name = "URL", conflicts_with_all = ["url", "self_test"])]
+    pub(crate) address: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) server: Box<ServerFlags>,
+
+    /// Do the self-test alone
+    #[arg(long, conflicts_with = "no_self_test")]
     pub(crate) self_test: bool,
+
+    /// Leave out the self-test, which measures the simulator and compares with what it sent
+    #[arg(long)]
+    pub(crate) no_self_test: bool,
+
+    /// Where directories of runs would go
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub(crate) artifact_dir: PathBuf,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 
     /// Streams at once
     #[arg(short, long, value_name = "N", value_parser = values::concurrency, default_value = "100")]

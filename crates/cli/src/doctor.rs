@@ -1,13 +1,28 @@
-//! `inferbench doctor`: how wrong this machine's measurements are.
+//! `inferbench doctor`: what stands in the way of numbers that can be trusted, and how wrong this machine's are.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use bench_core::Stop;
-use bench_harness::{Errors, Exit, Failure, SelfTest, SelfTestResult, self_test};
+use bench_harness::{
+    Doctor, Errors, Exit, Failure, Finding, SelfTest, SelfTestResult, State,
+    plan::{Node, Origin, resolve},
+    self_test,
+};
+use bench_report::text::clean;
+use serde_json::{Value, json};
 
-use crate::{args::DoctorArgs, output, signals::Signals};
+use crate::{args::DoctorArgs, output, plan, signals::Signals};
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
+    let mut findings = Vec::new();
+    if !args.self_test {
+        findings = examination(args)?.examine();
+        if !args.json {
+            output::result(&list(&findings))?;
+        }
+    }
+    let no = findings.iter().any(|finding| finding.state == State::No);
+    let exit = if no { Exit::Void } else { Exit::Ok };
     let test = SelfTest {
         streams: NonZeroUsize::new(args.concurrency).unwrap_or(NonZeroUsize::MIN),
         ttft: Duration::from_millis(50),
@@ -17,9 +32,69 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     };
     let stop = Stop::new();
     let signals = Signals::stop(&stop);
-    let result = self_test(test, &stop)?;
-    output::result(&render(&test, &result))?;
-    Ok(signals.exit().unwrap_or(Exit::Ok))
+    let tested = (!args.no_self_test).then(|| self_test(test, &stop));
+    if args.json {
+        let result = tested.as_ref().and_then(|result| result.as_ref().ok());
+        output::result(&format!("{:#}", as_json(&findings, result)))?;
+    }
+    if let Some(result) = tested.transpose()?.filter(|_| !args.json) {
+        let blank = if args.self_test { "" } else { "\n" };
+        output::result(&format!("{blank}{}", render(&test, &result)))?;
+    }
+    Ok(signals.exit().unwrap_or(exit))
+}
+
+/// What to look at: a server as well, if one is named.
+fn examination(args: &DoctorArgs) -> Result<Doctor, Failure> {
+    let mut typed = args.server.0.clone();
+    if let Some(address) = &args.address {
+        *typed.typed.at_path(&["target", "url"]) =
+            Node::text(Origin::Flag("URL".to_owned()), address);
+    }
+    let is_named =
+        ["target.url", "target.simulate"].iter().any(|path| typed.typed.find(path).is_some());
+    let server = match is_named {
+        true => Some(resolve(&plan::over(None, &typed)?, &plan::environment)?),
+        false => None,
+    };
+    Ok(Doctor {
+        concurrency: args.concurrency as u64,
+        artifacts: args.artifact_dir.clone(),
+        server,
+        root: PathBuf::from("/"),
+    })
+}
+
+fn list(findings: &[Finding]) -> String {
+    let mut lines = Vec::new();
+    for Finding { check, state, found, fix } in findings {
+        lines.push(format!("{}  {check:<11}  {}", state.mark(), clean(found)));
+        lines.extend(fix.iter().map(|fix| format!("{:<15}  fix  {}", "", clean(fix))));
+    }
+    lines.join("\n")
+}
+
+fn as_json(findings: &[Finding], result: Option<&SelfTestResult>) -> Value {
+    let finding = |finding: &Finding| {
+        let Finding { check, state, found, fix } = finding;
+        json!({"check": check, "state": state.name(), "found": found, "fix": fix})
+    };
+    let errors = |errors: Option<Errors>| {
+        errors.map(|Errors { count, p50_us, p99_us, max_us }| {
+            json!({"count": count, "p50_us": p50_us, "p99_us": p99_us, "max_us": max_us})
+        })
+    };
+    let self_test = result.map(|result| {
+        json!({
+            "ttft": errors(result.ttft),
+            "gaps": errors(result.gaps),
+            "ttft_by_read": errors(result.ttft_by_read),
+            "gaps_by_read": errors(result.gaps_by_read),
+            "coalesced": result.coalesced,
+            "failed": result.failed,
+        })
+    });
+    json!({"checks": findings.iter().map(finding).collect::<Vec<_>>(), "self_test": self_test})
 }
 
 fn render(test: &SelfTest, result: &SelfTestResult) -> String {

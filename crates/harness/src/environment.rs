@@ -141,8 +141,13 @@ fn machine() -> Value {
         "cores": available_parallelism().map_or(1, NonZeroUsize::get),
         "memory_kib": memory_kib(),
         "load_average": first_line("/proc/loadavg"),
-        "proxy_variables_ignored": PROXIES.iter().filter(|v| std::env::var_os(v).is_some()).collect::<Vec<_>>(),
+        "proxy_variables_ignored": proxy_variables(),
     })
+}
+
+/// The variables that are set and would have other programs use a proxy.
+pub(crate) fn proxy_variables() -> Vec<&'static str> {
+    PROXIES.into_iter().filter(|name| std::env::var_os(name).is_some()).collect()
 }
 
 /// They would change every number; targets are always reached directly.

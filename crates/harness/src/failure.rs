@@ -11,7 +11,7 @@ pub enum Exit {
     Ok = 0,
     /// The command line or the plan is wrong.
     Usage = 2,
-    /// Measured, but the numbers are void.
+    /// Measured, but the numbers are void; of `doctor`, that something stands in the way of a run.
     Void = 3,
     /// The target could not be reached, or refused, before the start.
     Target = 5,

@@ -11,6 +11,7 @@
 //! The one way in for the command line, the web and the cluster, so that a run is the same run wherever
 //! it was started. It prints nothing and serves nothing: who calls it passes sinks that do.
 
+mod doctor;
 mod environment;
 mod estimate;
 mod experiment;
@@ -39,6 +40,7 @@ mod target;
 mod telemetry;
 mod watching;
 
+pub use doctor::{Doctor, Finding, State};
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
 pub use failure::{Code, Exit, Failure};

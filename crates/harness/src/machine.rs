@@ -1,6 +1,6 @@
 //! What this machine has to give: threads, file descriptors, ports.
 
-use std::{num::NonZeroUsize, thread::available_parallelism};
+use std::{num::NonZeroUsize, path::Path, thread::available_parallelism};
 
 use crate::{Code, Failure};
 
@@ -18,7 +18,7 @@ pub(crate) fn load_threads() -> NonZeroUsize {
 /// Makes room for `files` of connections open at once, raising the limit on open files as far as that takes;
 /// and for so many `connections` from this many addresses.
 pub(crate) fn make_room(files: u64, connections: u64, sources: u64) -> Result<(), Failure> {
-    let needed = files.saturating_add(OTHER_FILES);
+    let needed = files_of(files);
     let allowed = raise_to(needed);
     if allowed < needed {
         let what = format!(
@@ -27,7 +27,7 @@ pub(crate) fn make_room(files: u64, connections: u64, sources: u64) -> Result<()
         return Err(Failure::new(Code::Resource, what)
             .fix(format!("ulimit -n {needed}, as a user who may")));
     }
-    if let Some(ports) = ephemeral_ports()
+    if let Some(ports) = ephemeral_ports(Path::new("/"))
         && ports.saturating_mul(sources) < connections
     {
         let what = format!(
@@ -39,6 +39,11 @@ pub(crate) fn make_room(files: u64, connections: u64, sources: u64) -> Result<()
         return Err(Failure::new(Code::Resource, what).fix(fix));
     }
     Ok(())
+}
+
+/// Files that are open while so many connections are.
+pub(crate) const fn files_of(connections: u64) -> u64 {
+    connections.saturating_add(OTHER_FILES)
 }
 
 /// Raises the limit on open files as far as this process may: what a server of many streams wants.
@@ -62,9 +67,21 @@ fn raise_to(_needed: u64) -> u64 {
     u64::MAX
 }
 
-/// Ports for connections to one address, where the system says.
-fn ephemeral_ports() -> Option<u64> {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+/// Files that this process may have open once it has raised its limit, where the system says.
+#[cfg(unix)]
+pub(crate) fn most_files() -> Option<u64> {
+    use nix::sys::resource::{Resource, getrlimit};
+    getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn most_files() -> Option<u64> {
+    None
+}
+
+/// Ports for connections to one address, where the system says, whose `proc` is below `root`.
+pub(crate) fn ephemeral_ports(root: &Path) -> Option<u64> {
+    let range = std::fs::read_to_string(root.join("proc/sys/net/ipv4/ip_local_port_range")).ok()?;
     let mut bounds = range.split_whitespace().map(str::parse::<u64>);
     let (low, high) = (bounds.next()?.ok()?, bounds.next()?.ok()?);
     (high + 1).checked_sub(low)
@@ -86,7 +103,7 @@ mod tests {
 
     #[test]
     fn each_address_has_ports_of_its_own() {
-        let Some(ports) = ephemeral_ports() else { return };
+        let Some(ports) = ephemeral_ports(Path::new("/")) else { return };
         assert_eq!(make_room(1, ports, 1), Ok(()));
         let failure = make_room(1, ports + 1, 1).unwrap_err();
         assert!(failure.fix.unwrap().contains("--source-address"));

@@ -53,7 +53,7 @@ pub use config::{Api, Config, ConfigError, Engine};
 pub use custom::{AnswerFile, Ends, FramingName, Template, TemplateError, TemplateFile};
 pub use detect::{Found, WELL_KNOWN_PORTS, scan};
 pub use framing::{Event, Ndjson, Oversize, Sse};
-pub use http::{Endpoint, EndpointError, Reuse, Stamping, Transport};
+pub use http::{Endpoint, EndpointError, Reuse, Stamping, Transport, kernel_stamps};
 pub use provider::HttpProvider;
 pub use recording::Piece;
 pub use secret::Secret;

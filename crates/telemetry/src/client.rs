@@ -136,7 +136,8 @@ fn usage() -> Result<Usage, String> {
     Err("this system does not tell".to_owned())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use bench_core::{Moment, Said};
 

@@ -18,6 +18,7 @@ mod capacity;
 mod comparing;
 mod conforming;
 mod conversations;
+mod doctor;
 mod engines;
 mod exit_codes;
 mod faults;

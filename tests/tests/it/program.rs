@@ -220,6 +220,12 @@ impl Started {
         ended
     }
 
+    /// Its number.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it, whatever it does.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();

@@ -23,4 +23,5 @@ pub(crate) use exchange::Reader;
 pub(crate) use h1::fuzzing;
 pub(crate) use head::Head;
 pub use stamp::Stamping;
+pub use stream::kernel_stamps;
 pub use transport::{Reuse, Transport};

@@ -1,7 +1,8 @@
 //! A TCP stream that knows when the kernel received what it returns.
 
 use std::{
-    io,
+    io::{self, Write},
+    net::Ipv4Addr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -39,6 +40,23 @@ impl StampedStream {
     pub(super) fn last_stamp(&self) -> Stamp {
         self.last
     }
+}
+
+/// Whether the kernel tells when it received what is read, found out over a connection of this process to itself.
+pub fn kernel_stamps() -> bool {
+    let stamped = || -> io::Result<bool> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let mut sends = std::net::TcpStream::connect(listener.local_addr()?)?;
+        let (receives, _) = listener.accept()?;
+        if !socket::ask_for_stamps(&receives) {
+            return Ok(false);
+        }
+        sends.write_all(b"x")?;
+        // Waits until there is something to read.
+        receives.peek(&mut [0])?;
+        socket::receive(&receives, &mut [0]).map(|(_, stamp)| stamp > 0)
+    };
+    stamped().unwrap_or(false)
 }
 
 impl AsyncRead for StampedStream {

@@ -59,6 +59,9 @@ async fn two_gpus_say_all_there_is() {
     let second = rig.read().await;
     assert!(second.notes.is_empty(), "all is said once: {:?}", second.notes);
     assert!(second.value("1", GPU_ENERGY_J).unwrap() >= energy, "a counter");
+    for (name, value) in expected {
+        assert_eq!(second.value("1", name), Some(value), "{name}, again");
+    }
     for reading in &second.readings {
         assert!(reading_name(&reading.name).is_some(), "{} is in the vocabulary", reading.name);
     }

@@ -1,9 +1,6 @@
 //! Drivers that do not do as they should, through the real FFI.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Duration};
 
 use bench_core::{Said, reading::*};
 use bench_telemetry::gpu::{self, Config, Unavailable};
@@ -67,10 +64,9 @@ async fn a_gpu_that_was_lost_before_is_told_and_the_others_are_watched() {
     assert_eq!(read.power("1"), Some(400.0));
 }
 
-#[expect(clippy::disallowed_types, reason = "how often a thread wakes is a matter of real time")]
 #[tokio::test]
 async fn waiting_for_errors_of_a_lost_gpu_is_no_busy_loop() {
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let mut fake = installed(Script::h200(1).live());
     let mut rig = Rig::new(&fake);
     rig.read().await.result.unwrap();
@@ -128,7 +124,8 @@ async fn a_call_that_only_takes_long_is_waited_for() {
     let at = |name: &str| read.readings.iter().find(|r| r.name == name).unwrap().at;
     let apart = at(GPU_POWER_W).since(at(GPU_ENERGY_J));
     assert!(apart >= Duration::from_millis(120), "each value has its own moment: {apart:?}");
-    assert!(read.cost < Duration::from_millis(120), "waiting costs no processor time");
+    let cost = Duration::ZERO..Duration::from_millis(120);
+    assert!(cost.contains(&read.cost) && !read.cost.is_zero(), "waiting costs no processor time");
 }
 
 #[tokio::test]
@@ -220,12 +217,10 @@ fn why_nvml_does_not_start() {
 
 #[test]
 fn a_driver_that_does_not_start_is_not_waited_for() {
-    let fake = installed(Script { init_hangs_ms: 2_000, ..Script::h200(1) });
+    let fake = installed(Script { init_hangs_ms: 60_000, ..Script::h200(1) });
     let opening = Duration::from_millis(100);
     let said = refused(&Config { opening, ..config(&fake) });
     assert!(said.contains("NVML did not start within 100ms"), "{said}");
-    // The library stays until its thread is done with it.
-    std::mem::forget(fake);
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub(super) fn render(watched: &Watched<'_>, page: &mut Page) {
     }
     let share = |cores: f64| format!("{} % of a core", page.number(cores * 100.0));
     let cost = watched.cost_cores.map(share);
-    let dropped = watched.dropped.map(|n| format!("{} readings not in the log", page.count(n)));
+    let dropped = watched.dropped.filter(|n| *n > 0);
+    let dropped = dropped.map(|n| format!("{} readings not in the log", page.count(n)));
     let cost: Vec<String> = cost.into_iter().chain(dropped).collect();
     if !cost.is_empty() {
         page.items("Cost", &cost);

@@ -12,7 +12,11 @@ use std::{sync::Arc, time::Duration};
 
 use bench_core::{
     Moment, Readings, Said, SourceError, TelemetrySource, async_trait,
-    reading::{GPU_MEMORY_TOTAL_BYTES, GPU_MEMORY_USED_BYTES},
+    reading::{
+        GPU_ENERGY_J, GPU_MEMORY_TOTAL_BYTES, GPU_MEMORY_USED_BYTES, GPU_OTHER_PROCESSES,
+        GPU_PCIE_RX_BYTES_PER_S, GPU_PCIE_TX_BYTES_PER_S, GPU_PROCESS_MEMORY_BYTES, GPU_PROCESSES,
+        GPU_XID_ERRORS,
+    },
 };
 use tokio::time::Instant;
 
@@ -21,9 +25,7 @@ use self::{
     program::{Failure, Program},
     query::{FIELDS, Field},
 };
-use super::{
-    Config, GpuId, Gpus, Inventory, InventoryGpu, OpenError, Unavailable, host_memory::HostMemory,
-};
+use super::{Config, GpuId, Gpus, Inventory, InventoryGpu, OpenError, Unavailable, host_memory};
 
 const NAME: &str = "nvidia-smi";
 /// The shortest time between two reads.
@@ -31,14 +33,14 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 /// GPUs, watched through `nvidia-smi`.
 #[derive(Debug)]
-pub struct NvidiaSmiSource {
+pub(super) struct NvidiaSmiSource {
     program: Program,
     config: Config,
     /// What is asked: fields that the program does not know are taken out.
     fields: Vec<&'static Field>,
     gpus: Vec<Watched>,
     /// What is to be said at the first read.
-    notes: Vec<Said>,
+    notes: Vec<(Option<Arc<str>>, Said)>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,17 @@ struct Watched {
     said: Vec<&'static str>,
 }
 
+/// What NVML tells and the program does not, or only by another query that takes as long again.
+const NOT_TOLD: [&str; 7] = [
+    GPU_ENERGY_J,
+    GPU_PCIE_TX_BYTES_PER_S,
+    GPU_PCIE_RX_BYTES_PER_S,
+    GPU_XID_ERRORS,
+    GPU_PROCESSES,
+    GPU_PROCESS_MEMORY_BYTES,
+    GPU_OTHER_PROCESSES,
+];
+
 /// What identifies a GPU: asked with every query, before all else.
 const IDENTITY: [&str; 2] = ["index", "uuid"];
 
@@ -58,25 +71,38 @@ impl NvidiaSmiSource {
     /// Asks the program which GPUs there are.
     pub(super) fn open(config: &Config) -> Result<Self, OpenError> {
         let inventory = inventory(config)?;
-        let gpus = inventory.gpus.into_iter().filter_map(|gpu| {
-            Some(Watched {
-                instance: gpu.index.to_string().into(),
-                uuid: gpu.uuid?,
+        let is = |what: &'static str, text: Option<String>| {
+            text.map(|text| Said::Is { what: what.into(), text })
+        };
+        let mut notes: Vec<_> =
+            is("gpu_driver", inventory.driver).map(|said| (None, said)).into_iter().collect();
+        let mut gpus = Vec::new();
+        for gpu in inventory.gpus {
+            let Some(uuid) = gpu.uuid else { continue };
+            let instance: Arc<str> = gpu.index.to_string().into();
+            let facts = [
+                is("gpu_name", gpu.name),
+                is("gpu_uuid", Some(uuid.clone())),
+                is("gpu_pci_bus", gpu.pci_bus),
+            ];
+            let why = || "nvidia-smi does not tell it".to_owned();
+            let absent = NOT_TOLD.map(|name| Some(Said::Absent { name: name.into(), why: why() }));
+            let said = facts.into_iter().chain(absent).flatten();
+            notes.extend(said.map(|said| (Some(Arc::clone(&instance)), said)));
+            gpus.push(Watched {
+                instance,
+                uuid,
                 is_lost: false,
                 is_unified: false,
                 said: Vec::new(),
-            })
-        });
+            });
+        }
         Ok(Self {
             program: Program::new(&config.nvidia_smi),
             config: config.clone(),
             fields: FIELDS.iter().collect(),
-            gpus: gpus.collect(),
-            notes: inventory
-                .driver
-                .map(|text| Said::Is { what: "gpu_driver".into(), text })
-                .into_iter()
-                .collect(),
+            gpus,
+            notes,
         })
     }
 
@@ -150,9 +176,9 @@ impl Watched {
             }
         }
         if self.is_unified
-            && let Some(memory) = HostMemory::read(&config.proc)
+            && let Some(used_and_total) = host_memory(&config.root)
         {
-            let [total, used] = [memory.total, memory.used()].map(|bytes| bytes as f64);
+            let [used, total] = used_and_total.map(|bytes| bytes as f64);
             into.push_at(at, Some(&self.instance), GPU_MEMORY_TOTAL_BYTES.into(), total);
             into.push_at(at, Some(&self.instance), GPU_MEMORY_USED_BYTES.into(), used);
         }
@@ -170,7 +196,7 @@ impl Watched {
 
     /// Takes the host's memory for its own, of which it says nothing; `false` if the host's is not known either.
     fn shares_memory(&mut self, config: &Config, into: &mut Readings) -> bool {
-        if HostMemory::read(&config.proc).is_none() {
+        if host_memory(&config.root).is_none() {
             return false;
         }
         if !std::mem::replace(&mut self.is_unified, true) {
@@ -223,8 +249,8 @@ impl TelemetrySource for NvidiaSmiSource {
 
     async fn read(&mut self, into: &mut Readings) -> Result<(), SourceError> {
         let began = Instant::now();
-        for said in self.notes.drain(..) {
-            into.note(None, said);
+        for (gpu, said) in self.notes.drain(..) {
+            into.note(gpu.as_ref(), said);
         }
         let patience = self.config.patience.max(self.period());
         let answer = tokio::time::timeout(patience, self.ask(into)).await;

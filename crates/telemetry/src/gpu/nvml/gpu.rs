@@ -10,7 +10,7 @@ use nvml_wrapper::{Device, error::NvmlError};
 use tokio::time::Instant;
 
 use super::{
-    super::{Config, host_memory::HostMemory},
+    super::{Config, host_memory},
     batch::{Batch, Trouble, Value},
     field::{Field, OF_A_GPU, OF_AN_INSTANCE, Pace},
     processes::{self, Processes},
@@ -25,6 +25,8 @@ pub(super) struct Gpu<'nvml> {
     config: &'nvml Config,
     fields: Vec<Asked>,
     processes: State,
+    /// What of processes was said to be absent; the rest is told all the same.
+    not_of_processes: Vec<&'static str>,
     /// Whether the host's memory stands in the place of its own, of which it says nothing.
     is_unified: bool,
     is_introduced: bool,
@@ -117,6 +119,7 @@ impl<'nvml> Gpu<'nvml> {
             config,
             fields: fields.iter().map(|field| Asked { field, state: State::default() }).collect(),
             processes: State::default(),
+            not_of_processes: Vec::new(),
             is_unified: false,
             is_introduced: false,
             is_lost: false,
@@ -265,18 +268,17 @@ impl<'nvml> Gpu<'nvml> {
         !self.is_mig_instance
             && matches!(error, NvmlError::NotSupported)
             && self.names(which).contains(&GPU_MEMORY_TOTAL_BYTES)
-            && HostMemory::read(&self.config.proc).is_some()
+            && host_memory(&self.config.root).is_some()
     }
 
     fn tell_unified(&self, began: Instant, batch: &mut Batch) {
         if !self.is_unified || self.is_lost {
             return;
         }
-        let Some(memory) = HostMemory::read(&self.config.proc) else { return };
+        let Some(used_and_total) = host_memory(&self.config.root) else { return };
         let after = began.elapsed();
-        for (name, bytes) in
-            [(GPU_MEMORY_USED_BYTES, memory.used()), (GPU_MEMORY_TOTAL_BYTES, memory.total)]
-        {
+        let names = [GPU_MEMORY_USED_BYTES, GPU_MEMORY_TOTAL_BYTES];
+        for (name, bytes) in names.into_iter().zip(used_and_total) {
             let (gpu, value) = (Arc::clone(&self.instance), bytes as f64);
             batch.values.push(Value { gpu, name, after, value });
         }
@@ -284,22 +286,19 @@ impl<'nvml> Gpu<'nvml> {
 
     fn tell_processes(&mut self, processes: &Processes, began: Instant, batch: &mut Batch) {
         let after = began.elapsed();
-        let mut is_absent = self.processes.is_absent;
         for (name, value) in processes.values() {
             match value {
                 Ok(value) => {
                     let gpu = Arc::clone(&self.instance);
                     batch.values.push(Value { gpu, name, after, value });
                 }
-                // Said once; what can be told is told all the same.
-                Err(why) if !self.processes.is_absent => {
-                    is_absent = true;
+                Err(why) if !self.not_of_processes.contains(&name) => {
+                    self.not_of_processes.push(name);
                     self.note(Said::Absent { name: name.into(), why: why.to_owned() }, batch);
                 }
                 Err(_) => {}
             }
         }
-        self.processes.is_absent = is_absent;
     }
 
     /// Says once of each field that it cannot be read for the moment, unless nothing can: then it is the read that
