@@ -155,7 +155,7 @@ pub fn json(watched: &Watched<'_>) -> Option<impl Serialize> {
         end_time,
     };
     let is_known = !endpoints.is_empty();
-    is_known.then(|| Telemetry { summary, endpoints: InOrder(endpoints) })
+    is_known.then_some(Telemetry { summary, endpoints: InOrder(endpoints) })
 }
 
 #[derive(Serialize)]
