@@ -57,7 +57,7 @@ pub(crate) fn agent(args: &AgentArgs) -> Result<Exit, Failure> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let interval = args.interval;
-    let server = Server::start(config, Arc::new(move || local_sources(interval, true).sources))
+    let server = Server::start(config, Arc::new(move || local_sources(interval).sources))
         .map_err(refused)?;
     // Whoever has read the address may also end it.
     let stop = Stop::new();

@@ -59,4 +59,5 @@ pub use settings::{
 pub use target::{Target, simulator_config};
 pub use watching::{
     Local, agent_source, agent_token, client_source, host_name, local_sources, server_source,
+    sources_of,
 };

@@ -95,7 +95,7 @@ enum Trouble {
         "the agent speaks version {0} of its protocol, this is version {PROTOCOL}: have the same inferbench on both"
     )]
     Version(u32),
-    #[error("{0}")]
+    #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error("the agent's answer to {0} is none: {1}")]
     Garbage(&'static str, String),
