@@ -13,13 +13,14 @@ use std::{
 };
 
 use bench_core::{Moment, Reading, reading};
-use bench_store::{SeriesLine, TelemetryLine};
+use bench_store::TelemetryLine;
 use serde::Serialize;
 
 use super::Watched;
 use crate::{
     ExportError,
     csv::{neutral, table},
+    genai_perf::Statistics,
     json::InOrder,
     telemetry::{Device, Seen, statistic},
 };
@@ -71,29 +72,19 @@ const STATISTICS: [&str; 14] = [
 
 /// What a metric of a GPU came to; of a counter, how much it grew is its `avg`. As AIPerf orders it in JSON.
 #[derive(Serialize)]
-struct Told {
-    unit: &'static str,
-    avg: f64,
-    #[serde(flatten)]
-    many: Option<Many>,
-}
-
-#[derive(Serialize)]
-struct Many {
-    p1: f64,
-    p5: f64,
-    p10: f64,
-    p25: f64,
-    p50: f64,
-    p75: f64,
-    p90: f64,
-    p95: f64,
-    p99: f64,
-    min: f64,
-    max: f64,
-    std: f64,
-    count: u64,
-    sum: f64,
+#[serde(untagged)]
+enum Told {
+    Counter {
+        unit: &'static str,
+        avg: f64,
+    },
+    Gauge {
+        unit: &'static str,
+        #[serde(flatten)]
+        statistics: Box<Statistics>,
+        count: u64,
+        sum: f64,
+    },
 }
 
 /// The section of the CSV file, after two empty lines; nothing where no GPU was watched.
@@ -155,7 +146,7 @@ pub fn json(watched: &Watched<'_>) -> Option<impl Serialize> {
         end_time,
     };
     let is_known = !endpoints.is_empty();
-    is_known.then(|| Telemetry { summary, endpoints: InOrder(endpoints) })
+    is_known.then_some(Telemetry { summary, endpoints: InOrder(endpoints) })
 }
 
 #[derive(Serialize)]
@@ -228,65 +219,35 @@ impl<'a> Gpu<'a> {
 }
 
 fn told(metric: &Metric, seen: Seen<'_>, gpu: Device<'_>) -> Option<Told> {
-    let series = seen.of(gpu, metric.name)?;
-    let of = |name: &str| Some(statistic(series, name)? * metric.factor);
-    let grown = series.increase.filter(|_| !series.partial).map(|by| by * metric.factor);
-    let avg = of("mean").or(grown)?;
-    Some(Told { unit: metric.unit, avg, many: Many::of(series, avg, of) })
-}
-
-impl Many {
-    fn of(series: &SeriesLine, avg: f64, of: impl Fn(&str) -> Option<f64>) -> Option<Self> {
-        let n = statistic(series, "count")?;
-        // AIPerf's deviation is that of a sample.
-        let of_sample = if n > 1.0 { (n / (n - 1.0)).sqrt() } else { 0.0 };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it was a count before it was a statistic"
-        )]
-        let count = n as u64;
-        Some(Self {
-            p1: of("p1")?,
-            p5: of("p5")?,
-            p10: of("p10")?,
-            p25: of("p25")?,
-            p50: of("p50")?,
-            p75: of("p75")?,
-            p90: of("p90")?,
-            p95: of("p95")?,
-            p99: of("p99")?,
-            min: of("min")?,
-            max: of("max")?,
-            std: of("std")? * of_sample,
-            count,
-            sum: avg * n,
-        })
+    let (series, unit) = (seen.of(gpu, metric.name)?, metric.unit);
+    if let Some(by) = series.increase.filter(|_| !series.partial) {
+        return Some(Told::Counter { unit, avg: by * metric.factor });
     }
+    let n = statistic(series, "count")?;
+    // AIPerf's deviation is that of a sample.
+    let of_sample = if n > 1.0 { (n / (n - 1.0)).sqrt() } else { 0.0 };
+    let statistics = Statistics::of_names(|name| {
+        let factor = if name == "std" { of_sample } else { 1.0 };
+        Some(statistic(series, name)? * metric.factor * factor)
+    })?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it was a count before it was a statistic"
+    )]
+    let count = n as u64;
+    let sum = statistics.of("avg") * n;
+    Some(Told::Gauge { unit, statistics: Box::new(statistics), count, sum })
 }
 
 impl Told {
     /// One of [`STATISTICS`].
     fn of(&self, name: &str) -> Option<f64> {
-        if name == "avg" {
-            return Some(self.avg);
+        match self {
+            Self::Counter { avg, .. } => (name == "avg").then_some(*avg),
+            Self::Gauge { sum, .. } if name == "sum" => Some(*sum),
+            Self::Gauge { statistics, .. } => Some(statistics.of(name)),
         }
-        let many = self.many.as_ref()?;
-        Some(match name {
-            "min" => many.min,
-            "max" => many.max,
-            "sum" => many.sum,
-            "p1" => many.p1,
-            "p5" => many.p5,
-            "p10" => many.p10,
-            "p25" => many.p25,
-            "p50" => many.p50,
-            "p75" => many.p75,
-            "p90" => many.p90,
-            "p95" => many.p95,
-            "p99" => many.p99,
-            _ => many.std,
-        })
     }
 }
 

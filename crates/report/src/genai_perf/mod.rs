@@ -215,8 +215,9 @@ struct Measured {
     statistics: Statistics,
 }
 
+/// Which AIPerf took over.
 #[derive(Serialize)]
-struct Statistics {
+pub(crate) struct Statistics {
     avg: f64,
     p1: f64,
     p5: f64,
@@ -234,7 +235,7 @@ struct Statistics {
 
 impl Statistics {
     /// All of them, by the names that they have here.
-    fn of_names(of: impl Fn(&str) -> Option<f64>) -> Option<Self> {
+    pub(crate) fn of_names(of: impl Fn(&str) -> Option<f64>) -> Option<Self> {
         Some(Self {
             avg: of("mean")?,
             p1: of("p1")?,
@@ -259,7 +260,7 @@ impl Statistics {
     }
 
     /// One of them, by its name in the CSV file.
-    fn of(&self, column: &str) -> f64 {
+    pub(crate) fn of(&self, column: &str) -> f64 {
         match column {
             "avg" => self.avg,
             "min" => self.min,

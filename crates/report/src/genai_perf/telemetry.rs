@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// A metric as GenAI-Perf has it: key, label, unit, whether it is told as one value, and what it is here.
+#[derive(Clone, Copy)]
 struct Row {
     key: &'static str,
     label: &'static str,

@@ -7,6 +7,7 @@ mod console;
 mod export;
 mod fixture;
 mod gating;
+mod names;
 mod stored;
 mod sweeping;
 mod watched_export;

@@ -71,7 +71,7 @@ fn speculation(watched: &Watched<'_>, page: &Page) -> Vec<String> {
     length.into_iter().chain(ratio).collect()
 }
 
-/// Means of what the server measured of each request, where it tells distributions.
+/// Means of what the server measured of each request and the client cannot, or is not known to have.
 fn times(watched: &Watched<'_>, page: &Page) -> Vec<String> {
     let words = |time| match time {
         ServerTime::Ttft => "TTFT",
@@ -82,10 +82,15 @@ fn times(watched: &Watched<'_>, page: &Page) -> Vec<String> {
         ServerTime::Prefill => "prefill",
         ServerTime::Decode => "decode",
     };
+    let is_shown = |time: &ServerTime| {
+        let is_within =
+            matches!(time, ServerTime::Queue | ServerTime::Prefill | ServerTime::Decode);
+        is_within || watched.both.is_none()
+    };
     let item = |time: ServerTime| {
         let [sum, count, _] = time.names();
         let mean_s = watched.seen.share(sum, count)?;
         Some(format!("{} {}", words(time), page.number(mean_s * 1e3)))
     };
-    ServerTime::ALL.into_iter().filter_map(item).collect()
+    ServerTime::ALL.into_iter().filter(is_shown).filter_map(item).collect()
 }

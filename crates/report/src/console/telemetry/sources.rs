@@ -20,7 +20,8 @@ pub(super) fn render(watched: &Watched<'_>, page: &mut Page) {
     }
     let share = |cores: f64| format!("{} % of a core", page.number(cores * 100.0));
     let cost = watched.cost_cores.map(share);
-    let dropped = watched.dropped.map(|n| format!("{} readings not in the log", page.count(n)));
+    let dropped = watched.dropped.filter(|n| *n > 0);
+    let dropped = dropped.map(|n| format!("{} readings not in the log", page.count(n)));
     let cost: Vec<String> = cost.into_iter().chain(dropped).collect();
     if !cost.is_empty() {
         page.items("Cost", &cost);
@@ -72,21 +73,28 @@ fn happened(notes: &[NoteLine], page: &Page) -> Vec<String> {
 
 /// What sources cannot give, once for each reason.
 fn absent(notes: &[NoteLine]) -> Vec<String> {
-    let mut reasons: BTreeMap<(&str, &str), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    let mut reasons: BTreeMap<(&str, &str), Missing<'_>> = BTreeMap::new();
     for note in notes {
         if let SaidLine::Absent { name, why } = &note.said {
             let title = reading_name(name).map_or(name.as_str(), |name| name.title);
-            let (titles, instances) = reasons.entry((&note.source, why)).or_default();
-            titles.extend((!titles.contains(&title)).then_some(title));
-            let instance = note.instance.as_deref();
-            instances.extend(instance.filter(|instance| !instances.contains(instance)));
+            let missing = reasons.entry((&note.source, why)).or_default();
+            missing.titles.extend((!missing.titles.contains(&title)).then_some(title));
+            let instance = note.instance.as_deref().filter(|of| !missing.of.contains(of));
+            missing.of.extend(instance);
         }
     }
-    let line = |((source, why), (titles, instances)): ((&str, &str), (Vec<&str>, Vec<&str>))| {
-        let of = format!("{source} {}", instances.join(", "));
+    let line = |((source, why), Missing { titles, of }): ((&str, &str), Missing<'_>)| {
+        let of = format!("{source} {}", of.join(", "));
         format!("{} of {}: {why}", titles.join(", "), of.trim_end())
     };
     reasons.into_iter().map(line).collect()
+}
+
+/// What is missing for one reason: titles of readings, and of which instances.
+#[derive(Default)]
+struct Missing<'a> {
+    titles: Vec<&'a str>,
+    of: Vec<&'a str>,
 }
 
 /// `nvml 0`
