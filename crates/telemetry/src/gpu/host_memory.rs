@@ -1,6 +1,8 @@
 //! The host's memory, which a GPU may share.
 
-use std::{fs, path::Path};
+use std::path::Path;
+
+use crate::host;
 
 /// Memory of this host in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,16 +14,8 @@ pub(super) struct HostMemory {
 impl HostMemory {
     /// As the kernel tells it now; `None` where it does not.
     pub(super) fn read(proc: &Path) -> Option<Self> {
-        Self::parse(&fs::read_to_string(proc.join("meminfo")).ok()?)
-    }
-
-    fn parse(meminfo: &str) -> Option<Self> {
-        let bytes = |name| {
-            let line =
-                meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1_024)
-        };
-        Some(Self { total: bytes("MemTotal")?, available: bytes("MemAvailable")? })
+        let host::HostMemory { total_bytes, available_bytes, .. } = host::HostMemory::read(proc);
+        Some(Self { total: total_bytes?, available: available_bytes? })
     }
 
     /// What is not available to new programs without swapping.
@@ -34,10 +28,16 @@ impl HostMemory {
 mod tests {
     use super::*;
 
+    fn of(meminfo: &str) -> Option<HostMemory> {
+        let proc = tempfile::tempdir().unwrap();
+        std::fs::write(proc.path().join("meminfo"), meminfo).unwrap();
+        HostMemory::read(proc.path())
+    }
+
     #[test]
     fn what_is_used_is_what_is_not_available() {
         let meminfo = "MemTotal:       127600748 kB\nMemFree:         1000000 kB\nMemAvailable:   100000000 kB\n";
-        let memory = HostMemory::parse(meminfo).unwrap();
+        let memory = of(meminfo).unwrap();
         assert_eq!(memory.total, 127_600_748 * 1_024);
         assert_eq!(memory.used(), 27_600_748 * 1_024);
     }
@@ -45,14 +45,14 @@ mod tests {
     #[test]
     fn what_the_kernel_does_not_tell_is_not_known() {
         let fine = "MemTotal: 2 kB\nMemAvailable: 1 kB\n";
-        assert!(HostMemory::parse(fine).is_some());
+        assert!(of(fine).is_some());
         for broken in [
             "",
             "MemTotal: 2 kB\n",
             "MemTotal: x kB\nMemAvailable: 1 kB",
             "MemTotal: 2\nMemAvailable: 1 kB",
         ] {
-            assert_eq!(HostMemory::parse(broken), None, "{broken:?}");
+            assert_eq!(of(broken), None, "{broken:?}");
         }
     }
 }
