@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 use inferbench_benches::{
     clock::monotonic_ns,
     experiment::{
-        Asked, Conditions, FidelityRow, Product, Programs, ScheduleRow, Server, fidelity, schedule,
+        Asked, Conditions, FidelityRow, Product, Programs, ScheduleRow, Server, Watched, fidelity,
+        schedule, watching,
     },
 };
 use serde_json::Value;
@@ -51,6 +52,18 @@ enum Experiment {
         #[arg(long, value_delimiter = ',', default_value = "content")]
         carrying: Vec<String>,
     },
+    /// Times to first token and processor time with and without telemetry
+    Watching {
+        /// Streams at once
+        #[arg(long, default_value_t = 64)]
+        streams: u32,
+        /// GPUs that are read each 100 ms, of a library that stands for NVIDIA's
+        #[arg(long, default_value_t = 8)]
+        gpus: u32,
+        /// Runs with and without, by turns
+        #[arg(long, default_value_t = 6)]
+        repeats: usize,
+    },
     /// Time to the first request and to `--help`
     Startup {
         /// How often; the median is told
@@ -71,6 +84,10 @@ fn main() -> anyhow::Result<()> {
         Experiment::Fidelity { streams, tokens } => show_fidelity(&programs, &streams, tokens),
         Experiment::Schedule { rate, seconds } => show_schedule(&programs, rate, seconds),
         Experiment::Cost { repeats, carrying } => show_cost(&programs, repeats, &carrying),
+        Experiment::Watching { streams, gpus, repeats } => {
+            let watched = Watched { streams, rounds: 5, tokens: 100, gpus, repeats };
+            show_watching(&programs, watched)
+        }
         Experiment::Startup { repeats } => show_startup(&programs, repeats),
         Experiment::Memory { streams } => show_memory(&programs, streams),
     }
@@ -205,6 +222,28 @@ fn show_cost(programs: &Programs, repeats: usize, carrying: &[String]) -> anyhow
             width = name.len()
         );
     }
+    Ok(())
+}
+
+fn show_watching(programs: &Programs, watched: Watched) -> anyhow::Result<()> {
+    let row = watching(programs, watched)?;
+    let Watched { streams, gpus, repeats, .. } = watched;
+    println!(
+        "{streams} streams, a token every 10 ms, {gpus} GPUs; {repeats} runs of each kind, by turns"
+    );
+    let (without, with) = row.ttft_ms;
+    let word = if row.is_alike() { "kept" } else { "MISSED" };
+    println!(
+        "TTFT p50 in ms     without {without:.3}   with {with:.3}   {:+.2} %   within 1 %: {word}",
+        (with / without - 1.0) * 100.0
+    );
+    let (without, with) = row.cpu_s;
+    println!("CPU of a run in s  without {without:.2}   with {with:.2}");
+    println!(
+        "telemetry alone    {:.2} % of a core, as the product says, for {:.0} readings a run",
+        row.cost * 100.0,
+        row.readings
+    );
     Ok(())
 }
 

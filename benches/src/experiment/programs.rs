@@ -38,6 +38,11 @@ impl Programs {
         Ok(Self(folder))
     }
 
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
     /// The command for one of them.
     pub fn command(&self, name: &str) -> Command {
         Command::new(self.0.join(name))
@@ -120,6 +125,11 @@ impl Product<'_> {
     ///
     /// If it failed, or its files cannot be read.
     pub fn run(&self, programs: &Programs, artifacts: &Path) -> anyhow::Result<Run> {
+        Run::of(&mut self.command(programs), artifacts)
+    }
+
+    /// The command that runs it, but for where its results go.
+    pub(super) fn command(&self, programs: &Programs) -> Command {
         let requests = (self.streams * self.rounds).to_string();
         let mut command = programs.command("inferbench");
         command
@@ -127,13 +137,18 @@ impl Product<'_> {
             .arg(self.streams.to_string())
             .args(["--url", self.url, "-n", &requests])
             .args(["-c", &self.streams.to_string(), "--osl", &self.tokens.to_string()]);
-        Run::of(&mut command, artifacts)
+        command
     }
 }
 
 impl Run {
     /// Has `command`, which measures and prints JSON, put its results below `artifacts`, and reads them.
     pub(super) fn of(command: &mut Command, artifacts: &Path) -> anyhow::Result<Self> {
+        Self::kept(command, artifacts).map(|(run, _)| run)
+    }
+
+    /// The same, and where its files are.
+    pub(super) fn kept(command: &mut Command, artifacts: &Path) -> anyhow::Result<(Self, PathBuf)> {
         let before = children_cpu_s()?;
         let output = command.arg("--artifact-dir").arg(artifacts).output().context("inferbench")?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -143,7 +158,7 @@ impl Run {
         let id = serde_json::from_slice::<serde_json::Value>(&output.stdout)?["id"].clone();
         let id = id.as_str().context("the summary has the run's id")?;
         let directory = artifacts.join(format!("{id}-chat"));
-        Self::read(&directory, children_cpu_s()? - before)
+        Ok((Self::read(&directory, children_cpu_s()? - before)?, directory))
     }
 }
 

@@ -101,6 +101,15 @@ impl Run {
         Ok(Self { samples, start_ns: run.anchor.monotonic_ns, cpu_s })
     }
 
+    /// Times to first token of the measured requests, in milliseconds.
+    pub(super) fn ttft_ms(&self) -> impl Iterator<Item = f64> {
+        let measured = self.samples.iter().filter(|s| s.phase == "measure" && s.outcome == "ok");
+        measured.filter_map(|sample| {
+            let first = sample.arrivals.kind.iter().position(|kind| kind == "content")?;
+            Some((sample.arrivals.at_ns[first].checked_sub(sample.sent_ns?)?) as f64 / 1e6)
+        })
+    }
+
     /// SSE events of all its answers: the arrivals, and `[DONE]`, which is none.
     pub fn events(&self) -> u64 {
         self.samples.iter().map(|s| s.arrivals.at_ns.len() as u64 + 1).sum()

@@ -57,8 +57,8 @@ pub(crate) fn agent(args: &AgentArgs) -> Result<Exit, Failure> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let interval = args.interval;
-    let server = Server::start(config, Arc::new(move || local_sources(interval, true).sources))
-        .map_err(refused)?;
+    let server = Server::start(config, Arc::new(move || local_sources(interval).sources))
+        .map_err(|error| refused(&error))?;
     // Whoever has read the address may also end it.
     let stop = Stop::new();
     let signals = Signals::end(&stop);
@@ -84,11 +84,11 @@ fn tls(args: &AgentArgs) -> Result<Option<Tls>, Failure> {
             Failure::new(Code::Setting, path.display().to_string()).said(error.to_string())
         })
     };
-    Tls::from_pem(&read(cert)?, &read(key)?).map(Some).map_err(refused)
+    Tls::from_pem(&read(cert)?, &read(key)?).map(Some).map_err(|error| refused(&error))
 }
 
-fn refused(error: StartError) -> Failure {
-    match &error {
+fn refused(error: &StartError) -> Failure {
+    match error {
         StartError::NoToken(_) => Failure::new(Code::Setting, error.to_string())
             .fix("--token-file FILE or INFERBENCH_AGENT_TOKEN; openssl rand -hex 16 makes one"),
         StartError::NoTls(_) => Failure::new(Code::Setting, error.to_string()).fix(

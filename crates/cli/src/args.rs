@@ -69,7 +69,11 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Panic, to see what a bug looks like
     #[command(hide = true)]
-    Panic,
+    Panic {
+        /// While a page is on the terminal
+        #[arg(long)]
+        on_screen: bool,
+    },
     /// Look through what was measured before: list, show, tag, remove, pack, import, repair
     #[cfg(feature = "history")]
     Runs(crate::runs::RunsArgs),
@@ -179,7 +183,7 @@ pub(crate) struct MeasureArgs {
     #[arg(long, hide = true)]
     pub(crate) json_output: bool,
 
-    /// In the files of multi-turn, tell the time between turns, too
+    /// Show every series of telemetry; in the files of multi-turn, tell the time between turns, too
     #[arg(long, help_heading = "Output")]
     pub(crate) verbose: bool,
 

@@ -67,7 +67,10 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Agent(args) => agent::agent(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Explain(args) => explain::explain(&args.word),
-        Command::Panic => panic!("as asked for"),
+        Command::Panic { on_screen } => {
+            let _screen = on_screen.then(term::Screen::open);
+            panic!("as asked for")
+        }
         #[cfg(feature = "history")]
         Command::Runs(args) => runs::runs(&args),
     }

@@ -200,6 +200,7 @@ fn page(
         histograms: Histograms { ttft: Some(&shown.ttft), gaps: Some(&shown.gaps) },
         saved: &saved,
         next: &next,
+        verbose: args.verbose,
     };
     console::render(&report, output::width(), output::style(args.color, args.ascii))
 }

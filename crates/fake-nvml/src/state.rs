@@ -111,6 +111,16 @@ impl State {
         }
     }
 
+    /// How long nothing will happen to any of `handles`.
+    fn until_something(&self, script: &Script, handles: &[Handle]) -> Duration {
+        let ms = self.ms();
+        let devices = handles.iter().filter_map(|&handle| device(script, handle));
+        let moments = devices
+            .flat_map(|device| device.xids.iter().map(|(at, _)| *at).chain(device.lost_at_ms))
+            .filter(|&at| at > ms);
+        moments.min().map_or(Duration::MAX, |at| Duration::from_millis(at - ms))
+    }
+
     fn hang(&self, handle: Handle, function: &str) {
         let until = |ms| Instant::now() + Duration::from_millis(ms);
         let hangs = || device(&self.script(), handle)?.hangs_ms.get(function).copied();
@@ -151,10 +161,13 @@ impl State {
                     return Err(code);
                 }
             }
-            if Instant::now() >= end {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Ok(None);
             }
-            thread::sleep(STEP);
+            // A driver sleeps until something happens. Only a script that changes has to be looked at again and again.
+            let step = if script.live { STEP } else { self.until_something(&script, handles) };
+            thread::sleep(step.min(left));
         }
     }
 }
@@ -208,4 +221,53 @@ fn own_folder() -> PathBuf {
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
     let path = Path::new(OsStr::from_bytes(name.to_bytes()));
     path.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(steps: &[(u64, u64)]) -> Device {
+        let power = "nvmlDeviceGetPowerUsage";
+        steps.iter().fold(Device::default(), |device, &(from_ms, mw)| {
+            device.answers_from(from_ms, power, Value::Numbers(vec![mw]))
+        })
+    }
+
+    #[test]
+    fn energy_is_the_integral_of_power() {
+        let steps = device(&[(0, 100_000), (1_000, 300_000), (3_000, 0)]);
+        for (until_s, mj) in [
+            (0.0, 0),
+            (0.5, 50_000),
+            (1.0, 100_000),
+            (2.0, 400_000),
+            (3.0, 700_000),
+            (9.0, 700_000),
+        ] {
+            assert_eq!(used_mj(&steps, until_s), mj, "after {until_s} s");
+        }
+        assert_eq!(used_mj(&device(&[]), 1.0), 0, "of a GPU that says no power");
+    }
+
+    #[test]
+    fn the_last_answer_whose_time_has_come_counts() {
+        let steps = device(&[(0, 1), (10, 2)]);
+        let at = |ms| match value_at(&steps, "nvmlDeviceGetPowerUsage", ms) {
+            Some(Value::Numbers(numbers)) => numbers[0],
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([0, 9, 10, 1_000].map(at), [1, 1, 2, 2]);
+        assert!(value_at(&steps, "nvmlDeviceGetName", 0).is_none());
+    }
+
+    #[test]
+    fn a_handle_is_of_a_gpu_or_of_an_instance() {
+        let mut script = Script::h200(2);
+        script.devices[1].mig = vec![None, Some(Device::mig(1))];
+        let is_there = |handle| super::device(&script, handle).is_some();
+        assert_eq!([1, 2].map(is_there), [true; 2]);
+        assert!(is_there(2 | 2 << 16));
+        assert_eq!([0, 3, 2 | 1 << 16, 2 | 3 << 16, 1 | 1 << 16].map(is_there), [false; 5]);
+    }
 }

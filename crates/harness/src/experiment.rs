@@ -1,24 +1,20 @@
 //! An experiment: prepared, run, finished.
 
-use std::{cell::RefCell, collections::BTreeMap, path::PathBuf};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use bench_core::{
     Clock, Course, MetricSink, Plan, Point, PointOutcome, Prepared, Probes, RunError, RunOutcome,
     Stop, Trust,
 };
-use bench_providers::Api;
-use bench_report::{csv, genai_perf};
 use bench_store::{
-    PointSummary, RepairError, RunDirectory, RunFile, RunLog, StoreError, SummaryFile, new_id,
-    repair,
+    RepairError, RunDirectory, RunFile, RunLog, StoreError, SummaryFile, new_id, repair,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    Code, Exit, Export, Failure, Found, Settings, Target,
+    Code, Exit, Failure, Found, Settings, Target, exports,
     find::{self, Map, Search},
     lab::{Lab, nothing_left},
-    multi_turn,
     points::{self, Cell},
     resume::{Before, resumed},
     sweep::{Sweep, is_failed},
@@ -190,7 +186,7 @@ impl Experiment {
         if lab.known().count() > found_before {
             record_again(&directory, lab.environment(&skipped))?;
         }
-        let exported = export(&lab, &directory)?;
+        let exported = exports::write(&lab, &directory)?;
         let targets = lab.into_targets();
         let skipped = skipped_words(&skipped).collect();
         let found = Vec::new();
@@ -350,88 +346,4 @@ fn run_failure(error: &RunError, directory: &RunDirectory) -> Failure {
         }
         error => Failure::new(Code::Bug, "the measurement broke off").caused_by(error).has(kept),
     }
-}
-
-fn export(lab: &Lab, directory: &RunDirectory) -> Result<Vec<String>, Failure> {
-    let settings = lab.settings();
-    if settings.exports.is_empty() {
-        return Ok(Vec::new());
-    }
-    let failed = |error: &dyn std::error::Error| {
-        Failure::new(Code::Artifacts, "the exports cannot be written").caused_by(error)
-    };
-    let summary = directory.read_summary().map_err(|e| failed(&e))?;
-    // A run that was stopped before a point ended has nothing to export.
-    let Some(summary) = summary else { return Ok(Vec::new()) };
-    let measured = summary.points.iter().filter(|point| point.failure.is_none());
-    let measured: Vec<&PointSummary> = measured.collect();
-    let into = |point: &PointSummary| match measured.len() {
-        1 => Ok(directory.path().to_owned()),
-        _ => point_directory(directory, point),
-    };
-    let mut written = Vec::new();
-    for export in &settings.exports {
-        match export {
-            Export::Csv => {
-                let file = csv::write(directory.path(), &summary);
-                written.push(file.map_err(|e| failed(&e))?);
-            }
-            Export::MultiTurn => {
-                for point in &measured {
-                    let into = into(point).map_err(|e| failed(&e))?;
-                    written.extend(multi_turn::write(lab, directory, point, &into)?);
-                }
-            }
-            Export::GenaiPerf => {
-                for point in &measured {
-                    let Some(input) = genai_perf_input(lab, point) else { continue };
-                    let into = into(point).map_err(|e| failed(&e))?;
-                    let files = genai_perf::write(&into, point, &input.as_input());
-                    written.extend(files.map_err(|e| failed(&e))?);
-                }
-            }
-        }
-    }
-    let name = |path: PathBuf| {
-        let name = path.strip_prefix(directory.path()).unwrap_or(&path);
-        name.display().to_string()
-    };
-    Ok(written.into_iter().map(name).collect())
-}
-
-/// A folder of a point's own, for files that hold one point.
-fn point_directory(directory: &RunDirectory, point: &PointSummary) -> std::io::Result<PathBuf> {
-    let path = directory.path().join(format!("point-{}", point.number));
-    std::fs::create_dir_all(&path)?;
-    Ok(path)
-}
-
-/// What genai-perf would have been asked for.
-struct Input {
-    model: String,
-    url: String,
-    endpoint_type: &'static str,
-    seed: u64,
-}
-
-impl Input {
-    fn as_input(&self) -> genai_perf::Input<'_> {
-        let Self { model, url, endpoint_type, seed } = self;
-        genai_perf::Input { model, url, endpoint_type, seed: *seed }
-    }
-}
-
-fn genai_perf_input(lab: &Lab, point: &PointSummary) -> Option<Input> {
-    let (_, known) = lab.known().find(|(index, _)| lab.name(*index) == point.target)?;
-    Some(Input {
-        model: known.target.model.clone(),
-        url: known.target.endpoint.to_string(),
-        endpoint_type: match known.target.api {
-            Api::Completions => "completions",
-            Api::Embeddings => "embeddings",
-            Api::Rerank => "rankings",
-            _ => "chat",
-        },
-        seed: lab.settings().seed,
-    })
 }

@@ -86,6 +86,7 @@ fn failed(error: ProviderError) -> FetchError {
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::VecDeque,
         io::{BufRead, BufReader, Write},
         net::TcpListener,
         thread::{self, JoinHandle},
@@ -103,7 +104,7 @@ mod tests {
     ) -> (Vec<Result<Vec<u8>, FetchError>>, Vec<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = Endpoint::parse(&listener.local_addr().unwrap().to_string()).unwrap();
-        let mut left = answers.to_vec().into_iter();
+        let mut left: VecDeque<_> = answers.iter().copied().collect();
         let server: JoinHandle<Vec<String>> = thread::spawn(move || {
             let mut heard = Vec::new();
             for _ in 0..connections {
@@ -114,7 +115,7 @@ mod tests {
                     if !said.ends_with("\r\n\r\n") {
                         continue;
                     }
-                    let Some(answer) = left.next() else { break };
+                    let Some(answer) = left.pop_front() else { break };
                     to.write_all(answer.as_bytes()).unwrap();
                     if answer.contains("connection: close") {
                         break;

@@ -15,6 +15,7 @@ mod doctor;
 mod environment;
 mod estimate;
 mod experiment;
+mod exports;
 mod failure;
 mod fetch;
 mod find;
@@ -57,5 +58,6 @@ pub use settings::{
 };
 pub use target::{Target, simulator_config};
 pub use watching::{
-    Local, agent_source, agent_token, client_source, host_name, local_sources, server_source,
+    Local, agent_source, agent_token, client_source, host_name, local_sources, server_address,
+    server_source, sources_of,
 };

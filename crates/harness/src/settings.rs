@@ -513,4 +513,8 @@ pub enum Export {
     Csv,
     /// The files of vLLM's multi-turn benchmark, and the conversations with their answers.
     MultiTurn,
+    /// A row for each series of readings, and one for each reading.
+    TelemetryCsv,
+    /// What AIPerf keeps of the GPUs and the server that it watches.
+    AiperfTelemetry,
 }

@@ -78,12 +78,7 @@ impl Watching {
             },
             GpuTelemetry::Nvml => self.named(known, asked, interval, Way::Nvml)?,
             GpuTelemetry::NvidiaSmi => self.named(known, asked, interval, Way::NvidiaSmi)?,
-            GpuTelemetry::Dcgm(url) => {
-                let (fetch, path) = place(url)?;
-                let mut config = DcgmConfig::default();
-                config.path = path.unwrap_or(config.path);
-                vec![Box::new(Dcgm::new(Arc::new(fetch), config))]
-            }
+            GpuTelemetry::Dcgm(url) => vec![dcgm_source(url)?],
             GpuTelemetry::Agent(url) => {
                 let token = asked.agent_token.clone();
                 vec![agent_source(&url.to_string(), token, asked.transport.clone(), interval)?]
@@ -186,6 +181,14 @@ fn used_by(pids: Option<&[u32]>, config: &gpu::Config) -> Gpus {
     let used: Vec<GpuId> =
         there_are.gpus.iter().filter(is_used).map(|gpu| GpuId::Index(gpu.index)).collect();
     if used.is_empty() { Gpus::All } else { Gpus::These(used) }
+}
+
+/// The GPUs of the DCGM exporter at `url`.
+pub(crate) fn dcgm_source(url: &Address) -> Result<Box<dyn TelemetrySource>, Failure> {
+    let (fetch, path) = place(url)?;
+    let mut config = DcgmConfig::default();
+    config.path = path.unwrap_or(config.path);
+    Ok(Box::new(Dcgm::new(Arc::new(fetch), config)))
 }
 
 /// What asks the server of `url`, and the path of it, where it has one.

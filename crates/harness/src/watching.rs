@@ -7,10 +7,13 @@ use bench_providers::{Endpoint, Secret, Transport, WELL_KNOWN_PORTS, scan};
 use bench_telemetry::{
     ServerMetrics, ServerMetricsConfig, agent,
     client::{Client, ClientConfig},
+    gpu::{self, Way},
     host::{Host, HostConfig},
 };
 
-use crate::{Code, Failure, Fetcher, Server, Settings};
+use crate::{Code, Failure, Fetcher, Server, Settings, plan::GpuTelemetry, telemetry::dcgm_source};
+
+type Sources = Vec<Box<dyn TelemetrySource>>;
 
 /// The variable that an agent's token is read from, where no file is named.
 const TOKEN_VARIABLE: &str = "INFERBENCH_AGENT_TOKEN";
@@ -30,11 +33,56 @@ impl fmt::Debug for Local {
     }
 }
 
-/// What of this host can be watched: the host itself, and GPUs, once an `interval`, if they are asked for.
-pub fn local_sources(_interval: Duration, with_gpus: bool) -> Local {
-    let sources: Vec<Box<dyn TelemetrySource>> = vec![Box::new(Host::new(HostConfig::default()))];
-    let missing = with_gpus.then(|| "no GPU is read yet".to_owned());
-    Local { sources, missing: missing.into_iter().collect() }
+/// What of this host can be watched: its GPUs, once an `interval`, and the host itself.
+pub fn local_sources(interval: Duration) -> Local {
+    let (mut sources, missing) = match gpu_sources(Way::Any, interval) {
+        Ok(sources) => (sources, Vec::new()),
+        Err(why) => (Vec::new(), vec![why]),
+    };
+    sources.push(host_source());
+    Local { sources, missing }
+}
+
+/// This host's GPUs, or why there are none to be watched.
+fn gpu_sources(way: Way, interval: Duration) -> Result<Sources, String> {
+    let config = gpu::Config { way, period: interval, ..gpu::Config::default() };
+    gpu::sources(&config).map_err(|error| error.to_string())
+}
+
+/// This host without its GPUs.
+fn host_source() -> Box<dyn TelemetrySource> {
+    Box::new(Host::new(HostConfig::default()))
+}
+
+/// The GPUs that `from` reads, once an `interval`, and this host itself.
+///
+/// # Errors
+///
+/// When GPUs were asked for by the name of what reads them, and it cannot.
+pub fn sources_of(
+    from: &GpuTelemetry,
+    token: Option<Secret>,
+    transport: Transport,
+    interval: Duration,
+) -> Result<Local, Failure> {
+    let named = |way| {
+        gpu_sources(way, interval).map_err(|why| {
+            let what = format!("--gpu-telemetry {from}: there is nothing to read");
+            Failure::new(Code::Setting, what).said(why)
+        })
+    };
+    let gpus: Sources = match from {
+        GpuTelemetry::Auto => return Ok(local_sources(interval)),
+        GpuTelemetry::Off => vec![],
+        GpuTelemetry::Nvml => named(Way::Nvml)?,
+        GpuTelemetry::NvidiaSmi => named(Way::NvidiaSmi)?,
+        GpuTelemetry::Dcgm(url) => vec![dcgm_source(url)?],
+        GpuTelemetry::Agent(url) => {
+            vec![agent_source(&url.to_string(), token, transport, interval)?]
+        }
+    };
+    let sources = gpus.into_iter().chain([host_source()]).collect();
+    Ok(Local { sources, missing: Vec::new() })
 }
 
 /// This very process.
@@ -109,31 +157,36 @@ fn is_open_to_others(path: &Path) -> std::io::Result<bool> {
     path.metadata().map(|_| false)
 }
 
-/// What the first of the settings' targets tells Prometheus, and where it is; `None` where no server is named and none
-/// is found on this machine.
+/// Where the first of the settings' targets is; `None` where no server is named and none is found on this machine.
 ///
 /// # Errors
 ///
-/// When it cannot be asked so, or is the simulator, which is there for runs alone.
-pub fn server_source(
-    settings: &Settings,
-) -> Result<Option<(Endpoint, Box<dyn TelemetrySource>)>, Failure> {
-    let asked = &settings.targets[0];
-    let endpoint = match &asked.server {
-        Server::At(endpoint) => endpoint.clone(),
-        Server::Find => match found()? {
-            Some(endpoint) => endpoint,
-            None => return Ok(None),
-        },
+/// When it is the simulator, which is there for runs alone.
+pub fn server_address(settings: &Settings) -> Result<Option<Endpoint>, Failure> {
+    match &settings.targets[0].server {
+        Server::At(endpoint) => Ok(Some(endpoint.clone())),
+        Server::Find => found(),
         Server::Simulator(_) => {
             let what = "the built-in simulator is there for the time of a run";
-            return Err(Failure::new(Code::Setting, what).fix("inferbench sim, and its address"));
+            Err(Failure::new(Code::Setting, what).fix("inferbench sim, and its address"))
         }
-    };
-    let fetch = Arc::new(Fetcher::unknown(&endpoint, asked, settings)?);
+    }
+}
+
+/// What the server at `endpoint` tells Prometheus, asked as the first of the settings' targets.
+///
+/// # Errors
+///
+/// When it cannot be asked so.
+pub fn server_source(
+    endpoint: &Endpoint,
+    settings: &Settings,
+) -> Result<Box<dyn TelemetrySource>, Failure> {
+    let asked = &settings.targets[0];
+    let fetch = Arc::new(Fetcher::unknown(endpoint, asked, settings)?);
     let config =
         ServerMetricsConfig { model: asked.model.clone(), ..ServerMetricsConfig::default() };
-    Ok(Some((endpoint, Box::new(ServerMetrics::new(fetch, config)))))
+    Ok(Box::new(ServerMetrics::new(fetch, config)))
 }
 
 /// The first server on a well-known port of this machine.

@@ -44,7 +44,7 @@ fn rows(point: &PointSummary) -> Vec<Vec<String>> {
 
 /// Text that a spreadsheet takes for text, and a terminal too: a formula's first character is preceded by an
 /// apostrophe.
-fn neutral(text: &str) -> String {
+pub(crate) fn neutral(text: &str) -> String {
     let text = clean(text);
     let formula = text.trim_start().starts_with(['=', '+', '-', '@']);
     if formula { format!("'{text}") } else { text }

@@ -1,7 +1,7 @@
 //! inferbench's own JSON: what `--json` prints, in the form of `summary.json`.
 
 use bench_store::SummaryFile;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{compare::CompareReport, gate::GateReport, text::escaped_json};
 
@@ -25,4 +25,13 @@ pub fn gate(report: &GateReport) -> String {
 pub fn text(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("every key is a string");
     escaped_json(&text) + "\n"
+}
+
+/// An object whose keys stand in the order in which they were given.
+pub(crate) struct InOrder<V>(pub(crate) Vec<(String, V)>);
+
+impl<V: Serialize> Serialize for InOrder<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
 }

@@ -5,6 +5,7 @@
 //! - [`markdown`] makes a card of a run, for a pull request or a forum.
 //! - [`compare`] says what changed from one run to another, [`gate`] whether that may pass.
 //! - [`json`] and [`csv`] are inferbench's own formats, for programs and for tables.
+//! - [`telemetry_csv`] writes what was watched as tables, [`aiperf`] in the files that NVIDIA's AIPerf has for it.
 //! - [`genai_perf`] writes the files of NVIDIA's GenAI-Perf, [`multi_turn`] those of vLLM's multi-turn benchmark,
 //!   for scripts that read those.
 //!
@@ -16,6 +17,7 @@
 //! moves the cursor or hides text ([`text`]); in JSON that is escaped; in CSV a cell that a spreadsheet would
 //! run as a formula does not begin like one.
 
+pub mod aiperf;
 mod cells;
 pub mod compare;
 pub mod console;
@@ -30,6 +32,8 @@ pub mod markdown;
 mod matrix;
 pub mod multi_turn;
 mod sweep;
+mod telemetry;
+pub mod telemetry_csv;
 pub mod text;
 
 pub use export::ExportError;

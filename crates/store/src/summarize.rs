@@ -44,6 +44,15 @@ pub fn summarize(directory: &RunDirectory) -> Result<Recomputed, ReadError> {
             aggregate.watch(watched);
         }
     }
+    // What was told of a point when it ended stays as it was told: readings that came late are not in it.
+    let told = directory.read_summary().ok().flatten();
+    for point in told.iter().flat_map(|told| &told.points) {
+        if let (Some(aggregate), Some(telemetry)) =
+            (points.get_mut(&point.number), &point.telemetry)
+        {
+            aggregate.set_telemetry(telemetry.into());
+        }
+    }
     let summaries = points.into_iter().map(|(point, aggregate)| (point, aggregate.summarize()));
     Ok(Recomputed { points: summaries.collect(), torn: samples.torn() })
 }

@@ -27,16 +27,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let clock = Clock::start();
-        let (mut readings, mut told, mut longest) = (0, Duration::ZERO, Duration::ZERO);
+        let (mut readings, mut told) = (0, Duration::ZERO);
         // The first one says what there is, which is once a point.
         source.read(&mut Readings::new("nvml", clock.now())).await?;
         let (began, used) = (Instant::now(), processor_time()?);
         for round in 1..=ROUNDS {
             tokio::time::sleep_until((began + PERIOD * round).into()).await;
-            let begins = Instant::now();
             let mut into = Readings::new("nvml", clock.now());
             source.read(&mut into).await?;
-            longest = longest.max(begins.elapsed());
             let (read, _, cost) = into.into_parts();
             readings += read.len();
             told += cost;
@@ -45,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let percent = |part: Duration| 100.0 * part.as_secs_f64() / wall.as_secs_f64();
         println!(
             "{GPUS} GPUs each {PERIOD:?}: {:.2} % of a core, of which the source says {:.2} %; {} readings a round, \
-             {:.0} us of processor time; the longest round took {longest:?}",
+             {:.0} us of processor time",
             percent(used),
             percent(told),
             readings / ROUNDS as usize,

@@ -105,6 +105,12 @@ fn below(proc: &Path, port: u16, own: Pid) -> Result<Vec<Pid>, ProcessesError> {
     Ok(table.families(&holders, own))
 }
 
+/// The parent of `pid` by the files below `root`; 0 of the first one.
+pub fn parent(root: &Path, pid: Pid) -> Option<Pid> {
+    let stat = fs::read(root.join("proc").join(pid.to_string()).join("stat")).ok()?;
+    Some(Process::parse(&String::from_utf8_lossy(&stat))?.parent)
+}
+
 /// The numbers of the sockets that listen on `port`.
 fn sockets(proc: &Path, port: u16) -> Result<BTreeSet<u64>, ProcessesError> {
     let (v4, v6) = (proc.join("net/tcp"), proc.join("net/tcp6"));

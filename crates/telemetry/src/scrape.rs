@@ -8,9 +8,9 @@ use crate::{Fetch, FetchError, prometheus::ParseError};
 
 /// Metrics that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}")]
+#[error("{}", if path.is_empty() { "its metrics" } else { path })]
 pub(crate) struct ScrapeError {
-    /// Where they should be.
+    /// Where they should be; empty where the address says so.
     pub(crate) path: String,
     #[source]
     pub(crate) why: Why,

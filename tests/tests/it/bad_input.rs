@@ -70,7 +70,10 @@ fn a_value_that_is_none_is_named_with_its_flag() {
         ("--extra-inputs {", "--extra-inputs"),
         ("-H nothing", "'--header <HEADER>': a header is `Name: value`"),
         ("-H :value", "header ``"),
-        ("--export pdf", "[possible values: genai-perf, csv, multi-turn]"),
+        (
+            "--export pdf",
+            "[possible values: genai-perf, csv, multi-turn, telemetry-csv, aiperf-telemetry]",
+        ),
         ("--ui curses", "--ui"),
         ("--url http://127.0.0.1:1", "'--url <URL>'"),
     ] {

@@ -47,6 +47,7 @@ mod telemetry;
 mod templates;
 mod tls;
 mod verdicts;
+mod watching;
 #[cfg(unix)]
 mod wire;
 mod workloads;

@@ -70,7 +70,13 @@ impl Place {
 
     fn call(&self, mut command: Command) -> Call {
         command.current_dir(self.path()).stdin(Stdio::null());
-        for variable in ["INFERBENCH_API_KEY", "OPENAI_API_KEY", "NGC_API_KEY", "NO_COLOR"] {
+        for variable in [
+            "INFERBENCH_AGENT_TOKEN",
+            "INFERBENCH_API_KEY",
+            "OPENAI_API_KEY",
+            "NGC_API_KEY",
+            "NO_COLOR",
+        ] {
             command.env_remove(variable);
         }
         Call(command)
@@ -163,6 +169,13 @@ impl Call {
 
     pub(crate) fn start(self) -> Started {
         self.stdout(Stdio::piped())
+    }
+
+    /// Starts it on a terminal, which it has for all three of its streams.
+    #[cfg(unix)]
+    pub(crate) fn on_terminal(mut self, slave: &std::os::fd::OwnedFd) -> Started {
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        Started::new(self.0.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap())
     }
 
     /// Runs it to its end, which must have this exit code.
@@ -270,7 +283,7 @@ struct Text {
 }
 
 impl Heard {
-    fn listen(mut pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn listen(mut pipe: impl Read + Send + 'static) -> Self {
         let heard = Self::default();
         heard.0.0.lock().unwrap().open = true;
         let said = heard.clone();

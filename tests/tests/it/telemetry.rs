@@ -61,6 +61,8 @@ fn what_was_watched_is_told_again_by_the_readings_alone() {
     let place = Place::new();
     place.run("--simulate -n 200 -c 2").measures();
     let told = telemetry(&place.point()).clone();
+    // As after a kill.
+    std::fs::remove_file(place.run_directory().summary_path()).unwrap();
     let again = summarize(&place.run_directory()).unwrap().points.remove(&0).unwrap();
     let again = TelemetryLine::from(&again.telemetry);
     let counters = |of: &TelemetryLine| {
@@ -74,7 +76,7 @@ fn what_was_watched_is_told_again_by_the_readings_alone() {
 #[test]
 fn nothing_is_watched_that_nobody_wants_watched() {
     let place = Place::new();
-    let off = "--gpu-telemetry off --server-metrics off --host-telemetry false";
+    let off = "--gpu-telemetry off --server-metrics off --host-telemetry=false";
     place.run(&format!("--simulate -n 20 {off}")).measures();
     assert_eq!(place.point().telemetry, None);
     assert!(!place.run_directory().readings_path().exists());
@@ -109,7 +111,7 @@ fn beside(exporter: Exporter) -> (PointSummary, usize) {
     let place = Place::new();
     let words = format!(
         "--simulate -c 4 --benchmark-duration 2s --warmup-request-count 4 --server-metrics {}/metrics \
-         --server-metrics-interval 50ms --host-telemetry false",
+         --server-metrics-interval 50ms --host-telemetry=false",
         server.url
     );
     place.run(&words).measures();
@@ -190,4 +192,135 @@ fn a_gpu_exporter_that_is_not_there_leaves_a_run_without_energy() {
     assert!(!point.metrics.contains_key("energy_j"));
     let failed = |said: &SaidLine| matches!(said, SaidLine::Failed { .. });
     assert!(telemetry(&point).notes.iter().any(|n| n.source == "dcgm" && failed(&n.said)));
+}
+
+/// A run of `seconds` on a simulator, on a machine whose driver says what `script` has.
+#[cfg(target_os = "linux")]
+fn on_gpus(script: fake_nvml::Script, seconds: u32, words: &str) -> (PointSummary, String) {
+    let driver = fake_nvml::Installed::new(script).unwrap();
+    let place = Place::new();
+    let run = place.run(&format!(
+        "--simulate=ttft=5ms,itl=1ms -c 4 --benchmark-duration {seconds}s --warmup-request-count 4 \
+         --gpu-telemetry nvml --idle-baseline 1s {words}"
+    ));
+    let ended = run.env("LD_LIBRARY_PATH", driver.folder().to_str().unwrap()).measures();
+    let point = place.point();
+    assert_eq!(point.outcomes.len(), 1, "every request succeeded: {point:?}");
+    (point, ended.stdout)
+}
+
+/// That `value` is `expected`, give or take a thousandth.
+#[track_caller]
+fn close(value: f64, expected: f64) {
+    assert!((value / expected - 1.0).abs() < 1e-3, "{value} for {expected}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn energy_is_power_over_time_and_agrees_with_the_gpus_own_count() {
+    use fake_nvml::{Device, Energy, Script};
+    let counted = |device: Device| device.with_energy(Energy { start_mj: 7, wraps_at_mj: None });
+    let mut script = Script::h200(2);
+    script.devices = script.devices.into_iter().map(counted).collect();
+    let (point, _) = on_gpus(script, 8, "--goodput ttft:10000");
+    let value = |id: &str| point.metrics[id].statistic("value").unwrap();
+    // 350 W and 400 W, all the time.
+    close(value("gpu_power_w"), 750.0);
+    close(value("gpu_idle_power_w"), 750.0);
+    close(value("energy_j"), 750.0 * value("window_s"));
+    let tokens = value("requests_ok") * 8.0;
+    close(value("j_per_output_token"), value("energy_j") / tokens);
+    close(value("j_per_good_request"), value("energy_j") / value("requests_ok"));
+    close(value("tps_per_w"), value("output_tps") / 750.0);
+    assert!(value("net_j_per_output_token").abs() < 1e-3 * value("j_per_output_token"));
+    for gpu in &telemetry(&point).gpus {
+        close(gpu.counted_j.unwrap(), gpu.energy_j);
+        assert!(gpu.difference.unwrap() < 0.01, "{gpu:?}");
+        assert_eq!(gpu.name.as_deref(), Some("NVIDIA H200"));
+    }
+    assert!(point.reasons.iter().all(|reason| reason.code != "energy"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sensor_that_contradicts_the_gpus_own_count_is_a_doubt() {
+    use fake_nvml::{Script, Value};
+    let mut script = Script::h200(1);
+    let mut device = script.devices.remove(0);
+    device.energy = None;
+    // The counter runs at 500 W, and the sensor says 350.
+    for ms in (0..60_000).step_by(50) {
+        let counted = Value::Numbers(vec![ms * 500]);
+        device = device.answers_from(ms, "nvmlDeviceGetTotalEnergyConsumption", counted);
+    }
+    script.devices.push(device);
+    let (point, said) = on_gpus(script, 8, "");
+    let gpu = &telemetry(&point).gpus[0];
+    let difference = gpu.difference.unwrap_or_else(|| panic!("{gpu:?}"));
+    assert!((difference - 0.3).abs() < 0.03, "{gpu:?}");
+    let reason = point.reasons.iter().find(|reason| reason.code == "energy").unwrap();
+    assert_eq!(reason.trust, "doubtful");
+    assert!(said.contains("power over time and the GPU's own count"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gpu_that_is_lost_while_it_is_watched_leaves_the_others() {
+    use fake_nvml::Script;
+    let mut script = Script::h200(2);
+    script.devices[1].lost_at_ms = Some(2_000);
+    let (point, _) = on_gpus(script, 4, "");
+    let told = telemetry(&point);
+    let lost = told.notes.iter().find(|note| matches!(note.said, SaidLine::Lost { .. })).unwrap();
+    assert_eq!(lost.instance.as_deref(), Some("1"));
+    let [first, second] = &told.gpus[..] else { panic!("{:?}", told.gpus) };
+    assert!(first.coverage > 0.99 && second.coverage < 0.9, "{:?}", told.gpus);
+    assert!(!point.metrics.contains_key("energy_j"), "of both it is not known");
+    let reason = point.reasons.iter().find(|reason| reason.code == "gpu_lost");
+    assert_eq!(reason.unwrap().trust, "doubtful");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_counter_of_energy_that_wraps_is_not_believed_and_power_is() {
+    use fake_nvml::{Energy, Script};
+    let mut script = Script::h200(1);
+    script.devices[0].energy = Some(Energy { start_mj: 0, wraps_at_mj: Some(350_000 * 3) });
+    let (point, _) = on_gpus(script, 4, "");
+    let gpu = &telemetry(&point).gpus[0];
+    assert_eq!((gpu.counted_j, gpu.difference), (None, None));
+    close(gpu.power_w, 350.0);
+    let energy = series(telemetry(&point), "gpu_energy_j");
+    assert!(energy.resets >= 1);
+    assert!(point.metrics.contains_key("energy_j"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gb10_has_the_hosts_memory_and_says_what_it_cannot() {
+    let (point, _) = on_gpus(fake_nvml::Script::gb10(), 2, "");
+    let told = telemetry(&point);
+    let total = series(told, "gpu_memory_total_bytes").values.as_ref().unwrap();
+    let host = series(told, "host_memory_total_bytes").values.as_ref().unwrap();
+    assert_eq!(total.statistic("max"), host.statistic("max"));
+    assert_eq!(told.is("nvml", Some("0"), "gpu_memory_kind"), Some("unified"));
+    let absent = |wanted: &str| {
+        told.notes.iter().any(|note| {
+            matches!(&note.said, SaidLine::Absent { name, why } if name == wanted && !why.is_empty())
+        })
+    };
+    assert!(absent("gpu_energy_j") && absent("gpu_power_limit_w"), "{:?}", told.notes);
+    assert!(told.series.iter().all(|series| series.name != "gpu_energy_j"));
+    close(point.metrics["gpu_power_w"].statistic("value").unwrap(), 35.0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_driver_that_was_asked_for_by_name_and_is_not_there_ends_it_before_anything_is_sent() {
+    let place = Place::new();
+    let empty = Place::new();
+    let run = place.run("--simulate -n 20 --gpu-telemetry nvidia-smi");
+    let ended = run.env("PATH", empty.path().to_str().unwrap()).exits(2);
+    assert!(ended.stderr.contains("--gpu-telemetry off"), "{}", ended.stderr);
+    assert!(place.run_directories().is_empty());
 }

@@ -70,7 +70,7 @@ pub struct Aggregate {
     cached_by_chance: u64,
     /// Sessions and turns of which an answer was expected and none came so far.
     unanswered: BTreeSet<(u64, u32)>,
-    watched: Watched,
+    watched: Option<Watched>,
     telemetry: Telemetry,
 }
 
@@ -122,7 +122,7 @@ impl Default for Aggregate {
             repeated: 0,
             cached_by_chance: 0,
             unanswered: BTreeSet::new(),
-            watched: Watched::default(),
+            watched: None,
             telemetry: Telemetry::default(),
         }
     }
@@ -160,7 +160,13 @@ impl Aggregate {
 
     /// Takes in what telemetry sources said before, during and after these samples.
     pub fn watch(&mut self, watched: Watched) {
-        self.watched = watched;
+        self.watched = Some(watched);
+    }
+
+    /// Takes what telemetry came to as known, as from an earlier summary of these samples.
+    pub fn set_telemetry(&mut self, telemetry: Telemetry) {
+        self.watched = None;
+        self.telemetry = telemetry;
     }
 
     fn add_lag(&mut self, sample: &Sample) {
@@ -258,8 +264,8 @@ impl Aggregate {
 
     /// The same, with the facts that no sample tells.
     pub(crate) fn summarize_with(mut self, run: Facts) -> Summary {
-        if let (Some(began), Some(ended)) = (self.began, self.ended) {
-            self.telemetry = std::mem::take(&mut self.watched).telemetry(began, ended);
+        if let (Some(began), Some(ended), Some(watched)) = (self.began, self.ended, &self.watched) {
+            self.telemetry = watched.telemetry(began, ended);
         }
         self.timeline.sort();
         self.steady = self.timeline.steady(self.shape);

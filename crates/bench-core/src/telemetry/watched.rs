@@ -32,8 +32,11 @@ type Key = (Arc<str>, Cow<'static, str>, Option<Arc<str>>);
 pub(super) type Gpu = (Arc<str>, Option<Arc<str>>);
 
 /// When a source was read in a phase.
+///
+/// One series stands for the source, the first that came: others may be read less often, or a moment later.
 #[derive(Clone, Debug, Default)]
 struct Reads {
+    name: Option<(Cow<'static, str>, Option<Arc<str>>)>,
     last: Option<Moment>,
     intervals: Durations,
     count: u64,
@@ -93,7 +96,7 @@ pub enum SeriesFigure {
 impl Watched {
     /// Takes a reading in.
     pub fn add(&mut self, reading: &Reading) {
-        self.reads(&reading.source).read(reading.at);
+        self.reads(&reading.source).read(reading);
         let key = (Arc::clone(&reading.source), reading.name.clone(), reading.instance.clone());
         let series =
             self.series.entry(key).or_insert_with_key(|(_, name, _)| Series::new(kind_of(name)));
@@ -111,7 +114,7 @@ impl Watched {
     pub fn begin_phase(&mut self) {
         self.end_phase();
         for reads in self.sources.values_mut() {
-            *reads = Reads { last: reads.last, ..Reads::default() };
+            *reads = Reads { name: reads.name.take(), last: reads.last, ..Reads::default() };
         }
     }
 
@@ -193,16 +196,19 @@ impl Watched {
 }
 
 impl Reads {
-    /// Counts a read at `at`, of which there may be many readings.
-    fn read(&mut self, at: Moment) {
-        if self.last.is_some_and(|last| at <= last) {
+    /// Counts a read by the one of its readings that stands for all.
+    fn read(&mut self, reading: &Reading) {
+        let Reading { name, instance, at, .. } = reading;
+        let known = self.name.get_or_insert_with(|| (name.clone(), instance.clone()));
+        let stands_for_all = known.0 == *name && known.1 == *instance;
+        if !stands_for_all || self.last.is_some_and(|last| *at <= last) {
             return;
         }
         if let Some(last) = self.last {
             let since = u64::try_from(at.since(last).as_nanos()).unwrap_or(u64::MAX);
             self.intervals.add(since, 1);
         }
-        self.last = Some(at);
+        self.last = Some(*at);
         self.count += 1;
     }
 }

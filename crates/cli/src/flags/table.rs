@@ -318,6 +318,16 @@ const EXPORTS: &[Choice] = &[
         help: "The tables, workbook and JSON of vLLM's multi-turn benchmark, and the conversations with their answers",
         aliases: &["multi_turn"],
     },
+    Choice {
+        name: "telemetry-csv",
+        help: "telemetry.csv, a row for each series of readings, and readings.csv, a row for each reading",
+        aliases: &[],
+    },
+    Choice {
+        name: "aiperf-telemetry",
+        help: "AIPerf's gpu_telemetry_export.jsonl, server_metrics_export.csv and .json",
+        aliases: &[],
+    },
 ];
 
 const fn flag(

@@ -36,7 +36,9 @@ pub(super) fn ls(history: &History, args: &LsArgs) -> Result<(), Failure> {
 }
 
 fn table(entries: &[&Entry], now_ms: u64) -> Table {
-    let mut table = Table::new(&[
+    let energy = |entry: &Entry| entry.headline.as_ref()?.j_per_output_token;
+    let has_energy = entries.iter().any(|entry| energy(entry).is_some());
+    let mut columns = vec![
         ("id", Column::Word),
         ("when", Column::Word),
         ("name", Column::Text),
@@ -44,23 +46,24 @@ fn table(entries: &[&Entry], now_ms: u64) -> Table {
         ("load", Column::Text),
         ("tok/s", Column::Number),
         ("TTFT p95", Column::Number),
-        ("trust", Column::Word),
-    ]);
+    ];
+    columns.extend(has_energy.then_some(("J/tok", Column::Number)));
+    columns.push(("trust", Column::Word));
+    let mut table = Table::new(&columns);
     for entry in entries {
         let headline = entry.headline.as_ref();
-        table.row(
-            vec![
-                if entry.id.is_empty() { "-".to_owned() } else { entry.id.clone() },
-                when(entry.created_ms, now_ms),
-                entry.name.clone(),
-                model(entry),
-                entry.load.clone(),
-                number(headline.and_then(|h| h.output_tps), ""),
-                number(headline.and_then(|h| h.ttft_ms_p95), " ms"),
-                trust(entry),
-            ],
-            remarks(entry),
-        );
+        let mut cells = vec![
+            if entry.id.is_empty() { "-".to_owned() } else { entry.id.clone() },
+            when(entry.created_ms, now_ms),
+            entry.name.clone(),
+            model(entry),
+            entry.load.clone(),
+            number(headline.and_then(|h| h.output_tps), ""),
+            number(headline.and_then(|h| h.ttft_ms_p95), " ms"),
+        ];
+        cells.extend(has_energy.then(|| number(energy(entry), "")));
+        cells.push(trust(entry));
+        table.row(cells, remarks(entry));
     }
     table
 }

@@ -3,7 +3,7 @@
 use bench_harness::{Failure, found as found_in};
 use bench_report::{
     console::{
-        matrix,
+        self, matrix,
         sweep::{self, SweepReport},
     },
     text::clean,
@@ -54,7 +54,7 @@ pub(super) fn show(entry: &Entry, as_json: bool) -> Result<(), Failure> {
         }
         text += &match &run {
             Some(run) if summary.points.len().max(run.points.len()) > 1 => several(run, &summary),
-            _ => points(&summary).render(output::width()),
+            _ => points(&summary).render(output::width()) + &telemetry(&summary),
         };
     }
     output::result(&text)
@@ -69,6 +69,19 @@ fn several(run: &RunFile, summary: &SummaryFile) -> String {
         true => matrix::render(&report, width, style),
         false => sweep::render(&report, width, style),
     }
+}
+
+/// What was watched beside the requests, of the only point.
+fn telemetry(summary: &SummaryFile) -> String {
+    let style = output::style(Color::Auto, false);
+    let shown = |point| console::telemetry::render(point, output::width(), style, false);
+    summary
+        .points
+        .iter()
+        .map(shown)
+        .filter(|text| !text.is_empty())
+        .map(|text| format!("\n{text}"))
+        .collect()
 }
 
 /// How many points ended, of how many where that is known: nobody knows how many a search will need.

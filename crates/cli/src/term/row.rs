@@ -22,14 +22,17 @@ struct Part {
 const BETWEEN: usize = 2;
 
 impl Row {
-    /// Adds what is always there.
+    /// Adds what is always there; nothing for an empty text.
     pub(crate) fn with(self, text: impl Into<String>, style: Style) -> Self {
         self.with_rank(0, text, style)
     }
 
     /// Adds what is left out before what has a lower rank.
     pub(crate) fn with_rank(mut self, rank: u8, text: impl Into<String>, style: Style) -> Self {
-        self.parts.push(Part { spans: vec![Span::styled(text.into(), style)], rank });
+        let text = text.into();
+        if !text.is_empty() {
+            self.parts.push(Part { spans: vec![Span::styled(text, style)], rank });
+        }
         self
     }
 
@@ -44,7 +47,7 @@ impl Row {
     /// The row in at most `width` columns, as far as what is always there has room.
     pub(crate) fn line(mut self, width: usize) -> Line<'static> {
         while self.width() > width {
-            let last = self.parts.iter().enumerate().rev().max_by_key(|(_, part)| part.rank);
+            let last = self.parts.iter().enumerate().max_by_key(|(_, part)| part.rank);
             match last {
                 Some((index, part)) if part.rank > 0 => drop(self.parts.remove(index)),
                 _ => break,

@@ -1,14 +1,33 @@
 //! The terminal as a page, until it is given back.
 
-use std::io;
+use std::{
+    io::{self, Stdout},
+    panic,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
-use ratatui::{DefaultTerminal, buffer::Buffer, layout::Rect};
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    buffer::Buffer,
+    crossterm::{
+        cursor::Show,
+        execute,
+        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    },
+    layout::Rect,
+};
 
-/// The terminal in raw mode, on a page of its own. It is given back when this is dropped, and by a panic.
+/// The terminal in raw mode, on a page of its own. It is given back when this is dropped, and when the thread that
+/// opened it panics.
 ///
 /// Signals do not drop anything: whoever opens one listens for those that would end the process.
 #[derive(Debug)]
-pub(crate) struct Screen(DefaultTerminal);
+pub(crate) struct Screen(Terminal<CrosstermBackend<Stdout>>);
+
+/// Whether the terminal is taken.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl Screen {
     /// Takes the terminal.
@@ -17,8 +36,11 @@ impl Screen {
     ///
     /// When standard output is none.
     pub(crate) fn open() -> io::Result<Self> {
-        // It gives the terminal back itself where it fails half-way, or panics later.
-        ratatui::try_init().map(Self)
+        hear_panics();
+        IS_TAKEN.store(true, Ordering::Relaxed);
+        let taken = enable_raw_mode().and_then(|()| execute!(io::stdout(), EnterAlternateScreen));
+        let opened = taken.and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        opened.map(Self).inspect_err(|_| give_back())
     }
 
     /// Draws a page; only what has changed is written.
@@ -29,7 +51,29 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing any more.
-        let _ = ratatui::try_restore();
+        give_back();
     }
+}
+
+fn give_back() {
+    if IS_TAKEN.swap(false, Ordering::Relaxed) {
+        // A terminal that is gone needs nothing any more.
+        let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+/// Has a panic of this thread give the terminal back before it is told. That of another, such as of a source, ends
+/// that thread alone: told now, it would be written across the page.
+fn hear_panics() {
+    let own = thread::current().id();
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if thread::current().id() == own {
+            give_back();
+        }
+        if !IS_TAKEN.load(Ordering::Relaxed) {
+            tell(panic);
+        }
+    }));
 }

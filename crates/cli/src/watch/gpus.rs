@@ -31,8 +31,12 @@ pub(super) fn lines(
         );
         return lines;
     }
-    let names =
-        gpus.iter().map(|gpu| name(*gpu).chars().count()).max().unwrap_or(0).min(MOST_OF_NAME);
+    let names = gpus
+        .iter()
+        .map(|gpu| name(*gpu, view).chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(MOST_OF_NAME);
     let room = room.map_or(usize::MAX, |room| room.saturating_sub(1));
     if gpus.len().saturating_mul(2) <= room {
         lines.extend(gpus.iter().flat_map(|gpu| two(*gpu, view, width, names)));
@@ -55,11 +59,14 @@ pub(super) fn lines(
 
 const MOST_OF_NAME: usize = 12;
 
-/// `0`, or `gpu2 0`.
-fn name(gpu: Of<'_>) -> String {
+/// `0`, or `gpu2 0`. Which one it is, is never cut.
+fn name(gpu: Of<'_>, view: &View) -> String {
     let instance = gpu.instance.as_deref().unwrap_or("0");
     match gpu.host() {
-        Some(host) => format!("{host} {instance}"),
+        Some(host) => {
+            let room = MOST_OF_NAME.saturating_sub(1 + instance.chars().count());
+            format!("{} {instance}", view.marks.cut(host, room))
+        }
         None => instance.to_owned(),
     }
 }
@@ -97,8 +104,8 @@ fn one(gpu: Of<'_>, view: &View, width: usize, names: usize) -> Line<'static> {
     let (state, style) = condition(gpu, view);
     figures(gpu, view, names, 8)
         .with(format!("{memory:>13}"), marks.faint())
+        .with_rank(1, format!("{:>13}", clocks(gpu, view)), marks.faint())
         .with(state, style)
-        .with_rank(1, clocks(gpu, view), marks.faint())
         .line(width)
 }
 
@@ -114,7 +121,7 @@ fn figures(gpu: Of<'_>, view: &View, names: usize, curve: usize) -> Row {
     );
     let heat = shown(marks, gpu.value(reading::GPU_TEMPERATURE_C), |heat| format!("{heat:.0}"));
     Row::default()
-        .with(format!("{:names$}", marks.cut(&name(gpu), MOST_OF_NAME)), marks.strong())
+        .with(format!("{:names$}", marks.cut(&name(gpu, view), MOST_OF_NAME)), marks.strong())
         .with(format!("{util:>5}"), marks.strong())
         .and(marks.spark(&gpu.curve(reading::GPU_UTILIZATION_RATIO, curve), 1.0), marks.curve())
         .with(format!("{power:>11}"), marks.faint())

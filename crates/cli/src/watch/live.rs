@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use bench_core::{Clock, Level, Polling, Stop};
 use bench_harness::{Code, Failure};
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::time::Instant;
 
 use super::{page, page::View, state::State};

@@ -19,12 +19,12 @@ use std::{
 
 use bench_core::{Clock, Level, Polling, Stop, TelemetrySource};
 use bench_harness::{
-    Code, Exit, Failure, Local, Settings, agent_source, agent_token, client_source, local_sources,
-    plan::{Node, Origin, resolve},
-    server_source,
+    Code, Exit, Failure, Local, Settings, agent_source, agent_token, client_source,
+    plan::{GpuTelemetry, Node, Origin, Value, resolve},
+    server_address, server_source, sources_of,
 };
 use bench_providers::Secret;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use self::{page::View, state::State};
 use crate::{args::Color, flags::ServerFlags, output, plan, signals::Signals, term::Marks, values};
@@ -46,8 +46,8 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     token_file: Option<PathBuf>,
 
-    /// Whether GPUs of this host are watched
-    #[arg(long, value_enum, default_value_t = GpuTelemetry::Auto, help_heading = "Sources")]
+    /// What reads the GPUs: auto, nvml, nvidia-smi, dcgm=URL, agent=URL or off
+    #[arg(long, value_name = "SOURCE", value_parser = <GpuTelemetry as Value>::parse, default_value_t, help_heading = "Sources")]
     gpu_telemetry: GpuTelemetry,
 
     /// Time from one read of the GPUs to the next
@@ -69,14 +69,6 @@ pub(crate) struct WatchArgs {
     /// Print ASCII only
     #[arg(long, help_heading = "Output")]
     ascii: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum GpuTelemetry {
-    /// As far as the driver is there
-    Auto,
-    /// None
-    Off,
 }
 
 /// How long is read before a page is printed once: shares and rates take two reads.
@@ -120,18 +112,19 @@ type Sources = Vec<Box<dyn TelemetrySource>>;
 
 /// All that is asked for, and how it is looked at.
 fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Failure> {
-    let with_gpus = args.gpu_telemetry == GpuTelemetry::Auto;
-    let Local { mut sources, missing } = local_sources(args.interval, with_gpus);
+    let token = agent_token(args.token_file.as_deref())?.as_deref().map(Secret::new);
+    let transport = &settings.targets[0].transport;
+    let local = sources_of(&args.gpu_telemetry, token.clone(), transport.clone(), args.interval)?;
+    let Local { mut sources, missing } = local;
     sources.push(client_source());
-    let token = agent_token(args.token_file.as_deref())?;
     for url in &args.agent {
-        let transport = settings.targets[0].transport.clone();
-        let token = token.as_deref().map(Secret::new);
-        sources.push(agent_source(url, token, transport, args.interval)?);
+        sources.push(agent_source(url, token.clone(), transport.clone(), args.interval)?);
     }
-    let server = server_source(settings)?;
-    let mut watched: Vec<String> =
-        server.iter().map(|(endpoint, _)| endpoint.to_string()).collect();
+    let server = server_address(settings)?;
+    if let Some(endpoint) = &server {
+        sources.push(server_source(endpoint, settings)?);
+    }
+    let mut watched: Vec<String> = server.iter().map(ToString::to_string).collect();
     watched.extend(args.agent.iter().map(|url| format!("agent {url}")));
     let view = View {
         marks: Marks { look: output::style(args.color, args.ascii) },
@@ -142,7 +135,6 @@ fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Fai
         is_help: false,
         scrolled: 0,
     };
-    sources.extend(server.map(|(_, source)| source));
     Ok((view, sources))
 }
 

@@ -95,7 +95,10 @@ fn footer(state: &State, view: &View, width: usize) -> Line<'static> {
     let (missing, failing) = troubles::count(state, view);
     let mut row = Row::default().with("q quit  space freeze  ? help", marks.faint());
     if missing > 0 {
-        row = row.with(format!("{missing} values cannot be read",), marks.faint());
+        row = row.with(
+            format!("{missing} {} cannot be read", if missing == 1 { "value" } else { "values" }),
+            marks.faint(),
+        );
     }
     if failing > 0 {
         row = row.with(format!("{failing} in trouble: see ?"), marks.warning());

@@ -38,7 +38,7 @@ fn queue(server: Of<'_>, view: &View, width: usize) -> Line<'static> {
     Row::default()
         .with(format!("running {:>5}", whole(reading::SERVER_RUNNING)), marks.strong())
         .with(format!("waiting {:>5}", whole(reading::SERVER_WAITING)), marks.strong())
-        .with(format!("KV cache {:>5}", shown(marks, cache, percent)), marks.strong())
+        .with(format!("KV {:>5}", shown(marks, cache, percent)), marks.strong())
         .with_rank(1, marks.bar(cache.unwrap_or(0.0), 10), marks.curve())
         .with(
             format!("prefix hits {:>5}", shown(marks, prefix_hits(server), percent)),

@@ -51,7 +51,7 @@ pub(super) type OfServer = Option<Result<Option<Vec<Pid>>, ProcessesError>>;
 
 impl Gpus {
     pub(super) fn gather(root: &Path) -> Self {
-        let config = gpu::Config { proc: root.join("proc"), ..gpu::Config::default() };
+        let config = gpu::Config { root: root.to_owned(), ..gpu::Config::default() };
         let inventory = match gpu::inventory(&config) {
             Ok(inventory) => inventory,
             Err(why) => return Self(Err(why.to_string())),

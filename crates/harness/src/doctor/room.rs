@@ -40,7 +40,7 @@ impl Room {
             files: machine::most_files(),
             ports: machine::ephemeral_ports(root),
             waiting: waiting(root),
-            memory: HostMemory::read(&root.join("proc")),
+            memory: HostMemory::read(root),
             memory_stalled: memory_stalled(root),
             disk: disk(artifacts),
         }

@@ -369,6 +369,10 @@ pub enum ExportName {
     Csv,
     /// The tables, sheets and JSON of vLLM's multi-turn benchmark, and the conversations with their answers.
     MultiTurn,
+    /// telemetry.csv, a row for each series of readings, and readings.csv, a row for each reading.
+    TelemetryCsv,
+    /// AIPerf's gpu_telemetry_export.jsonl, server_metrics_export.csv and .json.
+    AiperfTelemetry,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -564,6 +564,8 @@ impl ExportName {
             Self::GenaiPerf => Export::GenaiPerf,
             Self::Csv => Export::Csv,
             Self::MultiTurn => Export::MultiTurn,
+            Self::TelemetryCsv => Export::TelemetryCsv,
+            Self::AiperfTelemetry => Export::AiperfTelemetry,
         }
     }
 }

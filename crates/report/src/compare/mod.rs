@@ -89,7 +89,7 @@ pub struct Options {
 }
 
 /// What is compared where nothing is asked for.
-const DEFAULTS: [&str; 13] = [
+const DEFAULTS: [&str; 14] = [
     "output_tps",
     "rps",
     "p50(ttft_ms)",
@@ -103,6 +103,7 @@ const DEFAULTS: [&str; 13] = [
     "accuracy",
     "avg(answer_f1)",
     "tool_call_accuracy",
+    "j_per_output_token",
 ];
 
 fn defaults() -> Vec<Quantity> {

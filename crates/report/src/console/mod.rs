@@ -1,8 +1,8 @@
 //! One point, shown to a person on a terminal; [`sweep`] and [`matrix`] show several,
 //! [`compare`] and [`gate`] what changed.
 //!
-//! The verdict comes first, as a sentence; then the metrics as a table, the totals, how times are
-//! distributed, and what speaks for and against all of it. Columns that do not fit are left out from
+//! The verdict comes first, as a sentence; then the metrics as a table, the totals, what GPUs, server and host did
+//! meanwhile ([`telemetry`]), how times are distributed, and what speaks for and against all of it. Columns that do not fit are left out from
 //! the right, and it says so: no line is wider than asked for, and no number is cut.
 
 pub mod compare;
@@ -15,6 +15,7 @@ mod page;
 mod sentence;
 pub mod sweep;
 mod table;
+pub mod telemetry;
 mod totals;
 mod trust;
 mod turns;
@@ -52,6 +53,8 @@ pub struct Report<'a> {
     pub saved: &'a [String],
     /// Commands that may come next.
     pub next: &'a [String],
+    /// Whether everything that telemetry said is shown, too.
+    pub verbose: bool,
 }
 
 /// The server that was measured.
@@ -95,6 +98,7 @@ pub fn render(report: &Report<'_>, width: usize, style: Style) -> String {
     table::render(report, &mut page);
     turns::render(report, style, &mut page);
     totals::render(report, &mut page);
+    telemetry::of_report(report, &mut page);
     skipped(report.skipped, &mut page);
     let gaps = if report.outcome.summary.distribution("itl_ms").is_some() {
         "Inter token latency"

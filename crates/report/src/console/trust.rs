@@ -35,6 +35,8 @@ fn in_order(report: &Report<'_>, page: &Page) -> Vec<String> {
     let lag = summary.distribution("client_lag_ms").and_then(|d| d.percentile(99.0));
     let cpu = facts.client_cpu_cores.zip(facts.cores);
     let coalesced = summary.value("coalesced_ratio");
+    let counted = facts.server_requests_difference.or(facts.server_output_difference);
+    let (throttled, energy) = (facts.gpu_throttled_ratio, facts.energy_difference);
     let checks = [
         ("errors", errors.map(|ratio| format!("errors {}", percent(ratio)))),
         ("osl", output.map(|ratio| format!("output {} of the tokens asked for", percent(ratio)))),
@@ -42,6 +44,9 @@ fn in_order(report: &Report<'_>, page: &Page) -> Vec<String> {
         ("lag", lag.map(|ms| format!("read in time: client lag {} ms (p99)", page.number(ms)))),
         ("client_cpu", cpu.map(|(used, of)| format!("client used {used:.2} of {of:.0} cores"))),
         ("coalesced", coalesced.map(|ratio| format!("{} of chunks shared a read", percent(ratio)))),
+        ("server_disagrees", counted.map(|_| "the server counted what was sent".to_owned())),
+        ("gpu_throttled", throttled.map(|ratio| format!("GPU throttled {}", percent(ratio)))),
+        ("energy", energy.map(|ratio| format!("energy {} off the GPU's counter", percent(ratio)))),
     ];
     let is_reason = |code: &str| verdict.reasons.iter().any(|reason| reason.code() == code);
     let in_order = checks.into_iter().filter(|(code, _)| !is_reason(code));

@@ -103,6 +103,15 @@ impl Sweep<'_> {
         if has("good_ratio") {
             columns.push((Kind::Share("good_ratio"), Column::new("good", "%")));
         }
+        let number = |metric| Kind::Number { metric, statistic: None };
+        if has("j_per_output_token") {
+            columns.push((number("j_per_output_token"), Column::new("J per", "token")));
+        } else if has("j_per_request") {
+            columns.push((number("j_per_request"), Column::new("J per", "request")));
+        }
+        if has("gpu_power_w") {
+            columns.push((number("gpu_power_w"), Column::new("GPU", "W").minor()));
+        }
         if any(&|cell| cell.met().is_some()) {
             columns.push((Kind::Goals, Column::new("goals", "met").kept()));
         }

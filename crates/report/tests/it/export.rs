@@ -4,24 +4,24 @@ use bench_store::{MetricLine, PointSummary, State, SummaryFile};
 
 use crate::fixture::{Measured, closed, failed, none_succeeded, open, sample, trusted};
 
-const INPUT: genai_perf::Input<'_> = genai_perf::Input {
+pub(crate) const INPUT: genai_perf::Input<'_> = genai_perf::Input {
     model: "llama-3.1-8b-instruct",
     url: "http://localhost:8000",
     endpoint_type: "chat",
     seed: 42,
 };
 
-fn summary(measured: &Measured) -> SummaryFile {
+pub(crate) fn summary(measured: &Measured) -> SummaryFile {
     let outcome: PointOutcome = measured.outcome.clone();
     SummaryFile::new(&measured.plan, &[outcome], State::Finished)
 }
 
-fn point(measured: &Measured) -> PointSummary {
+pub(crate) fn point(measured: &Measured) -> PointSummary {
     summary(measured).points.remove(0)
 }
 
 /// The values of GenAI-Perf's own test of its CSV file, as given in the file's units.
-fn three_requests() -> PointSummary {
+pub(crate) fn three_requests() -> PointSummary {
     let mut point = point(&none_succeeded());
     let metrics = [
         ("ttfo_ms", [7.0, 8.0, 9.0]),
@@ -41,7 +41,7 @@ fn three_requests() -> PointSummary {
     point
 }
 
-fn distribution(mut values: [f64; 3]) -> MetricLine {
+pub(crate) fn distribution<const N: usize>(mut values: [f64; N]) -> MetricLine {
     let d = bench_core::stats::Distribution::of(&mut values).unwrap();
     let [p1, p5, p10, p25, p50, p75, p90, p95, p97, p99, p99_9] = d.percentiles;
     #[rustfmt::skip]

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bench_core::{
     Aggregate, Arrival, ArrivalKind, FinishReason, Load, Moment, Outcome, Paced, Plan, Point,
-    PointOutcome, Rate, Sample, ServerInfo, Until, Usage, Verdict,
+    PointOutcome, Rate, Sample, ServerInfo, Until, Usage, Verdict, Watched,
 };
 use bench_report::console::{Histograms, LogHistogram, Report, Style, Target, render};
 
@@ -17,6 +17,7 @@ pub(crate) struct Measured {
     pub(crate) model: String,
     pub(crate) simulated: bool,
     pub(crate) skipped: Vec<String>,
+    pub(crate) verbose: bool,
     ttft: LogHistogram,
     gaps: LogHistogram,
 }
@@ -73,7 +74,13 @@ pub(crate) fn failed(n: u64, outcome: Outcome, error: &str) -> Sample {
 
 impl Measured {
     pub(crate) fn new(load: Load, samples: &[Sample]) -> Self {
+        Self::watched(load, samples, Watched::default())
+    }
+
+    /// The same, with what telemetry said meanwhile.
+    pub(crate) fn watched(load: Load, samples: &[Sample], watched: Watched) -> Self {
         let mut aggregate = Aggregate::default();
+        aggregate.watch(watched);
         samples.iter().for_each(|sample| aggregate.add(sample));
         let mut summary = aggregate.summarize();
         summary.facts.open_loop = matches!(load, Load::Open { .. });
@@ -100,6 +107,7 @@ impl Measured {
             model: "llama-3.1-8b-instruct".into(),
             simulated: false,
             skipped: Vec::new(),
+            verbose: false,
             ttft,
             gaps: gaps.map(|pair| pair[1].at.ms_since(pair[0].at)).collect(),
         }
@@ -121,6 +129,7 @@ impl Measured {
             histograms: Histograms { ttft: Some(&self.ttft), gaps: Some(&self.gaps) },
             saved: &["artifacts/7Q4K-chat".into(), "json jsonl".into()],
             next: &["inferbench run -c 64".into(), "inferbench explain ttft_ms".into()],
+            verbose: self.verbose,
         };
         render(&report, width, style)
     }

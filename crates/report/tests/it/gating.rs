@@ -33,6 +33,21 @@ fn of_results(id: &str, slower: f64) -> Loaded {
 }
 
 #[test]
+fn energy_is_compared_and_gated_as_any_metric() {
+    let side = |id: &str, slower| stored(id, stored::with_energy(stored::sweep("vllm", 5, slower)));
+    let limits = ["j_per_output_token:+5%", "tps_per_w:-5%"].map(|text| text.parse().unwrap());
+    let report = of(side("6ZM2", 1.0), side("7Q4K", 1.1), &limits);
+    assert_eq!(report.verdict, GateVerdict::Regressed, "{report:#?}");
+    let worst = report.checks[0].worst.as_ref().unwrap();
+    assert!((worst.change.unwrap().change - 0.1).abs() < 0.01, "{worst:?}");
+    assert_eq!(of(side("6ZM2", 1.0), side("7Q4K", 1.0), &limits).verdict, GateVerdict::Passed);
+    let report = compare(&[side("6ZM2", 1.0), side("7Q4K", 1.1)], &Options::default()).unwrap();
+    let metrics = &report.candidates[0].points[0].metrics;
+    let energy = metrics.iter().find(|change| change.metric == "j_per_output_token").unwrap();
+    assert_eq!(energy.word.as_deref(), Some("regressed"), "nobody has to ask for it");
+}
+
+#[test]
 fn results_are_judged_by_requests_and_by_the_whole_of_each() {
     let baseline = of_results("6ZM2", 1.0);
     let limits = Limit::defaults_for(&baseline.summary);

@@ -9,3 +9,5 @@ mod fixture;
 mod gating;
 mod stored;
 mod sweeping;
+mod watched_export;
+mod watching;

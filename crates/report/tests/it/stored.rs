@@ -8,7 +8,8 @@ use bench_core::{
 };
 use bench_report::compare::Loaded;
 use bench_store::{
-    AnchorLine, FORMAT_VERSION, GoalLine, PointSummary, ReasonLine, RunFile, State, SummaryFile,
+    AnchorLine, FORMAT_VERSION, GoalLine, MetricLine, PointSummary, ReasonLine, RunFile, State,
+    SummaryFile,
 };
 use serde_json::{Value, json};
 
@@ -183,6 +184,22 @@ pub(crate) fn with_goal(mut points: Vec<PointSummary>, limit: f64) -> Vec<PointS
         let value = point.number_of("ttft_ms", Some("p95"));
         let met = value.is_some_and(|value| value < limit);
         point.goals = vec![GoalLine { goal: format!("p95(ttft_ms)<{limit}ms"), value, met }];
+    }
+    points
+}
+
+/// The same points, had GPUs of 700 W been watched.
+pub(crate) fn with_energy(mut points: Vec<PointSummary>) -> Vec<PointSummary> {
+    for point in &mut points {
+        let output_tps = point.number_of("output_tps", None).unwrap();
+        let energy = [
+            ("gpu_power_w", "W", 700.0),
+            ("j_per_output_token", "J/token", 700.0 / output_tps),
+            ("tps_per_w", "tokens/s/W", output_tps / 700.0),
+        ];
+        for (id, unit, value) in energy {
+            point.metrics.insert(id.into(), MetricLine::Value { unit: unit.into(), value });
+        }
     }
     points
 }

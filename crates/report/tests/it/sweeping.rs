@@ -105,6 +105,18 @@ fn lengths() -> Loaded {
 }
 
 #[test]
+fn energy_has_its_columns_where_it_is_known() {
+    let points = stored::with_energy(stored::sweep("vllm", 3, 1.0));
+    let run = stored("7Q4K", with_goal(points, 200.0));
+    let text = show(sweep::render, &run, 120, PLAIN);
+    let table = text.split("\n\n").find(|section| section.starts_with("Loads")).unwrap();
+    insta::assert_snapshot!("sweep_energy_120", table);
+    let narrow = show(sweep::render, &run, 70, PLAIN);
+    assert!(narrow.contains("not shown:") && narrow.contains("GPU W"), "{narrow}");
+    assert!(markdown::sweep(&run.run, &run.summary).contains("J per token"));
+}
+
+#[test]
 fn a_sweep_at_usual_narrow_and_wide_terminals() {
     let run = with_repeats();
     insta::assert_snapshot!("sweep_80", show(sweep::render, &run, 80, PLAIN));

@@ -599,6 +599,16 @@ impl MetricLine {
         }
     }
 
+    /// The distribution that it is of, if it is of one.
+    pub(crate) fn distribution(&self) -> Option<Distribution> {
+        #[rustfmt::skip]
+        let &Self::Distribution {
+            count, mean, std, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p97, p99, p99_9, ..
+        } = self else { return None };
+        let percentiles = [p1, p5, p10, p25, p50, p75, p90, p95, p97, p99, p99_9];
+        Some(Distribution { count, sum: mean * count as f64, mean, std, min, max, percentiles })
+    }
+
     /// Its unit.
     pub fn unit(&self) -> &str {
         match self {

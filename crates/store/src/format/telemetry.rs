@@ -1,6 +1,8 @@
 //! What telemetry said of a point, in `summary.json`.
 
-use bench_core::{GpuEnergy, SeriesFigure, SeriesSummary, SourceSummary, Telemetry, reading_name};
+use bench_core::{
+    GpuEnergy, Increase, SeriesFigure, SeriesSummary, SourceSummary, Telemetry, reading_name,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{MetricLine, NoteLine, is_default};
@@ -156,6 +158,54 @@ impl From<&SeriesSummary> for SeriesLine {
                 ..nothing
             },
         }
+    }
+}
+
+impl From<&TelemetryLine> for Telemetry {
+    fn from(line: &TelemetryLine) -> Self {
+        let sources = line.sources.iter().map(|source| SourceSummary {
+            name: source.name.as_str().into(),
+            reads: source.reads,
+            interval_ms: source.interval.as_ref().and_then(MetricLine::distribution),
+        });
+        let gpus = line.gpus.iter().map(|gpu| GpuEnergy {
+            source: gpu.source.as_str().into(),
+            instance: gpu.instance.as_deref().map(Into::into),
+            name: gpu.name.clone(),
+            energy_j: gpu.energy_j,
+            power_w: gpu.power_w,
+            coverage: gpu.coverage,
+            counted_j: gpu.counted_j,
+            difference: gpu.difference,
+            idle_w: gpu.idle_w,
+        });
+        Self {
+            sources: sources.collect(),
+            series: line.series.iter().filter_map(SeriesLine::summary).collect(),
+            gpus: gpus.collect(),
+            notes: line.notes.iter().cloned().map(Into::into).collect(),
+        }
+    }
+}
+
+impl SeriesLine {
+    /// The series; `None` if the line says nothing of it.
+    fn summary(&self) -> Option<SeriesSummary> {
+        let figure = match (self.increase, &self.values) {
+            (Some(by), _) => {
+                SeriesFigure::Counter(Increase { by, resets: self.resets, whole: !self.partial })
+            }
+            (None, Some(values)) => {
+                SeriesFigure::Gauge { mean: self.time_mean, distribution: values.distribution()? }
+            }
+            (None, None) => return None,
+        };
+        Some(SeriesSummary {
+            source: self.source.as_str().into(),
+            name: self.name.clone().into(),
+            instance: self.instance.as_deref().map(Into::into),
+            figure,
+        })
     }
 }
 

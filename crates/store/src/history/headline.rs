@@ -23,6 +23,8 @@ pub struct Headline {
     pub tpot_ms_p50: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_ratio: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub j_per_output_token: Option<f64>,
 }
 
 impl Headline {
@@ -54,6 +56,7 @@ impl Headline {
             ttft_ms_p95: mean(best, "ttft_ms", Some("p95")),
             tpot_ms_p50: mean(best, "tpot_ms", Some("p50")),
             error_ratio: mean(best, "error_ratio", None),
+            j_per_output_token: mean(best, "j_per_output_token", None),
         })
     }
 }

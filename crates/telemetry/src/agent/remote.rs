@@ -50,6 +50,8 @@ pub struct Remote {
     period: Duration,
     clock: OwnClock,
     life: Option<Life>,
+    /// Whether this is not the first of the agent's lives, so that all that it read in it is news.
+    began_anew: bool,
     series: HashMap<Key, Series>,
     sources: HashMap<String, Arc<str>>,
     /// What was said once, and not again.
@@ -95,7 +97,7 @@ enum Trouble {
         "the agent speaks version {0} of its protocol, this is version {PROTOCOL}: have the same inferbench on both"
     )]
     Version(u32),
-    #[error("{0}")]
+    #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error("the agent's answer to {0} is none: {1}")]
     Garbage(&'static str, String),
@@ -119,6 +121,7 @@ impl Remote {
             period,
             clock: OwnClock::default(),
             life: None,
+            began_anew: false,
             series: HashMap::new(),
             sources: HashMap::new(),
             complained: Complaints::default(),
@@ -170,7 +173,10 @@ impl Remote {
         let (id, offset) = best.ok_or(Trouble::Slow)?;
         match &mut self.life {
             Some(life) if life.id == id => life.offset = offset,
-            life => *life = Some(Life { id, next: None, offset, first: offset }),
+            life => {
+                let next = (life.is_some() || self.began_anew).then_some(0);
+                *life = Some(Life { id, next, offset, first: offset });
+            }
         }
         self.tell_clock(into);
         Ok(())
@@ -217,6 +223,7 @@ impl Remote {
             if told.life != life.id {
                 // Numbers and moments of its former life mean nothing now.
                 self.life = None;
+                self.began_anew = true;
                 into.note(None, Said::Happened { what: "the agent was started anew".to_owned() });
                 return Ok(());
             }

@@ -178,7 +178,7 @@ impl Server {
             head_within,
         });
         let (stop, stopped) = oneshot::channel();
-        let serve = move || serve(runtime, listener, agent, config.tls, stopped);
+        let serve = move || serve(runtime, listener, &agent, config.tls, stopped);
         let thread = std::thread::Builder::new().name("agent".to_owned()).spawn(serve);
         let thread = Some(thread.map_err(failed)?);
         Ok(Self { addr, tls, sources: names, stop: Some(stop), thread })
@@ -218,7 +218,7 @@ struct Agent {
 fn serve(
     runtime: Runtime,
     listener: TcpListener,
-    agent: Arc<Agent>,
+    agent: &Arc<Agent>,
     tls: Option<Tls>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -226,7 +226,7 @@ fn serve(
         tokio::select! {
             _ = stopped => {}
             () = tend(&agent.keeper) => {}
-            () = accept(listener, &agent, tls.map(|tls| TlsAcceptor::from(tls.0))) => {}
+            () = accept(listener, agent, tls.map(|tls| TlsAcceptor::from(tls.0))) => {}
         }
     });
     // Sources that hang are not waited for.

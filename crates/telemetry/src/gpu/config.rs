@@ -19,14 +19,15 @@ pub struct Config {
     /// How long the driver may take to start: without persistence mode it wakes each GPU. By default 30 s.
     pub opening: Duration,
     /// The processes of the server under test, if they are known; those that they started count as theirs. Without,
-    /// nobody can say which processes on a GPU are others.
+    /// nobody can say which processes on a GPU are others. Where the driver counts
+    /// processes that are not seen from here, as from within a container, nobody can either.
     pub server_pids: Option<Vec<u32>>,
     /// The library of NVML; `None` is where the system looks for `libnvidia-ml.so.1`.
     pub library: Option<PathBuf>,
     /// The program that is asked where there is no NVML. By default `nvidia-smi`, as `PATH` has it.
     pub nvidia_smi: PathBuf,
-    /// Where the kernel tells of processes and memory. By default `/proc`.
-    pub proc: PathBuf,
+    /// The directory whose `proc` tells of processes and memory. By default `/`.
+    pub root: PathBuf,
 }
 
 impl Default for Config {
@@ -41,7 +42,7 @@ impl Default for Config {
             server_pids: None,
             library: None,
             nvidia_smi: "nvidia-smi".into(),
-            proc: "/proc".into(),
+            root: "/".into(),
         }
     }
 }

@@ -8,9 +8,14 @@
 //! | energy counter, PCIe, processes, MIG, XID errors | yes | no |
 //! | all else | yes | yes |
 //!
-//! A GPU that is lost is [`Said::Lost`](bench_core::Said) and the others go on. What a GPU does not support is asked
-//! once. Where it shares the host's memory and therefore says none of its own, as GB10 does, the host's memory stands
-//! in its place, and the source says that `gpu_memory_kind` is `unified`.
+//! A GPU's readings bear its number as their instance, those of a MIG instance the number that `nvidia-smi -L` gives it
+//! behind that, as `0/3`. A GPU that is lost is [`Said::Lost`](bench_core::Said), and the others go on. What a GPU does
+//! not support is asked once. Where it shares the host's memory and therefore says none of its own, as GB10 does, the
+//! host's memory stands in its place, and the source says that `gpu_memory_kind` is `unified`.
+//!
+//! NVML takes some 20 ms for an answer about PCIe, during which it measures. So these are asked once in
+//! [`Config::slow_period`], of one GPU at a time and after all else. Processes, ECC errors, limits, encoder and decoder
+//! change seldom and are asked as seldom: their readings are up to a second old when a phase begins or ends.
 //!
 //! **Other makers.** A GPU of AMD (through `amdsmi` or `rocm-smi --json`) or of Apple (through `IOReport`) is one more
 //! module beside these two: a [`TelemetrySource`] of its own that pushes `gpu_utilization_ratio`,
@@ -20,22 +25,21 @@
 //! there. Nothing else looks at where a reading comes from.
 
 mod config;
-mod family;
-mod host_memory;
 mod inventory;
 mod nvidia_smi;
 #[cfg(all(feature = "nvml", target_os = "linux"))]
 mod nvml;
 
+use std::path::Path;
+
 use bench_core::TelemetrySource;
 
-#[cfg(all(feature = "nvml", target_os = "linux"))]
-pub use self::nvml::NvmlSource;
+use self::nvidia_smi::NvidiaSmiSource;
 pub use self::{
     config::{Config, GpuId, GpuIdError, Gpus, Way},
     inventory::{GpuProcess, Inventory, InventoryGpu, inventory},
-    nvidia_smi::NvidiaSmiSource,
 };
+use crate::host::HostMemory;
 
 /// Why no GPU can be watched.
 #[derive(Debug, thiserror::Error)]
@@ -114,12 +118,18 @@ fn first_that_works<T>(
 
 #[cfg(all(feature = "nvml", target_os = "linux"))]
 fn open_nvml(config: &Config) -> Result<Box<dyn TelemetrySource>, OpenError> {
-    Ok(Box::new(NvmlSource::open(config)?))
+    Ok(Box::new(nvml::NvmlSource::open(config)?))
 }
 
 #[cfg(not(all(feature = "nvml", target_os = "linux")))]
 fn open_nvml(_config: &Config) -> Result<Box<dyn TelemetrySource>, OpenError> {
     Err(OpenError::NotHere("NVML is not built in".to_owned()))
+}
+
+/// The host's memory below `root`, used and in all, for a GPU that shares it.
+fn host_memory(root: &Path) -> Option<[u64; 2]> {
+    let memory = HostMemory::read(root);
+    Some([memory.used_bytes()?, memory.total_bytes?])
 }
 
 /// Whether reasons for a slower clock, as NVML and `nvidia-smi` write them, are throttling, for power and for heat.
@@ -145,20 +155,20 @@ mod tests {
     #[test]
     fn idle_and_settings_are_no_throttling() {
         let cases = [
-            (0x0, [0.0, 0.0, 0.0], "as fast as it can"),
-            (0x1, [0.0, 0.0, 0.0], "idle"),
-            (0x2, [0.0, 0.0, 0.0], "clocks of applications"),
-            (0x100, [0.0, 0.0, 0.0], "clocks of a display"),
-            (0x4, [1.0, 1.0, 0.0], "power cap"),
-            (0x80, [1.0, 1.0, 0.0], "power brake"),
-            (0x20, [1.0, 0.0, 1.0], "software, heat"),
-            (0x40 | 0x8, [1.0, 0.0, 1.0], "hardware, heat"),
-            (0x8, [1.0, 0.0, 0.0], "hardware, which does not say why"),
-            (0x10, [1.0, 0.0, 0.0], "another GPU of its group"),
-            (0x4 | 0x20 | 0x1, [1.0, 1.0, 1.0], "both"),
+            (0x0, [false, false, false], "as fast as it can"),
+            (0x1, [false, false, false], "idle"),
+            (0x2, [false, false, false], "clocks of applications"),
+            (0x100, [false, false, false], "clocks of a display"),
+            (0x4, [true, true, false], "power cap"),
+            (0x80, [true, true, false], "power brake"),
+            (0x20, [true, false, true], "software, heat"),
+            (0x40 | 0x8, [true, false, true], "hardware, heat"),
+            (0x8, [true, false, false], "hardware, which does not say why"),
+            (0x10, [true, false, false], "another GPU of its group"),
+            (0x4 | 0x20 | 0x1, [true, true, true], "both"),
         ];
         for (reasons, expected, what) in cases {
-            assert_eq!(throttled(reasons), expected, "{what}");
+            assert_eq!(throttled(reasons).map(|is| is > 0.0), expected, "{what}");
         }
     }
 }

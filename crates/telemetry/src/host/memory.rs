@@ -16,9 +16,9 @@ pub struct HostMemory {
 }
 
 impl HostMemory {
-    /// What `meminfo` in `proc` says now.
-    pub fn read(proc: &Path) -> Self {
-        let text = std::fs::read_to_string(proc.join("meminfo"));
+    /// What `proc/meminfo` below `root` says now.
+    pub fn read(root: &Path) -> Self {
+        let text = std::fs::read_to_string(root.join("proc/meminfo"));
         text.map_or_else(|_| Self::default(), |text| Self::parse(&text))
     }
 

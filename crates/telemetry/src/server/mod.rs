@@ -148,7 +148,7 @@ impl ServerMetrics {
     }
 
     fn push(&mut self, gathered: &Gathered, into: &mut Readings) {
-        let anew = self.since.is_some() && self.since != gathered.since;
+        let anew = self.since.zip(gathered.since).is_some_and(|(before, now)| before < now);
         if anew {
             let what = "the server was restarted, or its counters were reset".to_owned();
             into.note(None, Said::Happened { what });
@@ -166,7 +166,8 @@ impl ServerMetrics {
         for histogram in &gathered.histograms {
             self.push_histogram(histogram, zero, into);
         }
-        (self.since, self.read) = (gathered.since, Some(into.at()));
+        self.since = gathered.since.or(self.since);
+        self.read = Some(into.at());
     }
 
     fn push_counter(&mut self, name: &'static str, value: f64, zero: Zero, into: &mut Readings) {

@@ -242,7 +242,7 @@ fn why_there_is_no_source() {
     );
     fake.script("echo 'NVIDIA-SMI has failed'; echo more; exit 9");
     let said = refused(&fake.config());
-    assert!(said.starts_with("no NVIDIA GPU can be watched: NVML cannot be loaded"), "{said}");
+    assert!(said.starts_with("no NVIDIA GPU can be watched: NVML "), "{said}");
     assert!(
         said.ends_with(
             "nvidia-smi failed (exit code 9, the driver is not loaded): NVIDIA-SMI has failed"

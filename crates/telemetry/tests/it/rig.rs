@@ -1,5 +1,7 @@
 //! A source, and what it says.
 
+#![cfg_attr(not(feature = "nvml"), expect(dead_code, reason = "the rest is for NVML"))]
+
 use std::{fs, path::Path, time::Duration};
 
 use bench_core::{
@@ -9,11 +11,11 @@ use bench_telemetry::gpu::{self, Config};
 use fake_nvml::{Installed, Script};
 use tempfile::TempDir;
 
-/// A source of GPUs, with a folder that stands for `/proc`.
+/// A source of GPUs, with a folder that stands for the host's root.
 pub(crate) struct Rig {
     pub(crate) source: Box<dyn TelemetrySource>,
     clock: Clock,
-    _proc: TempDir,
+    _root: TempDir,
 }
 
 /// What one read gave.
@@ -54,16 +56,18 @@ impl Rig {
 
     /// Of a host with 119 GiB, of which 27 GiB are in use.
     pub(crate) fn with(config: Config) -> Self {
-        let proc = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let proc = root.path().join("proc");
+        fs::create_dir(&proc).unwrap();
         let meminfo = format!("MemTotal: {} kB\nMemAvailable: {} kB\n", 119 << 20, 92 << 20);
-        fs::write(proc.path().join("meminfo"), meminfo).unwrap();
-        put_process(proc.path(), 1_000_000, 1);
-        put_process(proc.path(), 1_000_001, 1_000_000);
-        put_process(proc.path(), 1_000_002, 1);
-        let config = Config { proc: proc.path().to_owned(), ..config };
+        fs::write(proc.join("meminfo"), meminfo).unwrap();
+        put_process(&proc, 1_000_000, 1);
+        put_process(&proc, 1_000_001, 1_000_000);
+        put_process(&proc, 1_000_002, 1);
+        let config = Config { root: root.path().to_owned(), ..config };
         let mut sources = gpu::sources(&config).unwrap();
         assert_eq!(sources.len(), 1);
-        Self { source: sources.remove(0), clock: Clock::start(), _proc: proc }
+        Self { source: sources.remove(0), clock: Clock::start(), _root: root }
     }
 
     pub(crate) async fn read(&mut self) -> Read {

@@ -157,7 +157,7 @@ async fn readings_keep_their_source_and_come_to_the_runs_clock() {
     // The quickest of the answers is split evenly; the others are not, and count for nothing.
     let slow = (MS * 40, MS);
     run.fake.set(|state| {
-        state.trips = VecDeque::from([slow, slow, slow, (MS, MS), slow, (MS * 9, MS)])
+        state.trips = VecDeque::from([slow, slow, slow, (MS, MS), slow, (MS * 9, MS)]);
     });
     let (readings, notes, result) = run.read().await;
     result.unwrap();
@@ -248,11 +248,14 @@ async fn an_agent_that_was_started_anew_is_met_anew() {
     let readings = run.relayed().await;
     assert_eq!(readings.len(), 1);
     assert!(readings[0].at.ms_since(at).abs() <= 1.0);
+    let asked = run.fake.state.lock().unwrap().asked.clone();
+    assert_eq!(asked.last().unwrap(), "/v1/readings?since=0", "all of its new life is news");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_answer_is_an_error_and_the_next_answer_counts() {
-    let answers: [(&str, Result<Vec<u8>, Option<u16>>); 7] = [
+    type Answer = Result<Vec<u8>, Option<u16>>;
+    let answers: [(&str, Answer); 7] = [
         ("no such JSON", Ok(b"<html>".to_vec())),
         ("no such JSON", Ok(vec![0xff; 100])),
         ("no such JSON", Ok(b"{\"life\":\"a\"}".to_vec())),

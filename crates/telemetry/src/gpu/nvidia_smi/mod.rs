@@ -25,9 +25,7 @@ use self::{
     program::{Failure, Program},
     query::{FIELDS, Field},
 };
-use super::{
-    Config, GpuId, Gpus, Inventory, InventoryGpu, OpenError, Unavailable, host_memory::HostMemory,
-};
+use super::{Config, GpuId, Gpus, Inventory, InventoryGpu, OpenError, Unavailable, host_memory};
 
 const NAME: &str = "nvidia-smi";
 /// The shortest time between two reads.
@@ -35,7 +33,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 /// GPUs, watched through `nvidia-smi`.
 #[derive(Debug)]
-pub struct NvidiaSmiSource {
+pub(super) struct NvidiaSmiSource {
     program: Program,
     config: Config,
     /// What is asked: fields that the program does not know are taken out.
@@ -178,9 +176,9 @@ impl Watched {
             }
         }
         if self.is_unified
-            && let Some(memory) = HostMemory::read(&config.proc)
+            && let Some(used_and_total) = host_memory(&config.root)
         {
-            let [total, used] = [memory.total, memory.used()].map(|bytes| bytes as f64);
+            let [used, total] = used_and_total.map(|bytes| bytes as f64);
             into.push_at(at, Some(&self.instance), GPU_MEMORY_TOTAL_BYTES.into(), total);
             into.push_at(at, Some(&self.instance), GPU_MEMORY_USED_BYTES.into(), used);
         }
@@ -198,7 +196,7 @@ impl Watched {
 
     /// Takes the host's memory for its own, of which it says nothing; `false` if the host's is not known either.
     fn shares_memory(&mut self, config: &Config, into: &mut Readings) -> bool {
-        if HostMemory::read(&config.proc).is_none() {
+        if host_memory(&config.root).is_none() {
             return false;
         }
         if !std::mem::replace(&mut self.is_unified, true) {

@@ -9,7 +9,7 @@ use bench_core::reading::{
 };
 
 use super::{
-    super::{Config, InventoryGpu, host_memory::HostMemory, throttled},
+    super::{Config, InventoryGpu, host_memory, throttled},
     answer::{Said, cells, said},
 };
 
@@ -107,16 +107,16 @@ pub(super) fn row(line: &str, config: &Config) -> Option<(InventoryGpu, Option<S
     let watts = |name| number(&text(name)?).map(|[value, ..]| value);
     let mhz = |name| text(name)?.parse().ok();
     let is = |name, yes: &str| Some(text(name)? == yes);
-    let own =
-        text("memory.total").and_then(|text| mebibytes(&text)).map(|[bytes, ..]| bytes as u64);
-    let host = if own.is_none() { HostMemory::read(&config.proc) } else { None };
+    let mib: Option<u64> = text("memory.total").and_then(|text| text.parse().ok());
+    let own = mib.and_then(|mib| mib.checked_mul(1 << 20)).filter(|&bytes| bytes > 0);
+    let host = if own.is_none() { host_memory(&config.root) } else { None };
     let gpu = InventoryGpu {
         index: text("index")?.parse().ok()?,
         trouble: None,
         name: text("name"),
         uuid: text("uuid"),
         pci_bus: text("pci.bus_id"),
-        memory_bytes: own.or(host.map(|host| host.total)),
+        memory_bytes: own.or(host.map(|[_, total]| total)),
         has_unified_memory: host.is_some(),
         is_persistent: is("persistence_mode", "Enabled"),
         sm_clock_mhz: mhz("clocks.sm"),

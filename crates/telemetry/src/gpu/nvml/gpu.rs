@@ -10,7 +10,7 @@ use nvml_wrapper::{Device, error::NvmlError};
 use tokio::time::Instant;
 
 use super::{
-    super::{Config, host_memory::HostMemory},
+    super::{Config, host_memory},
     batch::{Batch, Trouble, Value},
     field::{Field, OF_A_GPU, OF_AN_INSTANCE, Pace},
     processes::{self, Processes},
@@ -268,18 +268,17 @@ impl<'nvml> Gpu<'nvml> {
         !self.is_mig_instance
             && matches!(error, NvmlError::NotSupported)
             && self.names(which).contains(&GPU_MEMORY_TOTAL_BYTES)
-            && HostMemory::read(&self.config.proc).is_some()
+            && host_memory(&self.config.root).is_some()
     }
 
     fn tell_unified(&self, began: Instant, batch: &mut Batch) {
         if !self.is_unified || self.is_lost {
             return;
         }
-        let Some(memory) = HostMemory::read(&self.config.proc) else { return };
+        let Some(used_and_total) = host_memory(&self.config.root) else { return };
         let after = began.elapsed();
-        for (name, bytes) in
-            [(GPU_MEMORY_USED_BYTES, memory.used()), (GPU_MEMORY_TOTAL_BYTES, memory.total)]
-        {
+        let names = [GPU_MEMORY_USED_BYTES, GPU_MEMORY_TOTAL_BYTES];
+        for (name, bytes) in names.into_iter().zip(used_and_total) {
             let (gpu, value) = (Arc::clone(&self.instance), bytes as f64);
             batch.values.push(Value { gpu, name, after, value });
         }

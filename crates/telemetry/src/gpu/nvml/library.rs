@@ -12,7 +12,7 @@ use nvml_wrapper::{
 use super::{
     super::{
         Config, GpuId, GpuProcess, Gpus, Inventory, InventoryGpu, OpenError, Unavailable,
-        host_memory::HostMemory,
+        host_memory,
     },
     not_open,
 };
@@ -57,11 +57,14 @@ fn why_not(error: &NvmlError, library: Option<&OsStr>) -> String {
     }
 }
 
+/// The number of a GPU, and the GPU or why it cannot be had.
+type Chosen<'nvml> = (u32, Result<Device<'nvml>, NvmlError>);
+
 /// The GPUs that `config` asks for, with their numbers; one that cannot be had is told with why.
 pub(super) fn chosen<'nvml>(
     nvml: &'nvml Nvml,
     config: &Config,
-) -> Result<Vec<(u32, Result<Device<'nvml>, NvmlError>)>, OpenError> {
+) -> Result<Vec<Chosen<'nvml>>, OpenError> {
     let known = nvml.device_count().map_err(|error| {
         OpenError::NotHere(format!("NVML does not say how many GPUs there are: {error}"))
     })?;
@@ -72,7 +75,7 @@ pub(super) fn chosen<'nvml>(
         Gpus::All => return Ok((0..known).map(|i| (i, nvml.device_by_index(i))).collect()),
         Gpus::These(ids) => ids,
     };
-    let mut chosen: Vec<(u32, _)> = Vec::new();
+    let mut chosen: Vec<Chosen<'nvml>> = Vec::new();
     for id in ids {
         let found = match id {
             GpuId::Index(index) if *index < known => Some((*index, nvml.device_by_index(*index))),
@@ -91,11 +94,7 @@ pub(super) fn chosen<'nvml>(
     Ok(chosen)
 }
 
-fn by_uuid<'nvml>(
-    nvml: &'nvml Nvml,
-    known: u32,
-    uuid: &str,
-) -> Option<(u32, Result<Device<'nvml>, NvmlError>)> {
+fn by_uuid<'nvml>(nvml: &'nvml Nvml, known: u32, uuid: &str) -> Option<Chosen<'nvml>> {
     (0..known).find_map(|index| {
         let device = nvml.device_by_index(index).ok()?;
         (device.uuid().ok()? == uuid).then_some((index, Ok(device)))
@@ -142,14 +141,14 @@ fn inventory_gpu(index: u32, gpu: &Device<'_>, config: &Config) -> InventoryGpu 
     let milliwatts = |mw: u32| f64::from(mw) / 1e3;
     let memory = gpu.memory_info().map(|memory| memory.total);
     let is_unified = matches!(memory, Ok(0) | Err(NvmlError::NotSupported));
-    let host = is_unified.then(|| HostMemory::read(&config.proc)).flatten();
+    let host = is_unified.then(|| host_memory(&config.root)).flatten();
     InventoryGpu {
         index,
         trouble: None,
         name: gpu.name().ok(),
         uuid: gpu.uuid().ok(),
         pci_bus: gpu.pci_info().ok().map(|pci| pci.bus_id),
-        memory_bytes: host.map(|host| host.total).or(memory.ok()).filter(|&total| total > 0),
+        memory_bytes: host.map(|[_, total]| total).or(memory.ok()).filter(|&total| total > 0),
         has_unified_memory: host.is_some(),
         is_persistent: gpu.is_in_persistent_mode().ok(),
         sm_clock_mhz: gpu.clock_info(Clock::SM).ok(),

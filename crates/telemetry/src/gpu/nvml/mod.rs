@@ -7,6 +7,7 @@
 
 mod batch;
 mod events;
+mod family;
 mod field;
 mod gpu;
 mod library;
@@ -32,7 +33,7 @@ const NAME: &str = "nvml";
 
 /// GPUs, watched through NVML.
 #[derive(Debug)]
-pub struct NvmlSource {
+pub(super) struct NvmlSource {
     period: Duration,
     patience: Duration,
     asks: mpsc::Sender<Batch>,

@@ -3,7 +3,7 @@
 use bench_core::reading::{GPU_OTHER_PROCESSES, GPU_PROCESS_MEMORY_BYTES, GPU_PROCESSES};
 use nvml_wrapper::{Device, enums::device::UsedGpuMemory, error::NvmlError};
 
-use super::super::{Config, family};
+use super::{super::Config, family};
 
 pub(super) const NAMES: [&str; 3] = [GPU_PROCESSES, GPU_PROCESS_MEMORY_BYTES, GPU_OTHER_PROCESSES];
 
@@ -47,7 +47,7 @@ fn others(pids: impl Iterator<Item = u32>, config: &Config) -> Result<f64, &'sta
     let family: Vec<_> = server.iter().copied().chain([std::process::id()]).collect();
     let mut others = 0;
     for pid in pids {
-        match family::is_of(&config.proc, pid, &family) {
+        match family::is_of(&config.root, pid, &family) {
             Some(true) => {}
             Some(false) => others += 1,
             None => {

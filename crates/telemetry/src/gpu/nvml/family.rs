@@ -1,19 +1,21 @@
 //! Whose a process is.
 
-use std::{fs, path::Path};
+use std::path::Path;
+
+use crate::processes::parent;
 
 /// How far up a process is looked for its ancestors; more than this is a loop, as of a reused number.
 const GENERATIONS: usize = 64;
 
 /// Whether `pid` is one of `family` or comes from one of them; `None` if the kernel does not tell, as of a process of
 /// another namespace, which a driver counts otherwise.
-pub(super) fn is_of(proc: &Path, pid: u32, family: &[u32]) -> Option<bool> {
+pub(super) fn is_of(root: &Path, pid: u32, family: &[u32]) -> Option<bool> {
     let mut pid = pid;
     for generation in 0..GENERATIONS {
         if family.contains(&pid) {
             return Some(true);
         }
-        match parent(proc, pid) {
+        match parent(root, pid) {
             Some(0) => return Some(false),
             Some(parent) => pid = parent,
             // Its parent ended meanwhile: it is nobody's that we know.
@@ -24,21 +26,15 @@ pub(super) fn is_of(proc: &Path, pid: u32, family: &[u32]) -> Option<bool> {
     Some(false)
 }
 
-/// The parent of `pid`. The second field of `stat` is a name that may hold anything, parentheses too.
-fn parent(proc: &Path, pid: u32) -> Option<u32> {
-    let stat = fs::read(proc.join(pid.to_string()).join("stat")).ok()?;
-    let name_ends = stat.iter().rposition(|&byte| byte == b')')?;
-    let rest = str::from_utf8(&stat[name_ends + 1..]).ok()?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn descendants_are_of_the_family() {
-        let proc = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
         let stats = [
             (10, "10 (server) S 1 10"),
             (11, "11 (a (b) R 7) S 10 10"),
@@ -49,11 +45,11 @@ mod tests {
             (31, "31 (loop) S 30 1"),
         ];
         for (pid, stat) in stats {
-            let folder = proc.path().join(pid.to_string());
-            fs::create_dir(&folder).unwrap();
+            let folder = root.path().join("proc").join(pid.to_string());
+            fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("stat"), stat).unwrap();
         }
-        let is_of = |pid| is_of(proc.path(), pid, &[10]);
+        let is_of = |pid| is_of(root.path(), pid, &[10]);
         assert_eq!([10, 11, 12].map(is_of), [Some(true); 3]);
         assert_eq!([20, 21, 30].map(is_of), [Some(false); 3]);
         assert_eq!(is_of(40), None, "nobody knows it here");

@@ -7,6 +7,8 @@
 //!
 //! Source: triton-inference-server/perf_analyzer, `genai-perf/genai_perf/export_data`.
 
+mod telemetry;
+
 use std::path::{Path, PathBuf};
 
 use bench_store::{LoadLine, MetricLine, PointSummary};
@@ -108,7 +110,8 @@ pub fn csv(point: &PointSummary) -> String {
         SYSTEM_ROWS.iter().map(|row| vec![row.label.to_owned(), cell(point, row, "value")]);
     let request = csv::table(std::iter::once(header.map(str::to_owned).collect()).chain(request));
     let system = csv::table(std::iter::once(vec!["Metric".into(), "Value".into()]).chain(system));
-    format!("{request}\r\n{system}")
+    let telemetry = point.telemetry.as_ref().map_or_else(String::new, telemetry::csv);
+    format!("{request}\r\n{system}{telemetry}")
 }
 
 fn cell(point: &PointSummary, row: &Row, statistic: &str) -> String {
@@ -146,6 +149,7 @@ pub fn json(point: &PointSummary, input: &Input<'_>) -> String {
         output_token_throughput_per_user: request("output_token_throughput_per_user"),
         output_sequence_length: request("output_sequence_length"),
         input_sequence_length: request("input_sequence_length"),
+        telemetry_stats: point.telemetry.as_ref().and_then(telemetry::json),
         input_config: InputConfig::new(point, input),
     };
     escaped_json(&serde_json::to_string_pretty(&document).expect("every key is a string"))
@@ -165,24 +169,10 @@ fn unit(key: &str) -> &'static str {
     }
 }
 
-fn statistics(point: &PointSummary, key: &str) -> Option<Statistics> {
+fn statistics(point: &PointSummary, key: &str) -> Option<Measured> {
     let metric = metric(&REQUEST_ROWS, point, key)?;
-    Some(Statistics {
-        unit: unit(key),
-        avg: metric.statistic("mean")?,
-        p1: metric.statistic("p1")?,
-        p5: metric.statistic("p5")?,
-        p10: metric.statistic("p10")?,
-        p25: metric.statistic("p25")?,
-        p50: metric.statistic("p50")?,
-        p75: metric.statistic("p75")?,
-        p90: metric.statistic("p90")?,
-        p95: metric.statistic("p95")?,
-        p99: metric.statistic("p99")?,
-        min: metric.statistic("min")?,
-        max: metric.statistic("max")?,
-        std: metric.statistic("std")?,
-    })
+    let statistics = Statistics::of_names(|name| metric.statistic(name))?;
+    Some(Measured { unit: unit(key), statistics })
 }
 
 fn value(point: &PointSummary, key: &str, unit: &'static str) -> Option<Value> {
@@ -192,33 +182,41 @@ fn value(point: &PointSummary, key: &str, unit: &'static str) -> Option<Value> {
 
 /// In the order in which GenAI-Perf writes it.
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     request_throughput: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_latency: Option<Statistics>,
+    request_latency: Option<Measured>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_count: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time_to_first_token: Option<Statistics>,
+    time_to_first_token: Option<Measured>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time_to_second_token: Option<Statistics>,
+    time_to_second_token: Option<Measured>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    inter_token_latency: Option<Statistics>,
+    inter_token_latency: Option<Measured>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_token_throughput: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_token_throughput_per_user: Option<Statistics>,
+    output_token_throughput_per_user: Option<Measured>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_sequence_length: Option<Statistics>,
+    output_sequence_length: Option<Measured>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    input_sequence_length: Option<Statistics>,
+    input_sequence_length: Option<Measured>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    telemetry_stats: Option<T>,
     input_config: InputConfig<'a>,
 }
 
 #[derive(Serialize)]
-struct Statistics {
+struct Measured {
     unit: &'static str,
+    #[serde(flatten)]
+    statistics: Statistics,
+}
+
+#[derive(Serialize)]
+struct Statistics {
     avg: f64,
     p1: f64,
     p5: f64,
@@ -232,6 +230,52 @@ struct Statistics {
     min: f64,
     max: f64,
     std: f64,
+}
+
+impl Statistics {
+    /// All of them, by the names that they have here.
+    fn of_names(of: impl Fn(&str) -> Option<f64>) -> Option<Self> {
+        Some(Self {
+            avg: of("mean")?,
+            p1: of("p1")?,
+            p5: of("p5")?,
+            p10: of("p10")?,
+            p25: of("p25")?,
+            p50: of("p50")?,
+            p75: of("p75")?,
+            p90: of("p90")?,
+            p95: of("p95")?,
+            p99: of("p99")?,
+            min: of("min")?,
+            max: of("max")?,
+            std: of("std")?,
+        })
+    }
+
+    /// Those of a single value.
+    fn single(value: f64) -> Self {
+        let of = |name: &str| Some(if name == "std" { 0.0 } else { value });
+        Self::of_names(of).expect("each has a value")
+    }
+
+    /// One of them, by its name in the CSV file.
+    fn of(&self, column: &str) -> f64 {
+        match column {
+            "avg" => self.avg,
+            "min" => self.min,
+            "max" => self.max,
+            "p99" => self.p99,
+            "p95" => self.p95,
+            "p90" => self.p90,
+            "p75" => self.p75,
+            "p50" => self.p50,
+            "p25" => self.p25,
+            "p10" => self.p10,
+            "p5" => self.p5,
+            "p1" => self.p1,
+            _ => self.std,
+        }
+    }
 }
 
 #[derive(Serialize)]
