@@ -164,7 +164,7 @@ impl Watching {
 }
 
 /// The processes of a server of this machine; `None` of one that is elsewhere.
-fn server_pids(endpoint: &Endpoint) -> Result<Option<Vec<u32>>, ProcessesError> {
+pub(crate) fn server_pids(endpoint: &Endpoint) -> Result<Option<Vec<u32>>, ProcessesError> {
     if !is_here(endpoint) || endpoint.socket().is_some() {
         return Ok(None);
     }

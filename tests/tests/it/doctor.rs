@@ -122,6 +122,11 @@ mod with_gpus {
 
     use super::*;
 
+    /// A GPU that nobody uses.
+    fn idle(number: u32) -> Device {
+        Device { processes: Vec::new(), ..Device::h200(number) }
+    }
+
     fn doctor(devices: Vec<Device>, words: &str) -> Ended {
         let fake = Installed::new(Script { devices, ..Script::h200(0) }).unwrap();
         let place = Place::new();
@@ -132,17 +137,17 @@ mod with_gpus {
 
     #[test]
     fn what_may_slow_them_down_is_told() {
-        let fine = list(&doctor(vec![Device::h200(0), Device::h200(1)], ""));
+        let fine = list(&doctor(vec![idle(0), idle(1)], ""));
         assert!(fine["gpu"].1.ends_with(", 2 x NVIDIA H200 of 141 GiB"), "{fine:?}");
         for check in ["gpu", "persistence", "clocks", "power", "sharing", "mig", "ecc"] {
             assert_eq!(fine[check].0, "ok", "{check}: {:?}", fine[check].1);
         }
-        let slow = Device::h200(1)
+        let slow = idle(1)
             .says("nvmlDeviceGetPersistenceMode", [0])
             .says("nvmlDeviceGetCurrentClocksThrottleReasons", [0x40])
             .says("nvmlDeviceGetEnforcedPowerLimit", [350_000])
             .says("nvmlDeviceGetTotalEccErrors:1", [2]);
-        let slow = list(&doctor(vec![Device::h200(0), slow], ""));
+        let slow = list(&doctor(vec![idle(0), slow], ""));
         for (check, found) in [
             ("persistence", "off on GPU 1: the first use after a pause waits for the driver"),
             ("clocks", "GPU 1 is slowed down for its heat"),
@@ -156,7 +161,7 @@ mod with_gpus {
     #[test]
     fn who_is_on_them_is_the_server_or_another() {
         let simulator = Simulator::start("--ttft-ms 1 --itl-ms 1");
-        let server = Device::h200(0).with_process(simulator.process.pid(), Some(1 << 30));
+        let server = idle(0).with_process(simulator.process.pid(), Some(1 << 30));
         let shared = server.clone().with_process(std::process::id(), Some(2 << 30));
         let sharing =
             |device: &Device, words| list(&doctor(vec![device.clone()], words))["sharing"].clone();

@@ -47,7 +47,7 @@ struct Gpu {
 }
 
 /// The server's processes, where one is asked about.
-pub(super) type OfServer = Option<Result<Vec<Pid>, ProcessesError>>;
+pub(super) type OfServer = Option<Result<Option<Vec<Pid>>, ProcessesError>>;
 
 impl Gpus {
     pub(super) fn gather(root: &Path) -> Self {
@@ -215,8 +215,8 @@ impl Driver {
         }
         let all: Vec<&GpuProcess> = known.iter().flat_map(|(_, processes)| *processes).collect();
         let (ours, why) = match server {
-            Some(Ok(ours)) if !ours.is_empty() => (Some(BTreeSet::from_iter(ours)), String::new()),
-            Some(Ok(_)) => (None, "nobody on this machine listens where the server is".to_owned()),
+            Some(Ok(Some(ours))) => (Some(BTreeSet::from_iter(ours)), String::new()),
+            Some(Ok(None)) => (None, "the server's processes are not seen from here".to_owned()),
             Some(Err(error)) => (None, error.to_string()),
             None => (None, "`inferbench doctor URL` tells whether that is the server's".to_owned()),
         };
@@ -374,15 +374,15 @@ mod tests {
             found.into_iter().find(|finding| finding.check == "sharing").unwrap()
         };
         assert_eq!(sharing(&[], None).state, State::Ok);
-        assert_eq!(sharing(&[], Some(Ok(vec![7]))).state, State::Ok);
-        assert_eq!(sharing(&[7, 8], Some(Ok(vec![7, 8, 9]))).state, State::Ok);
-        let others = sharing(&[7, 8], Some(Ok(vec![7])));
+        assert_eq!(sharing(&[], Some(Ok(Some(vec![7])))).state, State::Ok);
+        assert_eq!(sharing(&[7, 8], Some(Ok(Some(vec![7, 8, 9])))).state, State::Ok);
+        let others = sharing(&[7, 8], Some(Ok(Some(vec![7]))));
         assert_eq!(others.state, State::Doubt);
         assert_eq!(others.found, "1 process with 1.0 GiB beside the server's");
         assert_eq!(others.fix.as_deref(), Some("end 8"));
         for unknown in [
             sharing(&[7], None),
-            sharing(&[7], Some(Ok(vec![]))),
+            sharing(&[7], Some(Ok(None))),
             sharing(&[7], Some(Err(ProcessesError::NotPermitted { port: 8000, hidden: 3 }))),
         ] {
             assert_eq!(unknown.state, State::Unknown, "{unknown:?}");

@@ -1,17 +1,18 @@
 //! The server: whether it answers, and how.
 
 use bench_core::Readiness;
-use bench_telemetry::processes::{Pid, ProcessesError, listening_on};
+use bench_providers::Endpoint;
+use bench_telemetry::processes::{Pid, ProcessesError};
 
 use super::{Finding, counted};
-use crate::{Failure, KeepsLength, Probed, Server, Settings, probe};
+use crate::{Failure, KeepsLength, Probed, Server, Settings, probe, telemetry::server_pids};
 
 /// A server that was asked, and who that is on this machine.
 #[derive(Debug)]
 pub(super) struct Served {
     asked: Result<Answered, Failure>,
-    /// The port it has, if it is on this machine.
-    local_port: Option<u16>,
+    /// Where it is; absent of the built-in simulator.
+    endpoint: Option<Endpoint>,
 }
 
 /// What of its answers is looked at.
@@ -31,15 +32,16 @@ struct Answered {
 
 impl Served {
     pub(super) fn ask(settings: &Settings) -> Self {
-        let local_port = match &settings.targets[0].server {
-            Server::At(endpoint) if is_local(endpoint.host()) => Some(endpoint.port()),
+        let endpoint = match &settings.targets[0].server {
+            Server::At(endpoint) => Some(endpoint.clone()),
             _ => None,
         };
-        Self { asked: probe(settings).map(|probed| Answered::of(&probed)), local_port }
+        Self { asked: probe(settings).map(|probed| Answered::of(&probed)), endpoint }
     }
 
-    pub(super) fn processes(&self) -> Result<Vec<Pid>, ProcessesError> {
-        self.local_port.map_or_else(|| Ok(Vec::new()), listening_on)
+    /// Those that it consists of, if it is on this machine.
+    pub(super) fn processes(&self) -> Result<Option<Vec<Pid>>, ProcessesError> {
+        self.endpoint.as_ref().map_or(Ok(None), server_pids)
     }
 
     pub(super) fn findings(&self) -> Vec<Finding> {
@@ -152,13 +154,6 @@ fn unreachable(failure: &Failure) -> Finding {
     }
 }
 
-/// Whether a host's name means this machine, as far as the name alone tells.
-fn is_local(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = |ip: std::net::IpAddr| ip.is_loopback() || ip.is_unspecified();
-    address == "localhost" || address.parse().is_ok_and(is_loopback)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::State, *};
@@ -178,7 +173,7 @@ mod tests {
     }
 
     fn check(answered: Answered) -> Vec<(&'static str, State)> {
-        let findings = Served { asked: Ok(answered), local_port: None }.findings().into_iter();
+        let findings = Served { asked: Ok(answered), endpoint: None }.findings().into_iter();
         findings.filter(|f| f.state != State::Ok).map(|f| (f.check, f.state)).collect()
     }
 
@@ -207,20 +202,10 @@ mod tests {
     fn one_that_cannot_be_asked_stands_in_the_way() {
         let failure =
             Failure::new(Code::Unreachable, "nobody answers").said("refused").fix("start it");
-        let found = Served { asked: Err(failure), local_port: None }.findings();
+        let found = Served { asked: Err(failure), endpoint: None }.findings();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].state, State::No);
         assert!(found[0].found.ends_with("nobody answers; refused"), "{found:?}");
         assert_eq!(found[0].fix.as_deref(), Some("start it"));
-    }
-
-    #[test]
-    fn a_name_tells_whether_it_is_this_machine() {
-        for local in ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "0.0.0.0"] {
-            assert!(is_local(local), "{local}");
-        }
-        for remote in ["10.0.0.1", "example.org", "localhost.example.org", "", "[2001:db8::1]"] {
-            assert!(!is_local(remote), "{remote}");
-        }
     }
 }
