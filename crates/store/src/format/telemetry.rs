@@ -119,7 +119,6 @@ pub struct ComparedLine {
 
 /// What the mean time to first token consists of, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the unit stands last in every name")]
 pub struct TtftLine {
     /// As this client measured it.
     pub client_ms: f64,
