@@ -111,6 +111,8 @@ fn device(index: u32) -> Value {
         "answers": {
             "nvmlDeviceGetName": text("NVIDIA H200".to_owned()),
             "nvmlDeviceGetUUID": text(format!("GPU-00000000-0000-0000-0000-{index:012}")),
+            "nvmlDeviceGetIndex": says(&[index.into()]),
+            "nvmlDeviceGetPciInfo_v3": text(format!("00000000:{:02X}:00.0", 16 + index)),
             "nvmlDeviceGetUtilizationRates": says(&[97, 60]),
             "nvmlDeviceGetMemoryInfo_v2": says(&[141 << 30, 1 << 29, 40 << 30, 100 << 30]),
             "nvmlDeviceGetPowerUsage": says(&[612_000]),

@@ -372,11 +372,11 @@ fn an_agent_that_is_killed_leaves_a_gap_and_the_run() {
     let (there, here) = (Place::new(), Place::new());
     let (mut agent, port) = agent_with(&there, driver.folder());
     let run = beside_an_agent(&here, port, 5).start();
-    let readings = || {
-        let directories = here.run_directories();
-        directories.first().is_some_and(|directory| directory.readings_path().exists())
-    };
-    until("the GPUs are read", readings);
+    // Its directory is there before it is a run's.
+    let directories = || std::fs::read_dir(here.path().join("artifacts")).into_iter().flatten();
+    let is_read =
+        || directories().flatten().any(|run| run.path().join("readings.jsonl.zst").exists());
+    until("the GPUs are read", is_read);
     agent.kill();
     run.measures();
     let point = here.point();

@@ -24,9 +24,10 @@ pub struct GpuEnergy {
     pub power_w: f64,
     /// Share of the window that lies between the first reading of power and the last.
     pub coverage: f64,
-    /// Joules as the GPU counts them, where it does, and did not begin anew meanwhile.
+    /// Joules as the GPU counts them, where it does, and did not begin anew meanwhile; over what of the window both
+    /// this and its power were read.
     pub counted_j: Option<f64>,
-    /// Share of it by which the two differ. Absent where the counter moved so seldom that its steps alone could
+    /// Share of it by which the two differ there. Absent where the counter moved so seldom that its steps alone could
     /// make the difference.
     pub difference: Option<f64>,
     /// Watts while nothing was asked of the server, before the warm-up.
@@ -57,12 +58,12 @@ impl Watched {
         let power = self.series(gpu, reading::GPU_POWER_W)?.mean(from, to)?;
         let window_s = to.since(from).as_secs_f64();
         let energy_j = power.value * window_s * power.coverage;
-        let counter = self.series(gpu, reading::GPU_ENERGY_J);
-        let counted = counter.and_then(|counter| counter.increase_between(from, to));
-        let counted_j = counted.filter(|counted| counted.resets == 0).map(|counted| counted.by);
-        let steps = counter.map_or(0, |counter| counter.changes(from, to));
+        let counted = self.counted(gpu, from, to);
+        let steps = self.series(gpu, reading::GPU_ENERGY_J).map_or(0, |s| s.changes(from, to));
         let is_comparable = steps >= LEAST_STEPS && power.coverage > LEAST_COVERAGE;
-        let difference = |counted_j: f64| (energy_j - counted_j).abs() / counted_j;
+        let difference = |(counted_j, over_time_j): (f64, f64)| {
+            (counted_j > 0.0).then(|| (over_time_j - counted_j).abs() / counted_j)
+        };
         Some(GpuEnergy {
             source: Arc::clone(&gpu.0),
             instance: gpu.1.clone(),
@@ -70,10 +71,23 @@ impl Watched {
             energy_j,
             power_w: power.value,
             coverage: power.coverage,
-            counted_j,
-            difference: counted_j.filter(|j| is_comparable && *j > 0.0).map(difference),
+            counted_j: counted.map(|(counted_j, _)| counted_j),
+            difference: counted.filter(|_| is_comparable).and_then(difference),
             idle_w: self.idle_w().get(gpu).copied(),
         })
+    }
+}
+
+impl Watched {
+    /// Joules as a GPU counts them, and as its power over time has them; over what of the window both were read.
+    fn counted(&self, gpu: &Gpu, from: Moment, to: Moment) -> Option<(f64, f64)> {
+        let (power, counter) =
+            (self.series(gpu, reading::GPU_POWER_W)?, self.series(gpu, reading::GPU_ENERGY_J)?);
+        let (from, to) = power.span(from, to)?;
+        let (from, to) = counter.span(from, to)?;
+        let counted = counter.increase_between(from, to).filter(|counted| counted.resets == 0)?;
+        let over_time_j = power.mean(from, to)?.value * to.since(from).as_secs_f64();
+        Some((counted.by, over_time_j))
     }
 }
 

@@ -109,11 +109,9 @@ impl Series {
     /// The mean of a gauge from `from` to `to`, weighted by time, straight lines between readings; `None`
     /// where no two readings span any of it.
     pub(super) fn mean(&self, from: Moment, to: Moment) -> Option<Mean> {
-        let (first, last) = (self.points.first()?.at, self.last?.at);
-        let (begins, ends) = (from.max(first), to.min(last));
+        let (begins, ends) = self.span(from, to)?;
         let covered = ends.since(begins).as_secs_f64();
         let all = to.since(from).as_secs_f64();
-        (covered > 0.0).then_some(())?;
         let area = self.total_at(ends)? - self.total_at(begins)?;
         Some(Mean { value: area / covered, coverage: covered / all })
     }
@@ -137,6 +135,13 @@ impl Series {
     pub(super) fn increase_between(&self, from: Moment, to: Moment) -> Option<Increase> {
         let whole = self.increase(from, to).filter(|increase| increase.whole)?;
         Some(Increase { by: self.total_at(to)? - self.total_at(from)?, ..whole })
+    }
+
+    /// The part of the time from `from` to `to` that readings span.
+    pub(super) fn span(&self, from: Moment, to: Moment) -> Option<(Moment, Moment)> {
+        let (first, last) = (self.points.first()?.at, self.last?.at);
+        let (begins, ends) = (from.max(first), to.min(last));
+        (begins < ends).then_some((begins, ends))
     }
 
     /// How often the value changed from `from` to `to`.

@@ -689,7 +689,7 @@ fn idle_power_is_measured_once_for_each_target_before_anything_is_sent() {
         assert!((value("gpu_idle_power_w") - 70.0).abs() < 1e-9);
         // Until the source is read after the first request was seen, which on a busy machine takes its time, it
         // is as before.
-        assert!((70.0..=500.0).contains(&value("gpu_power_w")), "{}", value("gpu_power_w"));
+        assert!((69.0..=501.0).contains(&value("gpu_power_w")), "{}", value("gpu_power_w"));
         let energy = value("gpu_power_w") * value("window_s");
         assert!((value("energy_j") - energy).abs() < 1e-6 * energy);
         let tokens = value("requests_ok") * 2.0;
