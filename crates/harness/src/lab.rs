@@ -74,6 +74,8 @@ pub(crate) struct Known {
     pub(crate) memory: Memory,
     /// Whether it tells metrics.
     pub(crate) has_metrics: bool,
+    /// What is not watched although it usually is, and why.
+    pub(crate) not_watched: Vec<String>,
 }
 
 /// `settings` with what only files tell, such as how many requests there are. Reads the tokenizer and the input.
@@ -174,7 +176,6 @@ impl Lab {
         lab.known().try_for_each(|(index, known)| {
             lab.check_prompts(&known.provider)?;
             lab.counter_of(&known.provider)?;
-            lab.watching(index)?;
             lab.flush_cache(lab.name(index), &known.provider)
         })?;
         lab.make_room().map(|()| lab)
@@ -299,7 +300,10 @@ impl Lab {
         let metrics = self.runtime.block_on(provider.metrics());
         let memory = Memory::of(asked.server_log.as_deref(), metrics.as_deref());
         let has_metrics = metrics.is_some();
-        Ok(Known { target, provider: Arc::new(provider), memory, has_metrics })
+        let (provider, not_watched) = (Arc::new(provider), Vec::new());
+        let mut known = Known { target, provider, memory, has_metrics, not_watched };
+        known.not_watched = Watching::of(&known, asked, &self.settings)?.absent;
+        Ok(known)
     }
 
     /// The name of a target: its own, or with a number behind it where another one has that.
@@ -433,7 +437,7 @@ impl Lab {
     }
 
     /// What is watched of a target; nothing of one that has not been found.
-    pub(crate) fn watching(&self, target: usize) -> Result<Watching, Failure> {
+    fn watching(&self, target: usize) -> Result<Watching, Failure> {
         match &self.targets[target] {
             Found::Yes(known) => {
                 Watching::of(known, &self.settings.targets[target], &self.settings)

@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -38,8 +38,28 @@ pub struct Polling {
     lost: Arc<Lost>,
     /// The thread, which ends once the sender is gone.
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    /// Each source's, to be told to read at once; it drops what it was sent when it has.
-    asks: Vec<mpsc::UnboundedSender<Sender<()>>>,
+    /// One for each source.
+    asks: Vec<Ask>,
+}
+
+/// A source's, to be told to read at once.
+#[derive(Debug)]
+struct Ask {
+    /// It drops what it was sent when it has read.
+    now: mpsc::UnboundedSender<Sender<()>>,
+    /// Whether it could not be read last: nobody waits for it then.
+    fails: Arc<AtomicBool>,
+}
+
+/// The source's side of the same.
+struct Asked {
+    now: mpsc::UnboundedReceiver<Sender<()>>,
+    fails: Arc<AtomicBool>,
+}
+
+fn ask() -> (Ask, Asked) {
+    let ((now, asked), fails) = (mpsc::unbounded_channel(), Arc::new(AtomicBool::new(false)));
+    (Ask { now, fails: Arc::clone(&fails) }, Asked { now: asked, fails })
 }
 
 /// What one read came to.
@@ -74,8 +94,7 @@ impl Polling {
         let (out, batches) = Outlet::new(CAPACITY);
         let lost = Arc::clone(&out.lost);
         let (running, ended) = oneshot::channel();
-        let (asks, asked): (Vec<_>, Vec<_>) =
-            sources.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        let (asks, asked): (Vec<_>, Vec<_>) = sources.iter().map(|_| ask()).unzip();
         let sources = sources.into_iter().zip(asked).collect();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
@@ -92,12 +111,13 @@ impl Polling {
         self.batches.try_iter().take(self.batches.len())
     }
 
-    /// Has every source read, and waits until they have, but no longer than `at_most`.
+    /// Has every source read, and waits until they have, but no longer than `at_most`, and not for one that could not
+    /// be read last.
     pub fn read_now(&self, at_most: Duration) {
         let (read, all_have) = bounded(0);
-        for ask in &self.asks {
+        for ask in self.asks.iter().filter(|ask| !ask.fails.load(Ordering::Relaxed)) {
             // One that has ended has nothing to read any more.
-            let _ = ask.send(read.clone());
+            let _ = ask.now.send(read.clone());
         }
         drop(read);
         // Nothing is ever sent: the channel closes when the last one has read.
@@ -134,8 +154,6 @@ impl Drop for Polling {
     }
 }
 
-type Asked = mpsc::UnboundedReceiver<Sender<()>>;
-
 /// Reads each source in a task of its own, until `ended`. A panic ends the task, and no other.
 async fn poll_all(
     sources: Vec<(Box<dyn TelemetrySource>, Asked)>,
@@ -169,6 +187,7 @@ async fn poll(mut source: Box<dyn TelemetrySource>, mut asked: Asked, clock: Clo
             Err(_) => Err((format!("no answer within {} s", HANGS.as_secs()), false)),
         };
         let is_over = matches!(read, Err((_, true)));
+        asked.fails.store(read.is_err(), Ordering::Relaxed);
         if let Some(said) = failing.note(read, clock.now()) {
             readings.note(None, said);
         }
@@ -180,11 +199,11 @@ async fn poll(mut source: Box<dyn TelemetrySource>, mut asked: Asked, clock: Clo
         let Some(next) = began.checked_add(to_next(period, began.elapsed())) else { return };
         tokio::select! {
             biased;
-            ask = asked.recv() => asking.extend(ask),
+            ask = asked.now.recv() => asking.extend(ask),
             () = sleep_until(next) => {}
         }
         // One read answers all who asked meanwhile.
-        asking.extend(std::iter::from_fn(|| asked.try_recv().ok()));
+        asking.extend(std::iter::from_fn(|| asked.now.try_recv().ok()));
     }
 }
 
@@ -277,7 +296,7 @@ mod tests {
             n += 1;
             script(reads)
         });
-        let (_ask, asked) = mpsc::unbounded_channel();
+        let (_ask, asked) = ask();
         let _ = timeout(span, poll(Box::new(source), asked, clock, out)).await;
         let read = readings.try_iter().flat_map(|batch| batch.readings);
         read.map(|r| (r.at.since(began).as_millis(), r.value)).collect()
@@ -321,7 +340,7 @@ mod tests {
     async fn what_does_not_fit_is_dropped_and_counted() {
         let (out, readings) = Outlet::new(2);
         let lost = Arc::clone(&out.lost);
-        let (_ask, asked) = mpsc::unbounded_channel();
+        let (_ask, asked) = ask();
         let two =
             |n| ScriptedRead { values: [value(n).values, value(n).values].concat(), ..value(n) };
         let source = Box::new(ScriptedSource::new(PERIOD, two));
@@ -422,12 +441,25 @@ mod tests {
         assert!(before.elapsed() < HANGS, "it was given up");
     }
 
+    #[test]
+    fn nobody_waits_for_a_source_that_fails() {
+        const SLOW: Duration = Duration::from_secs(3_600);
+        let takes = |n| if n == 0 { Duration::ZERO } else { SLOW };
+        let script = move |n| ScriptedRead { takes: takes(n), fails: Some(false), ..value(n) };
+        let polling = start(vec![Box::new(ScriptedSource::new(MS, script))]).unwrap();
+        next(&polling);
+        let before = Instant::now();
+        // It is being read, and will be for an hour.
+        polling.read_now(SLOW);
+        assert!(before.elapsed() < HANGS);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_source_says_once_that_it_fails_and_once_that_it_does_not_any_more() {
         let (out, batches) = Outlet::new(CAPACITY);
         let script = |n| ScriptedRead { fails: matches!(n, 2..=4).then_some(false), ..value(n) };
         let source = Box::new(ScriptedSource::new(PERIOD, script));
-        let (_ask, asked) = mpsc::unbounded_channel();
+        let (_ask, asked) = ask();
         let _ = timeout(MS * 950, poll(source, asked, Clock::start(), out)).await;
         let notes: Vec<_> = batches.try_iter().flat_map(|batch| batch.notes).collect();
         let said: Vec<_> = notes.into_iter().map(|note| note.said).collect();
