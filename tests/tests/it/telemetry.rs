@@ -12,7 +12,7 @@ use std::{
 
 #[cfg(target_os = "linux")]
 use bench_store::NoteLine;
-use bench_store::{PointSummary, SaidLine, SeriesLine, TelemetryLine, summarize};
+use bench_store::{PointSummary, SaidLine, SeriesLine, TelemetryLine, read_readings, summarize};
 
 #[cfg(target_os = "linux")]
 use crate::{
@@ -330,6 +330,37 @@ fn a_driver_that_was_asked_for_by_name_and_is_not_there_ends_it_before_anything_
     let ended = run.env("PATH", empty.path().to_str().unwrap()).exits(2);
     assert!(ended.stderr.contains("--gpu-telemetry off"), "{}", ended.stderr);
     assert!(place.run_directories().is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_watched_is_exported_reading_by_reading() {
+    let driver = fake_nvml::Installed::new(fake_nvml::Script::h200(2)).unwrap();
+    let place = Place::new();
+    let run = place.run(
+        "--simulate --benchmark-duration 2s --gpu-telemetry nvml --idle-baseline 0s \
+         --export telemetry-csv,aiperf-telemetry",
+    );
+    run.env("LD_LIBRARY_PATH", driver.folder().to_str().unwrap()).measures();
+    let directory = place.run_directory();
+    let file = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+    let readings = read_readings(&directory.readings_path()).unwrap().count();
+    assert_eq!(file("readings.csv").lines().count(), readings + 1, "and the names of the columns");
+    let told = telemetry(&place.point()).series.len();
+    assert_eq!(file("telemetry.csv").lines().count(), told + 1);
+    // A record holds all of a read, as AIPerf's does.
+    let records: Vec<serde_json::Value> = file("gpu_telemetry_export.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(records.len() >= 4, "{}", records.len());
+    for record in &records {
+        let data = &record["telemetry_data"];
+        let watts = if record["gpu_index"] == 0 { 350.0 } else { 400.0 };
+        assert_eq!(data["nvidia_power_usage"], watts, "{record}");
+        assert!(data["nvidia_energy_consumption"].is_number(), "{record}");
+    }
+    assert!(file("server_metrics_export.csv").contains("server_output_tokens"));
 }
 
 /// A run of `seconds` on a simulator that is said to be on the host of the agent at `port`.

@@ -285,11 +285,11 @@ struct Record<'a> {
     telemetry_data: InOrder<f64>,
 }
 
-/// What one read of a source gave of each instance: values by their places in [`METRICS`].
+/// What one read gave of a GPU: values by their places in [`METRICS`].
 #[derive(Default)]
 struct Read {
     at: Moment,
-    values: BTreeMap<Option<Arc<str>>, BTreeMap<usize, f64>>,
+    values: BTreeMap<usize, f64>,
 }
 
 fn records(
@@ -298,9 +298,9 @@ fn records(
     telemetry: &TelemetryLine,
     readings: impl IntoIterator<Item = Reading>,
 ) -> io::Result<()> {
-    // What a source reads at once bears one moment, and stands together but for what others read meanwhile.
-    let mut reads: BTreeMap<Arc<str>, Read> = BTreeMap::new();
-    let mut write = |source: &str, read: Read| lines(file, watched, telemetry, source, read);
+    // A read gives each value once, at moments of their own: where one comes again, the next read has begun.
+    let mut reads: BTreeMap<Of, Read> = BTreeMap::new();
+    let mut write = |of: &Of, read: Read| line(file, watched, telemetry, of, read);
     for reading in readings {
         let Some(place) = METRICS.iter().position(|metric| metric.name == reading.name) else {
             continue;
@@ -308,42 +308,44 @@ fn records(
         if watched.timeline.place(reading.at.as_nanos()).point != Some(watched.point.number) {
             continue;
         }
-        let read = reads.entry(Arc::clone(&reading.source)).or_default();
-        if read.at != reading.at {
-            let before = std::mem::replace(read, Read { at: reading.at, ..Read::default() });
-            write(&reading.source, before)?;
+        let of = (reading.source, reading.instance);
+        let read = reads.entry(of.clone()).or_default();
+        if read.values.contains_key(&place) {
+            write(&of, std::mem::take(read))?;
         }
-        let values = read.values.entry(reading.instance).or_default();
-        values.insert(place, reading.value * METRICS[place].factor);
+        if read.values.is_empty() {
+            read.at = reading.at;
+        }
+        read.values.insert(place, reading.value * METRICS[place].factor);
     }
-    for (source, read) in reads {
-        write(&source, read)?;
+    for (of, read) in reads {
+        write(&of, read)?;
     }
     Ok(())
 }
 
-fn lines(
+/// A source, and which GPU of it.
+type Of = (Arc<str>, Option<Arc<str>>);
+
+fn line(
     file: &mut impl Write,
     watched: &Watched<'_>,
     telemetry: &TelemetryLine,
-    source: &str,
+    (source, instance): &Of,
     read: Read,
 ) -> io::Result<()> {
-    for (instance, values) in read.values {
-        let gpu = Gpu::of(Seen(telemetry), (source, instance.as_deref()));
-        let values = values.into_iter();
-        let values = values.map(|(place, value)| (METRICS[place].key.to_owned(), value));
-        let record = Record {
-            gpu_index: gpu.index,
-            gpu_uuid: &gpu.uuid,
-            gpu_model_name: gpu.name,
-            platform: PLATFORM,
-            timestamp_ns: watched.timeline.wall_ns(read.at.as_nanos()),
-            telemetry_source_url: format!("{source}://localhost"),
-            telemetry_data: InOrder(values.collect()),
-        };
-        serde_json::to_writer(&mut *file, &record)?;
-        file.write_all(b"\n")?;
-    }
-    Ok(())
+    let gpu = Gpu::of(Seen(telemetry), (source, instance.as_deref()));
+    let values = read.values.into_iter();
+    let values = values.map(|(place, value)| (METRICS[place].key.to_owned(), value));
+    let record = Record {
+        gpu_index: gpu.index,
+        gpu_uuid: &gpu.uuid,
+        gpu_model_name: gpu.name,
+        platform: PLATFORM,
+        timestamp_ns: watched.timeline.wall_ns(read.at.as_nanos()),
+        telemetry_source_url: format!("{source}://localhost"),
+        telemetry_data: InOrder(values.collect()),
+    };
+    serde_json::to_writer(&mut *file, &record)?;
+    file.write_all(b"\n")
 }
