@@ -42,7 +42,9 @@ pub(super) fn render(watched: &Watched<'_>, page: &mut Page) {
     let is_absent = |note: &&NoteLine| matches!(note.said, SaidLine::Absent { .. });
     match telemetry.notes.iter().filter(is_absent).count() {
         0 => {}
-        1 => page.labelled("Absent", &[Span::plain("1 value that a source cannot give: --verbose")]),
+        1 => {
+            page.labelled("Absent", &[Span::plain("1 value that a source cannot give: --verbose")])
+        }
         many => {
             let many = format!("{many} values that sources cannot give: --verbose");
             page.labelled("Absent", &[Span::plain(many)]);
