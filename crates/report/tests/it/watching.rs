@@ -222,3 +222,32 @@ fn everything_is_shown_to_who_asks_for_it() {
     measured.verbose = true;
     insta::assert_snapshot!("telemetry_verbose_120", sections(&measured.render(120, PLAIN)));
 }
+
+#[test]
+fn a_count_that_differs_is_shown_in_a_table() {
+    // The server counted those of somebody else, too.
+    let samples: Vec<_> = (0..400).map(sample).collect();
+    let text = Measured::watched(closed(32), &samples, everything().watched).render(80, PLAIN);
+    assert!(text.contains("both know") && !text.contains("Agrees"), "{text}");
+    let agreed = measured().render(80, PLAIN);
+    assert!(agreed.contains("Agrees") && !agreed.contains("both know"), "{agreed}");
+}
+
+#[test]
+fn a_source_that_was_not_read_for_a_while_is_shown_by_itself() {
+    let mut log = Log::default();
+    for (source, gap_ms) in [("even", 0), ("late", 900)] {
+        for ms in (0..=END_MS).step_by(100).filter(|ms| !(5_000..5_000 + gap_ms).contains(ms)) {
+            log.watched.add(&Reading {
+                source: source.into(),
+                name: reading::GPU_POWER_W.into(),
+                instance: None,
+                at: Moment::from_nanos(ms * 1_000_000),
+                value: 100.0,
+            });
+        }
+    }
+    let text = Measured::watched(closed(32), &[sample(0)], log.watched).render(80, PLAIN);
+    assert!(text.contains("even every 100 ms\n"), "{text}");
+    assert!(text.contains("late   every 100 ms, "), "{text}");
+}

@@ -83,7 +83,7 @@ impl Watched<'_> {
             page.line(&[Span::new(titled("Server"), Paint::Bold)]);
             write(&lines, page);
             if let Some(both) = &self.both {
-                reconciled::render(both, page);
+                reconciled::render(both, self.verbose, page);
             }
             page.blank();
         }

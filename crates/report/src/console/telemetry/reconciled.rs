@@ -3,12 +3,35 @@
 use bench_core::{Compared, Reconciliation, TtftParts};
 
 use crate::{
-    console::{Page, grid},
+    console::{Page, grid, number},
     grid::{Column, Entry, Grid, Line},
 };
 
-/// A row for each figure, and what the time to first token consists of.
-pub(super) fn render(both: &Reconciliation, page: &mut Page) {
+/// Share by which client and server may differ in a count and still agree: the ends of the window may hold a request
+/// that only one of them has counted.
+const AGREED: f64 = 0.02;
+
+/// Whether the counts agree, else or where `verbose` all figures; and what the time to first token consists of.
+pub(super) fn render(both: &Reconciliation, verbose: bool, page: &mut Page) {
+    let counts: Vec<&Compared> = both.rows.iter().filter(|row| !is_time(row)).collect();
+    let most = counts.iter().map(|row| row.difference().abs()).fold(0.0, f64::max);
+    if verbose || most > AGREED {
+        table(both, page);
+    } else if let Some((last, others)) = counts.split_last() {
+        let others: Vec<_> = others.iter().map(|row| row.what.title()).collect();
+        let and = if others.is_empty() { "" } else { " and " };
+        let counts = format!("{}{and}{}", others.join(", "), last.what.title());
+        let off = (most >= 0.0005).then(|| format!("{} off at most", number::percent(most)));
+        let agrees = format!("{counts} with the server's counts");
+        page.items("Agrees", &[agrees].into_iter().chain(off).collect::<Vec<_>>());
+    }
+    if let Some(ttft) = &both.ttft {
+        page.items("TTFT, ms", &parts(ttft, page));
+    }
+}
+
+/// A row for each figure.
+fn table(both: &Reconciliation, page: &mut Page) {
     let columns = vec![
         Column::words("both know").kept(),
         Column::new("", "client").kept(),
@@ -17,14 +40,15 @@ pub(super) fn render(both: &Reconciliation, page: &mut Page) {
     ];
     let lines = both.rows.iter().map(|row| Line::Row(entries(row, page))).collect();
     grid::write(&Grid { columns, lines }, page);
-    if let Some(ttft) = &both.ttft {
-        let words = parts(ttft, page);
-        page.items("TTFT, ms", &words);
-    }
+}
+
+/// Whether it was measured, and not counted.
+fn is_time(row: &Compared) -> bool {
+    row.what.unit() == "ms"
 }
 
 fn entries(row: &Compared, page: &Page) -> Vec<Entry> {
-    let unit = if row.what.unit() == "ms" { ", ms" } else { "" };
+    let unit = if is_time(row) { ", ms" } else { "" };
     // Counts have all their digits.
     let number = |value| if unit.is_empty() { page.tokens(value) } else { page.number(value) };
     vec![

@@ -11,12 +11,20 @@ use crate::console::{Page, Paint, Span, number};
 /// Notes of a kind that are shown where not all are asked for.
 const MOST_NOTES: usize = 3;
 
+/// Periods that may pass between two reads of a source before it is shown by itself.
+const LONGEST_GAP: f64 = 5.0;
+
+/// Share by which the periods of sources that are named together may differ.
+const SAME_PERIOD: f64 = 0.02;
+
 pub(super) fn render(watched: &Watched<'_>, page: &mut Page) {
-    let sources = &watched.seen.0.sources;
-    for (place, source) in sources.iter().enumerate() {
-        let label = if place == 0 { "Sources" } else { " " };
-        let items = items(source, page);
-        page.items(label, &items);
+    let telemetry = watched.seen.0;
+    let is_short = |source: &&SourceLine| !watched.verbose && is_fine(source, &telemetry.notes);
+    let (fine, others): (Vec<_>, Vec<_>) = telemetry.sources.iter().partition(is_short);
+    let short = (!fine.is_empty()).then(|| vec![together(&fine, page)]);
+    let others = others.into_iter().map(|source| items(source, page));
+    for (place, items) in short.into_iter().chain(others.collect::<Vec<_>>()).enumerate() {
+        page.items(if place == 0 { "Sources" } else { " " }, &items);
     }
     let share = |cores: f64| format!("{} % of a core", page.number(cores * 100.0));
     let cost = watched.cost_cores.map(share);
@@ -26,8 +34,54 @@ pub(super) fn render(watched: &Watched<'_>, page: &mut Page) {
     if !cost.is_empty() {
         page.items("Cost", &cost);
     }
-    notes("Noted", &happened(&watched.seen.0.notes, page), watched.verbose, page);
-    notes("Absent", &absent(&watched.seen.0.notes), watched.verbose, page);
+    notes("Noted", &happened(&telemetry.notes, page), watched.verbose, page);
+    if watched.verbose {
+        notes("Absent", &absent(&telemetry.notes), true, page);
+        return;
+    }
+    let is_absent = |note: &&NoteLine| matches!(note.said, SaidLine::Absent { .. });
+    match telemetry.notes.iter().filter(is_absent).count() {
+        0 => {}
+        1 => {
+            page.labelled("Absent", &[Span::plain("1 value that a source cannot give: --verbose")])
+        }
+        many => {
+            let many = format!("{many} values that sources cannot give: --verbose");
+            page.labelled("Absent", &[Span::plain(many)]);
+        }
+    }
+}
+
+/// Whether it was read as often as it should be, and never failed.
+fn is_fine(source: &SourceLine, notes: &[NoteLine]) -> bool {
+    let failed = |note: &NoteLine| {
+        note.source == source.name
+            && matches!(note.said, SaidLine::Failed { .. } | SaidLine::Recovered { .. })
+    };
+    let gap = |period| Some(source.interval.as_ref()?.statistic("max")? <= LONGEST_GAP * period);
+    period(source).and_then(gap).unwrap_or(false) && !notes.iter().any(failed)
+}
+
+/// Milliseconds from one read to the next: the median.
+fn period(source: &SourceLine) -> Option<f64> {
+    source.interval.as_ref()?.statistic("p50")
+}
+
+/// `client, host every 500 ms; nvml every 100 ms`
+fn together(sources: &[&SourceLine], page: &Page) -> String {
+    let mut periods: Vec<(f64, Vec<&str>)> = Vec::new();
+    for source in sources {
+        let Some(ms) = period(source) else { continue };
+        let is_same = |(other, _): &&mut (f64, _)| (ms - *other).abs() <= SAME_PERIOD * *other;
+        match periods.iter_mut().find(is_same) {
+            Some((_, names)) => names.push(&source.name),
+            None => periods.push((ms, vec![&source.name])),
+        }
+    }
+    let every = |(ms, names): &(f64, Vec<&str>)| {
+        format!("{} every {} ms", names.join(", "), page.number(*ms))
+    };
+    periods.iter().map(every).collect::<Vec<_>>().join("; ")
 }
 
 /// `nvml   every 100 ms, 104 at p99, 212 at most   132 reads`
