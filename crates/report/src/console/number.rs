@@ -12,6 +12,9 @@ pub fn significant(value: f64, style: Style) -> String {
     let exponent = scientific.rsplit('e').next().and_then(|e| e.parse::<i32>().ok()).unwrap_or(0);
     let decimals = usize::try_from((2 - exponent).clamp(0, 4)).unwrap_or(0);
     let plain = if value == 0.0 { "0".to_owned() } else { format!("{value:.decimals$}") };
+    // What is rounded to 0 is not below it.
+    let is_zero = !plain.contains(|digit| matches!(digit, '1'..='9'));
+    let plain = plain.strip_prefix('-').filter(|_| is_zero).unwrap_or(&plain);
     let (whole, decimals) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
     format!("{}{decimals}", group(whole, style))
 }
@@ -95,6 +98,7 @@ mod tests {
             (1_204.4, "1\u{2009}204"),
             (1_234_567.0, "1\u{2009}234\u{2009}567"),
             (-13.26, "-13.3"),
+            (-0.000_01, "0.0000"),
             (f64::NAN, "–"),
         ] {
             assert_eq!(significant(value, style), expected, "{value}");

@@ -91,7 +91,7 @@ struct Series {
 /// Why an agent could not be read.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    #[error("the agent wants another token; it is read from INFERBENCH_AGENT_TOKEN")]
+    #[error("the agent wants another token, in INFERBENCH_AGENT_TOKEN or a token file")]
     Token,
     #[error(
         "the agent speaks version {0} of its protocol, this is version {PROTOCOL}: have the same inferbench on both"

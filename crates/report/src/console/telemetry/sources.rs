@@ -67,6 +67,13 @@ fn period(source: &SourceLine) -> Option<f64> {
     source.interval.as_ref()?.statistic("p50")
 }
 
+/// 500 of 499.6: in two digits where that is as good as the same.
+fn even(ms: f64) -> f64 {
+    let step = 10_f64.powf(ms.log10().floor() - 1.0);
+    let rounded = (ms / step).round() * step;
+    if (rounded - ms).abs() <= 0.01 * ms { rounded } else { ms }
+}
+
 /// `client, host every 500 ms; nvml every 100 ms`
 fn together(sources: &[&SourceLine], page: &Page) -> String {
     let mut periods: Vec<(f64, Vec<&str>)> = Vec::new();
@@ -79,7 +86,7 @@ fn together(sources: &[&SourceLine], page: &Page) -> String {
         }
     }
     let every = |(ms, names): &(f64, Vec<&str>)| {
-        format!("{} every {} ms", names.join(", "), page.number(*ms))
+        format!("{} every {} ms", names.join(", "), page.number(even(*ms)))
     };
     periods.iter().map(every).collect::<Vec<_>>().join("; ")
 }
