@@ -40,16 +40,12 @@ pub(super) fn render(watched: &Watched<'_>, page: &mut Page) {
         return;
     }
     let is_absent = |note: &&NoteLine| matches!(note.said, SaidLine::Absent { .. });
-    match telemetry.notes.iter().filter(is_absent).count() {
-        0 => {}
-        1 => {
-            page.labelled("Absent", &[Span::plain("1 value that a source cannot give: --verbose")])
-        }
-        many => {
-            let many = format!("{many} values that sources cannot give: --verbose");
-            page.labelled("Absent", &[Span::plain(many)]);
-        }
-    }
+    let absent = match telemetry.notes.iter().filter(is_absent).count() {
+        0 => return,
+        1 => "1 value that a source cannot give: --verbose".to_owned(),
+        many => format!("{many} values that sources cannot give: --verbose"),
+    };
+    page.labelled("Absent", &[Span::plain(absent)]);
 }
 
 /// Whether it was read as often as it should be, and never failed.
