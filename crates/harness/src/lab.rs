@@ -302,7 +302,9 @@ impl Lab {
         let has_metrics = metrics.is_some();
         let (provider, not_watched) = (Arc::new(provider), Vec::new());
         let mut known = Known { target, provider, memory, has_metrics, not_watched };
-        known.not_watched = Watching::of(&known, asked, &self.settings)?.absent;
+        let mut watching = Watching::of(&known, asked, &self.settings)?;
+        self.runtime.block_on(watching.check(asked))?;
+        known.not_watched = watching.absent;
         Ok(known)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bench_core::TelemetrySource;
+use bench_core::{Clock, Readings, TelemetrySource};
 use bench_providers::{Endpoint, Transport};
 use bench_telemetry::{
     Dcgm, DcgmConfig, ServerMetrics, ServerMetricsConfig,
@@ -11,6 +11,7 @@ use bench_telemetry::{
     host::{Host, HostConfig},
     processes::{ProcessesError, listening_on},
 };
+use tokio::time::timeout;
 
 use crate::{
     Code, Failure, Fetcher, Settings, TargetSettings,
@@ -18,6 +19,9 @@ use crate::{
     plan::{Address, GpuTelemetry, ServerMetrics as MetricsFrom},
     watching::agent_source,
 };
+
+/// What is watched elsewhere answers so soon, or is as good as not there.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 type Sources = Vec<Box<dyn TelemetrySource>>;
 
@@ -126,6 +130,28 @@ impl Watching {
                 .said(error.to_string())
                 .fix("leave it out, or --gpu-telemetry off; inferbench doctor says more")
         })
+    }
+
+    /// Asks what was named and is elsewhere once: a run of an hour is not to end without its energy for a name that
+    /// was mistyped.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer, or not as it should.
+    pub(crate) async fn check(&mut self, asked: &TargetSettings) -> Result<(), Failure> {
+        let is_elsewhere =
+            matches!(asked.gpu_telemetry, GpuTelemetry::Dcgm(_) | GpuTelemetry::Agent(_));
+        let Some(source) = self.sources.first_mut().filter(|_| is_elsewhere) else { return Ok(()) };
+        let mut readings = Readings::new(source.name(), Clock::start().now());
+        let said = match timeout(ANSWERS_WITHIN, source.read(&mut readings)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.cause.to_string(),
+            Err(_) => format!("no answer within {} s", ANSWERS_WITHIN.as_secs()),
+        };
+        let what = format!("--gpu-telemetry {}: it cannot be read", asked.gpu_telemetry);
+        Err(Failure::new(Code::Setting, what)
+            .said(said)
+            .fix("see that it runs there and may be reached, or --gpu-telemetry off"))
     }
 
     /// The server's own metrics. A replica's are not looked at: sums over some of several servers mislead.

@@ -190,15 +190,16 @@ fn a_source_that_is_asked_for_by_name_and_is_not_there_is_said_before_anything_i
 }
 
 #[test]
-fn a_gpu_exporter_that_is_not_there_leaves_a_run_without_energy() {
+fn a_gpu_exporter_that_is_not_there_is_said_before_anything_is_sent() {
     let place = Place::new();
-    place
-        .run("--simulate -n 20 --gpu-telemetry dcgm=http://127.0.0.1:1 --idle-baseline 0s")
-        .measures();
-    let point = place.point();
-    assert!(!point.metrics.contains_key("energy_j"));
-    let failed = |said: &SaidLine| matches!(said, SaidLine::Failed { .. });
-    assert!(telemetry(&point).notes.iter().any(|n| n.source == "dcgm" && failed(&n.said)));
+    let nobody = "--simulate -n 20 --gpu-telemetry dcgm=http://127.0.0.1:1";
+    let ended = place.run(nobody).exits(2);
+    for part in ["dcgm=http://127.0.0.1:1: it cannot be read", "--gpu-telemetry off"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    assert!(place.run_directories().is_empty());
+    let ended = place.run("--simulate -n 20 --gpu-interval 1ns").exits(2);
+    assert!(ended.stderr.contains("at least 10ms"), "{}", ended.stderr);
 }
 
 /// A run of `seconds` on a simulator, on a machine whose driver says what `script` has.
@@ -423,8 +424,9 @@ fn an_agent_that_is_killed_leaves_a_gap_and_the_run() {
 fn an_agent_that_is_told_the_wrong_token_is_not_asked_again() {
     let (there, here) = (Place::new(), Place::new());
     let (_agent, port) = agent(&there, "");
-    beside_an_agent(&here, port, 1).env("THE_TOKEN", "fedcba9876543210fedcba9876543210").measures();
-    let notes = telemetry(&here.point()).notes.clone();
-    let refused = |note: &NoteLine| matches!(note.said, SaidLine::Failed { fatal: true, .. });
-    assert!(notes.iter().any(refused), "{notes:?}");
+    let wrong = "fedcba9876543210fedcba9876543210";
+    let ended = beside_an_agent(&here, port, 1).env("THE_TOKEN", wrong).exits(2);
+    assert!(ended.stderr.contains("it cannot be read") && ended.stderr.contains("token"));
+    assert!(!ended.stderr.contains(wrong), "{}", ended.stderr);
+    assert!(here.run_directories().is_empty());
 }

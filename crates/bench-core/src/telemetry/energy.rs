@@ -22,7 +22,8 @@ pub struct GpuEnergy {
     pub energy_j: f64,
     /// Watts: the mean of the same.
     pub power_w: f64,
-    /// Share of the window that lies between the first reading of power and the last.
+    /// Share of the window of which readings of power tell: between the first and the last, gaps left out that are
+    /// longer than 2.5 s and a tenth of the window.
     pub coverage: f64,
     /// Joules as the GPU counts them, where it does, and did not begin anew meanwhile; over what of the window both
     /// this and its power were read.
@@ -36,6 +37,9 @@ pub struct GpuEnergy {
 
 /// The counter of a GPU must have moved so often in the window to be compared: its steps are then 2 % of it.
 const LEAST_STEPS: usize = 50;
+/// `nvidia-smi` and DCGM exporters are read once a second; a second one that fails is a gap.
+const LONGEST_GAP_S: f64 = 2.5;
+const MOST_GAP: f64 = 0.1;
 /// Less of the window than this says nothing of all of it.
 const LEAST_COVERAGE: f64 = 0.95;
 
@@ -57,10 +61,13 @@ impl Watched {
     fn energy_of(&self, gpu: &Gpu, from: Moment, to: Moment) -> Option<GpuEnergy> {
         let power = self.series(gpu, reading::GPU_POWER_W)?.mean(from, to)?;
         let window_s = to.since(from).as_secs_f64();
+        let unknown_s =
+            self.series(gpu, reading::GPU_POWER_W)?.unknown_s(from, to, LONGEST_GAP_S, MOST_GAP);
+        let known = power.coverage - unknown_s / window_s;
         let energy_j = power.value * window_s * power.coverage;
         let counted = self.counted(gpu, from, to);
         let steps = self.series(gpu, reading::GPU_ENERGY_J).map_or(0, |s| s.changes(from, to));
-        let is_comparable = steps >= LEAST_STEPS && power.coverage > LEAST_COVERAGE;
+        let is_comparable = steps >= LEAST_STEPS && known > LEAST_COVERAGE;
         let difference = |(counted_j, over_time_j): (f64, f64)| {
             (counted_j > 0.0).then(|| (over_time_j - counted_j).abs() / counted_j)
         };
@@ -70,7 +77,7 @@ impl Watched {
             name: self.is(gpu, "gpu_name").map(str::to_owned),
             energy_j,
             power_w: power.value,
-            coverage: power.coverage,
+            coverage: known.max(0.0),
             counted_j: counted.map(|(counted_j, _)| counted_j),
             difference: counted.filter(|_| is_comparable).and_then(difference),
             idle_w: self.idle_w().get(gpu).copied(),
@@ -169,6 +176,17 @@ mod tests {
         assert_eq!(late.energy_j(), None, "the GPU may be gone");
         assert!((late.gpus[0].coverage - 0.5).abs() < 1e-9);
         assert_eq!(Watched::default().telemetry(at(0), at(1)).energy_j(), None);
+    }
+
+    #[test]
+    fn two_readings_are_no_energy_of_what_lies_between() {
+        let mut watched = Watched::default();
+        for (ms, watts) in [(0, 70.0), (20_000, 70.0)] {
+            watched.add(&reading("0", reading::GPU_POWER_W, ms, watts));
+        }
+        let telemetry = watched.telemetry(at(1_000), at(19_000));
+        assert_eq!(telemetry.energy_j(), None);
+        assert!(telemetry.gpus[0].coverage < 1e-9, "{:?}", telemetry.gpus);
     }
 
     #[test]

@@ -144,6 +144,16 @@ impl Series {
         (begins < ends).then_some((begins, ends))
     }
 
+    /// Seconds of the time from `from` to `to` that lie between two readings which are too far apart to say what was
+    /// between them: by more than both `seconds` and this share of the time.
+    pub(super) fn unknown_s(&self, from: Moment, to: Moment, seconds: f64, share: f64) -> f64 {
+        let most = seconds.max(to.since(from).as_secs_f64() * share);
+        let within = |at: Moment| at.clamp(from, to);
+        let moments: Vec<Moment> = self.all().map(|point| point.at).collect();
+        let gaps = moments.windows(2).filter(|gap| gap[1].since(gap[0]).as_secs_f64() > most);
+        gaps.map(|gap| within(gap[1]).since(within(gap[0])).as_secs_f64()).sum()
+    }
+
     /// How often the value changed from `from` to `to`.
     pub(super) fn changes(&self, from: Moment, to: Moment) -> usize {
         let values: Vec<f64> = self.values(from, to).collect();

@@ -39,6 +39,9 @@ pub fn resolve(layered: &Layered, environment: Environment<'_>) -> Result<Settin
     Problems::none_or(resolver.problems, settings)
 }
 
+/// Sensors of GPUs are no quicker, and whoever reads them more often burns a core.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 struct Resolver<'l> {
     layered: &'l Layered,
     environment: Environment<'l>,
@@ -91,7 +94,7 @@ impl Resolver<'_> {
             token_ids: plan.workload.token_ids.unwrap_or(false),
             tokenizer: plan.workload.tokenizer.as_ref().map(PathBuf::from),
             limits: limits(plan),
-            telemetry: telemetry(&plan.telemetry),
+            telemetry: self.telemetry(&plan.telemetry),
             goals: self.goals(plan),
             gate: GateSettings {
                 baseline: plan.gate.baseline.clone(),
@@ -255,6 +258,28 @@ impl Resolver<'_> {
     fn agent_token(&mut self, path: &str, target: &TargetFile) -> Option<Secret> {
         let (file, name) = (&target.agent_token_file, &target.agent_token_env);
         Some(self.secret(&format!("{path}.agent_token"), "token", file, name)?.0)
+    }
+
+    fn telemetry(&mut self, plan: &TelemetryFile) -> TelemetrySettings {
+        let defaults = TelemetrySettings::default();
+        let mut interval = |path: &str, period: Option<Period>, default| {
+            let period = period.map_or(default, |period| period.0);
+            if period < SHORTEST_INTERVAL {
+                let least = SHORTEST_INTERVAL.as_millis();
+                self.wrong(path, format!("{period:?} is too short: at least {least}ms"));
+            }
+            period
+        };
+        TelemetrySettings {
+            interval: interval("telemetry.interval", plan.interval, defaults.interval),
+            server_interval: interval(
+                "telemetry.server_interval",
+                plan.server_interval,
+                defaults.server_interval,
+            ),
+            host: plan.host.unwrap_or(defaults.host),
+            idle: time(plan.idle),
+        }
     }
 
     /// What stands in the file or the variable, and which one that is.
@@ -532,17 +557,6 @@ fn shape(shape: Option<Shape>) -> RampShape {
     match shape {
         Some(Shape::Exponential) => RampShape::Exponential,
         Some(Shape::Linear) | None => RampShape::Linear,
-    }
-}
-
-fn telemetry(plan: &TelemetryFile) -> TelemetrySettings {
-    let defaults = TelemetrySettings::default();
-    let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
-    TelemetrySettings {
-        interval: or(plan.interval, defaults.interval),
-        server_interval: or(plan.server_interval, defaults.server_interval),
-        host: plan.host.unwrap_or(defaults.host),
-        idle: time(plan.idle),
     }
 }
 
