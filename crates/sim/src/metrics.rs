@@ -323,8 +323,8 @@ mod tests {
         });
         let text = Readings::new(&Config::default(), &Queue::new(None), &counters).to_text();
         let said = |name: &str, labels: &str| {
-            let lines = text.lines().filter(|line| line.starts_with(&format!("vllm:{name}{{")));
-            let line = lines.filter(|line| line.contains(labels)).next_back().expect(name);
+            let mut lines = text.lines().filter(|line| line.starts_with(&format!("vllm:{name}{{")));
+            let line = lines.rfind(|line| line.contains(labels)).expect(name);
             line.rsplit_once(' ').map(|(_, value)| value.to_owned()).unwrap()
         };
         assert_eq!(said("request_success_total", "length"), "2.0");

@@ -44,9 +44,9 @@ use self::{
     processor::ProcessorTime,
 };
 use crate::{
-    Aggregate, Clock, Facts, Grader, Load, MetricSink, Phase, Plan, Point, PointOutcome, Provider,
-    RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until, Verdict,
-    Watched,
+    Aggregate, Clock, Facts, Grader, Load, MetricSink, Moment, Phase, Plan, Point, PointOutcome,
+    Provider, RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until,
+    Verdict, Watched,
 };
 
 /// Runs the points of `plan` in their order and returns how it ended; everything else goes to `sink`
@@ -254,6 +254,7 @@ impl Run<'_> {
             watch,
             polling,
             watched: Watched::default(),
+            quiet_since: Moment::default(),
         })
     }
 
@@ -279,7 +280,7 @@ impl Run<'_> {
     /// Has every source read where a phase begins or ends: what is counted within it is then told from what was
     /// counted before and after.
     fn read_sources(&mut self, crew: &mut Crew) {
-        if let Some(polling) = &crew.polling {
+        if let Some(polling) = &mut crew.polling {
             polling.read_now(LONGEST_READ);
             self.tell_readings(crew);
         }
@@ -310,7 +311,7 @@ impl Run<'_> {
         });
         let order = Arc::new(order);
         self.read_sources(crew);
-        crew.watched.begin_phase();
+        crew.watched.begin_phase(crew.quiet_since);
         let telemetry_time = crew.polling.as_ref().map(Polling::processor_time);
         let usage = ProcessorTime::now();
         let anchor = Clock::start().anchor();
@@ -325,6 +326,7 @@ impl Run<'_> {
             let used = crew.polling.as_ref()?.processor_time().saturating_sub(before);
             Some(used.as_secs_f64() / usage.wall().as_secs_f64())
         });
+        crew.quiet_since = self.clock.now();
         self.read_sources(crew);
         crew.watched.end_phase();
         if measures {
@@ -441,6 +443,8 @@ struct Crew {
     polling: Option<Polling>,
     /// What the sources said of the point so far.
     watched: Watched,
+    /// Since when nothing is asked of the server, while it is so.
+    quiet_since: Moment,
 }
 
 impl Crew {

@@ -13,7 +13,7 @@ use crate::output;
 const PRINTED_EVERY: Duration = Duration::from_millis(200);
 
 /// Prints what is read until `stop`, or once.
-pub(super) fn lines(polling: &Polling, stop: &Stop, once: bool) -> Result<(), Failure> {
+pub(super) fn lines(polling: &mut Polling, stop: &Stop, once: bool) -> Result<(), Failure> {
     if once {
         wait(stop, READ_FOR);
         polling.read_now(WAITED_FOR);

@@ -88,16 +88,16 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<Exit, Failure> {
     let polling = Polling::start(sources, clock).map_err(|error| {
         Failure::new(Code::Resource, "the system gives no thread").said(error.to_string())
     })?;
-    let Some(polling) = polling else {
+    let Some(mut polling) = polling else {
         let why = view.missing.join("; ");
         return Err(Failure::new(Code::Setting, "there is nothing to watch").said(why));
     };
     let stop = Stop::new();
     let signals = Signals::leave(&stop);
     if args.json {
-        json::lines(&polling, &stop, args.once)?;
+        json::lines(&mut polling, &stop, args.once)?;
     } else if args.once || !io::stdout().is_terminal() {
-        once(&polling, clock, &view, &stop)?;
+        once(&mut polling, clock, &view, &stop)?;
     } else {
         live::live(&polling, clock, view, &stop)?;
     }
@@ -139,7 +139,7 @@ fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Fai
 }
 
 /// The page once, as text.
-fn once(polling: &Polling, clock: Clock, view: &View, stop: &Stop) -> Result<(), Failure> {
+fn once(polling: &mut Polling, clock: Clock, view: &View, stop: &Stop) -> Result<(), Failure> {
     let mut state = State::default();
     wait(stop, READ_FOR);
     polling.read_now(WAITED_FOR);
