@@ -30,7 +30,7 @@ pub(crate) fn environment(lab: &Lab, skipped: &[Value]) -> Value {
 
 fn target(lab: &Lab, index: usize, known: &Known) -> Value {
     let asked = &lab.settings().targets[index];
-    let Known { target, provider, memory, .. } = known;
+    let Known { target, provider, memory, not_watched, .. } = known;
     json!({
         "name": lab.name(index),
         "pass": asked.pass,
@@ -46,7 +46,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
         "facts": memory.to_json(),
-        "not_watched": lab.watching(index).map(|watching| watching.absent).unwrap_or_default(),
+        "not_watched": not_watched.get().map_or(&[][..], Vec::as_slice),
         "template": match &target.engine {
             Engine::Custom(template) => json!(template.file()),
             _ => Value::Null,
