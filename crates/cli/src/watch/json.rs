@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bench_core::{Level, Polling, Reading, Said, SourceNote, Stop};
 use bench_harness::Failure;
+use bench_report::json;
 use serde_json::{Value, json};
 
 use super::{READ_FOR, WAITED_FOR, wait};
@@ -30,8 +31,7 @@ fn print(polling: &Polling) -> Result<bool, Failure> {
     let mut lines = String::new();
     for batch in polling.take() {
         for line in batch.notes.iter().map(note).chain(batch.readings.iter().map(reading)) {
-            lines.push_str(&line.to_string());
-            lines.push('\n');
+            lines.push_str(&json::line(&line));
         }
     }
     if lines.is_empty() {

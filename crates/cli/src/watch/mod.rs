@@ -24,6 +24,7 @@ use bench_harness::{
     server_address, server_source, sources_of,
 };
 use bench_providers::Secret;
+use bench_report::text::clean;
 use clap::Args;
 
 use self::{page::View, state::State};
@@ -129,7 +130,8 @@ fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Fai
     let view = View {
         marks: Marks { look: output::style(args.color, args.ascii) },
         title: watched.join("  "),
-        missing,
+        // It may hold what a program said.
+        missing: missing.iter().map(|why| clean(why)).collect(),
         has_server: server.is_some(),
         is_frozen: false,
         is_help: false,
