@@ -37,7 +37,7 @@ pub use self::{
     watch::{EarlyEnd, Watch},
 };
 use self::{
-    feed::Feeder,
+    feed::{Feeder, Feeds},
     load_thread::LoadThreads,
     order::{KeepText, Order},
     outbox::Message,
@@ -290,25 +290,7 @@ impl Run<'_> {
         let threads = crew.threads.count();
         let feeder = crew.feeder_of(phase.phase);
         let feeding = feeder.feed(phase.load, phase.until, threads);
-        let measures = phase.phase == Phase::Measure;
-        let (order, messages) = Order::new(order::Parts {
-            run: self.plan.id.clone(),
-            seed: self.plan.seed,
-            point: phase.number,
-            phase: phase.phase,
-            load: phase.load.clone(),
-            until: phase.until,
-            grace: phase.point.grace,
-            retries: phase.point.retries,
-            cancellation: phase.point.cancellation.filter(|_| measures),
-            provider: Arc::clone(&crew.provider),
-            grader: crew.grader.clone(),
-            keep_text: crew.keep_text,
-            feeds: feeding.feeds(),
-            stop: phase.stop.clone(),
-            clock: self.clock,
-            threads,
-        });
+        let (order, messages) = Order::new(self.parts(crew, phase, feeding.feeds()));
         let order = Arc::new(order);
         self.read_sources(crew);
         crew.watched.begin_phase(crew.quiet_since);
@@ -329,7 +311,7 @@ impl Run<'_> {
         crew.quiet_since = self.clock.now();
         self.read_sources(crew);
         crew.watched.end_phase();
-        if measures {
+        if phase.phase == Phase::Measure {
             aggregate.watch(std::mem::take(&mut crew.watched));
         }
         let facts = Facts {
@@ -357,6 +339,29 @@ impl Run<'_> {
                 let approximate = crew.counter.as_ref().is_some_and(|counter| !counter.is_exact());
                 Ok(Measured { aggregate, facts, approximate })
             }
+        }
+    }
+
+    /// What the load threads are to know of a phase.
+    fn parts(&self, crew: &Crew, phase: PhaseSpec<'_>, feeds: Feeds) -> order::Parts {
+        let measures = phase.phase == Phase::Measure;
+        order::Parts {
+            run: self.plan.id.clone(),
+            seed: self.plan.seed,
+            point: phase.number,
+            phase: phase.phase,
+            load: phase.load.clone(),
+            until: phase.until,
+            grace: phase.point.grace,
+            retries: phase.point.retries,
+            cancellation: phase.point.cancellation.filter(|_| measures),
+            provider: Arc::clone(&crew.provider),
+            grader: crew.grader.clone(),
+            keep_text: crew.keep_text,
+            feeds,
+            stop: phase.stop.clone(),
+            clock: self.clock,
+            threads: crew.threads.count(),
         }
     }
 
