@@ -8,7 +8,7 @@ use bench_harness::{
     plan::{Node, Origin, resolve},
     self_test,
 };
-use bench_report::text::clean;
+use bench_report::{json, text::clean};
 use serde_json::{Value, json};
 
 use crate::{args::DoctorArgs, output, plan, signals::Signals};
@@ -35,7 +35,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     let tested = (!args.no_self_test).then(|| self_test(test, &stop));
     if args.json {
         let result = tested.as_ref().and_then(|result| result.as_ref().ok());
-        output::result(&format!("{:#}", as_json(&findings, result)))?;
+        output::result(&json::text(&as_json(&findings, result)))?;
     }
     if let Some(result) = tested.transpose()?.filter(|_| !args.json) {
         let blank = if args.self_test { "" } else { "\n" };

@@ -46,7 +46,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
         "facts": memory.to_json(),
-        "not_watched": not_watched,
+        "not_watched": not_watched.get().map_or(&[][..], Vec::as_slice),
         "template": match &target.engine {
             Engine::Custom(template) => json!(template.file()),
             _ => Value::Null,

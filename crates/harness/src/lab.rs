@@ -1,11 +1,16 @@
 //! The servers and prompts of an experiment: looked up, made and kept as points need them.
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use bench_core::{
     Grader, Load, Plan, Point, Prepared, Prompt, Provider, TokenCounter, Until, WarmUp, Workload,
 };
 use bench_providers::HttpProvider;
+use bench_telemetry::gpu::GpuId;
 #[cfg(feature = "tokenizers")]
 use bench_workloads::load_chat_template;
 use bench_workloads::{
@@ -74,8 +79,10 @@ pub(crate) struct Known {
     pub(crate) memory: Memory,
     /// Whether it tells metrics.
     pub(crate) has_metrics: bool,
-    /// What is not watched although it usually is, and why.
-    pub(crate) not_watched: Vec<String>,
+    /// The GPUs that it was found to compute on: to look for them takes as long as to watch them.
+    pub(crate) gpus: OnceLock<Vec<GpuId>>,
+    /// What is not watched although it usually is, and why, as of the first time that it was to be.
+    pub(crate) not_watched: OnceLock<Vec<String>>,
 }
 
 /// `settings` with what only files tell, such as how many requests there are. Reads the tokenizer and the input.
@@ -300,11 +307,12 @@ impl Lab {
         let metrics = self.runtime.block_on(provider.metrics());
         let memory = Memory::of(asked.server_log.as_deref(), metrics.as_deref());
         let has_metrics = metrics.is_some();
-        let (provider, not_watched) = (Arc::new(provider), Vec::new());
-        let mut known = Known { target, provider, memory, has_metrics, not_watched };
+        let provider = Arc::new(provider);
+        let (gpus, not_watched) = (OnceLock::new(), OnceLock::new());
+        let known = Known { target, provider, memory, has_metrics, gpus, not_watched };
         let mut watching = Watching::of(&known, asked, &self.settings)?;
         self.runtime.block_on(watching.check(asked))?;
-        known.not_watched = watching.absent;
+        let _ = known.not_watched.set(watching.absent);
         Ok(known)
     }
 
@@ -442,7 +450,10 @@ impl Lab {
     fn watching(&self, target: usize) -> Result<Watching, Failure> {
         match &self.targets[target] {
             Found::Yes(known) => {
-                Watching::of(known, &self.settings.targets[target], &self.settings)
+                let asked = &self.settings.targets[target];
+                let mut watching = Watching::of(known, asked, &self.settings)?;
+                known.not_watched.get_or_init(|| std::mem::take(&mut watching.absent));
+                Ok(watching)
             }
             Found::NotYet(_) => Ok(Watching::default()),
         }

@@ -111,7 +111,7 @@ impl Watching {
         }
         config.gpus = match &asked.gpu_devices {
             Some(devices) => devices.gpus(),
-            None => used_by(config.server_pids.as_deref(), &config),
+            None => used_by(known, &config),
         };
         gpu::sources(&config)
     }
@@ -197,16 +197,20 @@ pub(crate) fn server_pids(endpoint: &Endpoint) -> Result<Option<Vec<u32>>, Proce
     Ok(Some(listening_on(endpoint.port())?).filter(|pids| !pids.is_empty()))
 }
 
-/// The GPUs that processes of the server compute on; all if that is not known of any.
-fn used_by(pids: Option<&[u32]>, config: &gpu::Config) -> Gpus {
-    let Some(pids) = pids else { return Gpus::All };
+/// The GPUs that processes of the server compute on; all if that is not known of any, as of a server that takes one
+/// when it is first asked.
+fn used_by(known: &Known, config: &gpu::Config) -> Gpus {
+    if let Some(used) = known.gpus.get() {
+        return Gpus::These(used.clone());
+    }
+    let Some(pids) = &config.server_pids else { return Gpus::All };
     let Ok(there_are) = gpu::inventory(config) else { return Gpus::All };
     let is_used = |gpu: &&gpu::InventoryGpu| {
         gpu.processes.iter().flatten().any(|process| pids.contains(&process.pid))
     };
     let used: Vec<GpuId> =
         there_are.gpus.iter().filter(is_used).map(|gpu| GpuId::Index(gpu.index)).collect();
-    if used.is_empty() { Gpus::All } else { Gpus::These(used) }
+    if used.is_empty() { Gpus::All } else { Gpus::These(known.gpus.get_or_init(|| used).clone()) }
 }
 
 /// The GPUs of the DCGM exporter at `url`.

@@ -27,6 +27,12 @@ pub fn text(value: &impl Serialize) -> String {
     escaped_json(&text) + "\n"
 }
 
+/// The same on one line.
+pub fn line(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("every key is a string");
+    escaped_json(&text) + "\n"
+}
+
 /// An object whose keys stand in the order in which they were given.
 pub(crate) struct InOrder<V>(pub(crate) Vec<(String, V)>);
 

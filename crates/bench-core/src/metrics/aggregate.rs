@@ -300,7 +300,7 @@ impl Aggregate {
             gpu_throttled_ratio: self.telemetry.throttled_ratio(),
             gpu_other_processes: self.telemetry.other_processes(),
             energy_difference: self.telemetry.energy_difference(),
-            lost: self.telemetry.lost().count() as u64,
+            gpus_lost: self.telemetry.lost().count() as u64,
             server_restarts: self.telemetry.server_restarts(),
             ..run
         };

@@ -76,8 +76,8 @@ pub struct Facts {
     pub gpu_other_processes: Option<u32>,
     /// By how much power over time and a GPU's own count of its energy differ; of several, where it is most.
     pub energy_difference: Option<f64>,
-    /// Things that were lost while they were watched, such as a GPU.
-    pub lost: u64,
+    /// GPUs that were lost while they were watched.
+    pub gpus_lost: u64,
     /// How often the server's counters began anew, because it was started again.
     pub server_restarts: u32,
     /// By which share the server finished more requests than this client can have sent it, or, below 0, fewer than

@@ -37,16 +37,16 @@ pub use self::{
     watch::{EarlyEnd, Watch},
 };
 use self::{
-    feed::Feeder,
+    feed::{Feeder, Feeds},
     load_thread::LoadThreads,
     order::{KeepText, Order},
     outbox::Message,
     processor::ProcessorTime,
 };
 use crate::{
-    Aggregate, Clock, Facts, Grader, Load, MetricSink, Phase, Plan, Point, PointOutcome, Provider,
-    RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until, Verdict,
-    Watched,
+    Aggregate, Clock, Facts, Grader, Load, MetricSink, Moment, Phase, Plan, Point, PointOutcome,
+    Provider, RunEvent, RunInfo, RunOutcome, Sample, SinkError, Summary, TokenCounter, Until,
+    Verdict, Watched,
 };
 
 /// Runs the points of `plan` in their order and returns how it ended; everything else goes to `sink`
@@ -254,6 +254,7 @@ impl Run<'_> {
             watch,
             polling,
             watched: Watched::default(),
+            quiet_since: Moment::default(),
         })
     }
 
@@ -279,7 +280,7 @@ impl Run<'_> {
     /// Has every source read where a phase begins or ends: what is counted within it is then told from what was
     /// counted before and after.
     fn read_sources(&mut self, crew: &mut Crew) {
-        if let Some(polling) = &crew.polling {
+        if let Some(polling) = &mut crew.polling {
             polling.read_now(LONGEST_READ);
             self.tell_readings(crew);
         }
@@ -289,28 +290,10 @@ impl Run<'_> {
         let threads = crew.threads.count();
         let feeder = crew.feeder_of(phase.phase);
         let feeding = feeder.feed(phase.load, phase.until, threads);
-        let measures = phase.phase == Phase::Measure;
-        let (order, messages) = Order::new(order::Parts {
-            run: self.plan.id.clone(),
-            seed: self.plan.seed,
-            point: phase.number,
-            phase: phase.phase,
-            load: phase.load.clone(),
-            until: phase.until,
-            grace: phase.point.grace,
-            retries: phase.point.retries,
-            cancellation: phase.point.cancellation.filter(|_| measures),
-            provider: Arc::clone(&crew.provider),
-            grader: crew.grader.clone(),
-            keep_text: crew.keep_text,
-            feeds: feeding.feeds(),
-            stop: phase.stop.clone(),
-            clock: self.clock,
-            threads,
-        });
+        let (order, messages) = Order::new(self.parts(crew, phase, feeding.feeds()));
         let order = Arc::new(order);
         self.read_sources(crew);
-        crew.watched.begin_phase();
+        crew.watched.begin_phase(crew.quiet_since);
         let telemetry_time = crew.polling.as_ref().map(Polling::processor_time);
         let usage = ProcessorTime::now();
         let anchor = Clock::start().anchor();
@@ -325,9 +308,10 @@ impl Run<'_> {
             let used = crew.polling.as_ref()?.processor_time().saturating_sub(before);
             Some(used.as_secs_f64() / usage.wall().as_secs_f64())
         });
+        crew.quiet_since = self.clock.now();
         self.read_sources(crew);
         crew.watched.end_phase();
-        if measures {
+        if phase.phase == Phase::Measure {
             aggregate.watch(std::mem::take(&mut crew.watched));
         }
         let facts = Facts {
@@ -355,6 +339,29 @@ impl Run<'_> {
                 let approximate = crew.counter.as_ref().is_some_and(|counter| !counter.is_exact());
                 Ok(Measured { aggregate, facts, approximate })
             }
+        }
+    }
+
+    /// What the load threads are to know of a phase.
+    fn parts(&self, crew: &Crew, phase: PhaseSpec<'_>, feeds: Feeds) -> order::Parts {
+        let measures = phase.phase == Phase::Measure;
+        order::Parts {
+            run: self.plan.id.clone(),
+            seed: self.plan.seed,
+            point: phase.number,
+            phase: phase.phase,
+            load: phase.load.clone(),
+            until: phase.until,
+            grace: phase.point.grace,
+            retries: phase.point.retries,
+            cancellation: phase.point.cancellation.filter(|_| measures),
+            provider: Arc::clone(&crew.provider),
+            grader: crew.grader.clone(),
+            keep_text: crew.keep_text,
+            feeds,
+            stop: phase.stop.clone(),
+            clock: self.clock,
+            threads: crew.threads.count(),
         }
     }
 
@@ -441,6 +448,8 @@ struct Crew {
     polling: Option<Polling>,
     /// What the sources said of the point so far.
     watched: Watched,
+    /// Since when nothing is asked of the server, while it is so.
+    quiet_since: Moment,
 }
 
 impl Crew {

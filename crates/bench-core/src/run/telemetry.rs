@@ -4,13 +4,13 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
@@ -27,6 +27,8 @@ const CAPACITY: usize = 1_024;
 const SHORTEST: Duration = Duration::from_millis(1);
 /// After how long a read that hangs is abandoned.
 const HANGS: Duration = Duration::from_secs(10);
+/// A read that fails after so long is none that anybody should wait for.
+const SLOW: Duration = Duration::from_secs(1);
 /// How long the end of a point waits for a source that blocks its thread.
 const GIVE_UP: Duration = Duration::from_secs(1);
 
@@ -38,28 +40,16 @@ pub struct Polling {
     lost: Arc<Lost>,
     /// The thread, which ends once the sender is gone.
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    /// One for each source.
     asks: Vec<Ask>,
 }
 
-/// A source's, to be told to read at once.
+/// Tells a source to read at once.
 #[derive(Debug)]
 struct Ask {
-    /// It drops what it was sent when it has read.
-    now: mpsc::UnboundedSender<Sender<()>>,
-    /// Whether it could not be read last: nobody waits for it then.
-    fails: Arc<AtomicBool>,
-}
-
-/// The source's side of the same.
-struct Asked {
-    now: mpsc::UnboundedReceiver<Sender<()>>,
-    fails: Arc<AtomicBool>,
-}
-
-fn ask() -> (Ask, Asked) {
-    let ((now, asked), fails) = (mpsc::unbounded_channel(), Arc::new(AtomicBool::new(false)));
-    (Ask { now, fails: Arc::clone(&fails) }, Asked { now: asked, fails })
+    /// The source drops what it was sent when it has read.
+    to: mpsc::UnboundedSender<Sender<()>>,
+    /// What it has still not dropped although it was waited for.
+    late: Option<Receiver<()>>,
 }
 
 /// What one read came to.
@@ -94,7 +84,13 @@ impl Polling {
         let (out, batches) = Outlet::new(CAPACITY);
         let lost = Arc::clone(&out.lost);
         let (running, ended) = oneshot::channel();
-        let (asks, asked): (Vec<_>, Vec<_>) = sources.iter().map(|_| ask()).unzip();
+        let (asks, asked): (Vec<_>, Vec<_>) = sources
+            .iter()
+            .map(|_| {
+                let (to, asked) = mpsc::unbounded_channel();
+                (Ask { to, late: None }, asked)
+            })
+            .unzip();
         let sources = sources.into_iter().zip(asked).collect();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
@@ -111,17 +107,15 @@ impl Polling {
         self.batches.try_iter().take(self.batches.len())
     }
 
-    /// Has every source read, and waits until they have, but no longer than `at_most`, and not for one that could not
-    /// be read last.
-    pub fn read_now(&self, at_most: Duration) {
-        let (read, all_have) = bounded(0);
-        for ask in self.asks.iter().filter(|ask| !ask.fails.load(Ordering::Relaxed)) {
-            // One that has ended has nothing to read any more.
-            let _ = ask.now.send(read.clone());
+    /// Has every source read, and waits until they have, but no longer than `at_most`. One that took longer is not
+    /// waited for again before it has read: what hangs would hold up each phase.
+    pub fn read_now(&mut self, at_most: Duration) {
+        let give_up = (Instant::now() + at_most).into_std();
+        let asked: Vec<&mut Ask> = self.asks.iter_mut().filter_map(Ask::again).collect();
+        for Ask { late, .. } in asked {
+            // Nothing is ever sent: the channel closes when the source has read.
+            late.take_if(|read| read.recv_deadline(give_up) == Err(RecvTimeoutError::Disconnected));
         }
-        drop(read);
-        // Nothing is ever sent: the channel closes when the last one has read.
-        let _ = all_have.recv_timeout(at_most);
     }
 
     /// How many readings were dropped since this was called last, because too many waited.
@@ -133,6 +127,20 @@ impl Polling {
     pub(super) fn processor_time(&self) -> Duration {
         let ns = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Duration::from_nanos(ns(&self.lost.thread_ns) + ns(&self.lost.elsewhere_ns))
+    }
+}
+
+impl Ask {
+    /// Asks, unless what was asked before has come to nothing so far.
+    fn again(&mut self) -> Option<&mut Self> {
+        if self.late.as_ref().is_some_and(|read| read.try_recv() == Err(TryRecvError::Empty)) {
+            return None;
+        }
+        let (read, is_read) = bounded(0);
+        // One that has ended has nothing to read any more.
+        let _ = self.to.send(read);
+        self.late = Some(is_read);
+        Some(self)
     }
 }
 
@@ -153,6 +161,8 @@ impl Drop for Polling {
         }
     }
 }
+
+type Asked = mpsc::UnboundedReceiver<Sender<()>>;
 
 /// Reads each source in a task of its own, until `ended`. A panic ends the task, and no other.
 async fn poll_all(
@@ -180,30 +190,34 @@ async fn poll(mut source: Box<dyn TelemetrySource>, mut asked: Asked, clock: Clo
     let mut failing = Failing::default();
     let mut asking = Vec::new();
     loop {
-        let mut readings = Readings::new(Arc::clone(&name), clock.now());
+        let (mut readings, reading) =
+            (Readings::new(Arc::clone(&name), clock.now()), Instant::now());
         let read = match timeout(HANGS, source.read(&mut readings)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err((why(&error), error.fatal)),
             Err(_) => Err((format!("no answer within {} s", HANGS.as_secs()), false)),
         };
         let is_over = matches!(read, Err((_, true)));
-        asked.fails.store(read.is_err(), Ordering::Relaxed);
+        // Who asked one that fails slowly is left waiting: the next one then does not wait for it.
+        let is_answer = read.is_ok() || reading.elapsed() < SLOW;
         if let Some(said) = failing.note(read, clock.now()) {
             readings.note(None, said);
         }
         out.send(readings);
-        asking.clear();
+        if is_answer {
+            asking.clear();
+        }
         if is_over {
             return;
         }
         let Some(next) = began.checked_add(to_next(period, began.elapsed())) else { return };
         tokio::select! {
             biased;
-            ask = asked.now.recv() => asking.extend(ask),
+            ask = asked.recv() => asking.extend(ask),
             () = sleep_until(next) => {}
         }
         // One read answers all who asked meanwhile.
-        asking.extend(std::iter::from_fn(|| asked.now.try_recv().ok()));
+        asking.extend(std::iter::from_fn(|| asked.try_recv().ok()));
     }
 }
 
@@ -296,7 +310,7 @@ mod tests {
             n += 1;
             script(reads)
         });
-        let (_ask, asked) = ask();
+        let (_ask, asked) = mpsc::unbounded_channel();
         let _ = timeout(span, poll(Box::new(source), asked, clock, out)).await;
         let read = readings.try_iter().flat_map(|batch| batch.readings);
         read.map(|r| (r.at.since(began).as_millis(), r.value)).collect()
@@ -340,7 +354,7 @@ mod tests {
     async fn what_does_not_fit_is_dropped_and_counted() {
         let (out, readings) = Outlet::new(2);
         let lost = Arc::clone(&out.lost);
-        let (_ask, asked) = ask();
+        let (_ask, asked) = mpsc::unbounded_channel();
         let two =
             |n| ScriptedRead { values: [value(n).values, value(n).values].concat(), ..value(n) };
         let source = Box::new(ScriptedSource::new(PERIOD, two));
@@ -429,29 +443,38 @@ mod tests {
             value(n)
         });
         let ends = ScriptedSource::new(LONG, |n| ScriptedRead { fails: Some(true), ..value(n) });
-        let polling = start(vec![Box::new(quick), Box::new(ends)]).unwrap();
+        let mut polling = start(vec![Box::new(quick), Box::new(ends)]).unwrap();
         for asked in 1..=3 {
             polling.read_now(Duration::from_secs(30));
             assert!(reads.load(Ordering::Relaxed) >= asked, "it was read since");
         }
         let hangs = |n| ScriptedRead { takes: LONG, ..value(n) };
-        let polling = start(vec![Box::new(ScriptedSource::new(MS, hangs))]).unwrap();
+        let mut polling = start(vec![Box::new(ScriptedSource::new(MS, hangs))]).unwrap();
         let before = Instant::now();
         polling.read_now(MS * 20);
-        assert!(before.elapsed() < HANGS, "it was given up");
+        // Whoever waited for it again would wait for an hour.
+        polling.read_now(LONG);
+        assert!(before.elapsed() < HANGS, "it was given up, and not waited for again");
     }
 
-    #[test]
-    fn nobody_waits_for_a_source_that_fails() {
-        const SLOW: Duration = Duration::from_secs(3_600);
-        let takes = |n| if n == 0 { Duration::ZERO } else { SLOW };
-        let script = move |n| ScriptedRead { takes: takes(n), fails: Some(false), ..value(n) };
-        let polling = start(vec![Box::new(ScriptedSource::new(MS, script))]).unwrap();
-        next(&polling);
-        let before = Instant::now();
-        // It is being read, and will be for an hour.
-        polling.read_now(SLOW);
-        assert!(before.elapsed() < HANGS);
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_fails_slowly_answers_nobody_and_one_that_succeeds_answers_all() {
+        let script = |n| ScriptedRead {
+            takes: if n < 3 { SLOW * 2 } else { Duration::ZERO },
+            fails: (n < 3).then_some(false),
+            ..value(n)
+        };
+        let (out, _batches) = Outlet::new(CAPACITY);
+        let (ask, asked) = mpsc::unbounded_channel();
+        let (read, is_read) = bounded(0);
+        ask.send(read).unwrap();
+        let source = Box::new(ScriptedSource::new(PERIOD, script));
+        let polled = poll(source, asked, Clock::start(), out);
+        tokio::pin!(polled);
+        let _ = timeout(SLOW * 5, &mut polled).await;
+        assert_eq!(is_read.try_recv(), Err(TryRecvError::Empty), "it was read twice, in vain");
+        let _ = timeout(SLOW * 5, &mut polled).await;
+        assert_eq!(is_read.try_recv(), Err(TryRecvError::Disconnected));
     }
 
     #[tokio::test(start_paused = true)]
@@ -459,7 +482,7 @@ mod tests {
         let (out, batches) = Outlet::new(CAPACITY);
         let script = |n| ScriptedRead { fails: matches!(n, 2..=4).then_some(false), ..value(n) };
         let source = Box::new(ScriptedSource::new(PERIOD, script));
-        let (_ask, asked) = ask();
+        let (_ask, asked) = mpsc::unbounded_channel();
         let _ = timeout(MS * 950, poll(source, asked, Clock::start(), out)).await;
         let notes: Vec<_> = batches.try_iter().flat_map(|batch| batch.notes).collect();
         let said: Vec<_> = notes.into_iter().map(|note| note.said).collect();

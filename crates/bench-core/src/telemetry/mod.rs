@@ -191,8 +191,10 @@ pub struct SourceError {
 /// Something to watch during a run.
 ///
 /// Read from one task of its own, once a period, while a point is warmed up and measured, and at once when a phase
-/// begins and ends, so that counters tell what was counted within it; never from a load thread. A read that outlasts its period delays only this source: the reads missed meanwhile are not made
-/// up, and the moments of its readings show the gap. A read that hangs is abandoned after ten seconds.
+/// begins and ends, so that counters tell what was counted within it; never from a load thread. A phase waits for that
+/// for a second at most, and not again for a source that it waited for in vain. A read that outlasts its period delays
+/// only this source: the reads missed meanwhile are not made up, and the moments of its readings show the gap. A read
+/// that hangs is abandoned after ten seconds.
 ///
 /// All sources of a point share one thread and its current-thread runtime: what blocks belongs into
 /// `spawn_blocking`, or it delays the others. A source that panics is not read again; the run goes on.

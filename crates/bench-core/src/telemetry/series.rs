@@ -39,7 +39,8 @@ pub struct Increase {
     pub by: f64,
     /// How often it began anew meanwhile.
     pub resets: u32,
-    /// Whether it was read before the window and after it, so that nothing within is missing.
+    /// Whether it was read right before the window and after it, so that nothing within is missing, and nothing of a
+    /// phase before is in it.
     pub whole: bool,
 }
 
@@ -104,6 +105,11 @@ impl Series {
     pub(super) fn values(&self, from: Moment, to: Moment) -> impl Iterator<Item = f64> {
         let within = self.all().filter(move |point| (from..=to).contains(&point.at));
         within.map(|point| point.value)
+    }
+
+    /// Whether it was read from `from` to `to`.
+    pub(super) fn was_read(&self, from: Moment, to: Moment) -> bool {
+        self.all().any(|point| (from..=to).contains(&point.at))
     }
 
     /// The mean of a gauge from `from` to `to`, weighted by time, straight lines between readings; `None`

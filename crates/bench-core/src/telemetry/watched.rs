@@ -13,8 +13,10 @@ use crate::{
     stats::{Distribution, Durations},
 };
 
-/// Notes that are kept of a point.
-const MOST_NOTES: usize = 200;
+/// Notes that are kept of a point: of what is and what is gone, as of sixteen GPUs in seven parts each, and of what
+/// happens, which may happen again and again.
+const MOST_FACTS: usize = 4_096;
+const MOST_HAPPENINGS: usize = 200;
 
 /// The readings and notes of a point, in bounded memory.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +24,12 @@ pub struct Watched {
     series: BTreeMap<Key, Series>,
     sources: BTreeMap<Arc<str>, Reads>,
     notes: Vec<SourceNote>,
+    /// How many of the notes are of what happened.
+    happenings: usize,
     /// Power of each GPU while nothing was asked of the server.
     idle_w: BTreeMap<Gpu, f64>,
+    /// When the phase before ended, of which counters must not tell anything.
+    quiet_since: Moment,
 }
 
 /// Source, name, instance.
@@ -105,14 +111,20 @@ impl Watched {
 
     /// Takes in what a source had to say.
     pub fn note(&mut self, note: &SourceNote) {
-        if self.notes.len() < MOST_NOTES && !self.notes.iter().any(|known| is_same(known, note)) {
+        let is_fact = is_fact(&note.said);
+        let facts = self.notes.len() - self.happenings;
+        let has_room = if is_fact { facts < MOST_FACTS } else { self.happenings < MOST_HAPPENINGS };
+        if has_room && !self.notes.iter().any(|known| is_same(known, note)) {
+            self.happenings += usize::from(!is_fact);
             self.notes.push(note.clone());
         }
     }
 
-    /// A phase begins: what was read last is what counters are compared with.
-    pub fn begin_phase(&mut self) {
+    /// A phase begins, and nothing was asked of the server since `quiet_since`: what was read last is what counters
+    /// are compared with. What was read before that says nothing of how much they grew in the phase alone.
+    pub fn begin_phase(&mut self, quiet_since: Moment) {
         self.end_phase();
+        self.quiet_since = quiet_since;
         for reads in self.sources.values_mut() {
             *reads = Reads { name: reads.name.take(), last: reads.last, ..Reads::default() };
         }
@@ -153,7 +165,7 @@ impl Watched {
         });
         let series = self.series.iter().filter_map(|((source, name, instance), series)| {
             let (source, name, instance) = (Arc::clone(source), name.clone(), instance.clone());
-            let figure = figure(series, kind_of(&name), from, to)?;
+            let figure = self.figure(series, kind_of(&name), from, to)?;
             Some(SeriesSummary { source, name, instance, figure })
         });
         Telemetry {
@@ -186,6 +198,28 @@ impl Watched {
         })
     }
 
+    fn figure(
+        &self,
+        series: &Series,
+        kind: ReadingKind,
+        from: Moment,
+        to: Moment,
+    ) -> Option<SeriesFigure> {
+        Some(match kind {
+            ReadingKind::Counter => {
+                let increase = series.increase(from, to)?;
+                let whole = increase.whole && series.was_read(self.quiet_since, from);
+                SeriesFigure::Counter(Increase { whole, ..increase })
+            }
+            ReadingKind::Gauge => {
+                let mut values: Vec<f64> = series.values(from, to).collect();
+                let distribution = Distribution::of(&mut values)?;
+                let mean = series.mean(from, to).map(|mean| mean.value);
+                SeriesFigure::Gauge { mean, distribution }
+            }
+        })
+    }
+
     fn reads(&mut self, source: &Arc<str>) -> &mut Reads {
         // Looked up twice, so that a name that is known is not cloned.
         if !self.sources.contains_key(source) {
@@ -213,22 +247,16 @@ impl Reads {
     }
 }
 
-/// Whether `note` says nothing that `known` did not: what happens may happen twice.
-fn is_same(known: &SourceNote, note: &SourceNote) -> bool {
-    matches!(note.said, Said::Is { .. } | Said::Absent { .. })
-        && (&known.source, &known.instance, &known.said)
-            == (&note.source, &note.instance, &note.said)
+/// Whether `said` holds once and for all; what happens may happen twice.
+const fn is_fact(said: &Said) -> bool {
+    matches!(said, Said::Is { .. } | Said::Absent { .. } | Said::Lost { .. })
 }
 
-fn figure(series: &Series, kind: ReadingKind, from: Moment, to: Moment) -> Option<SeriesFigure> {
-    Some(match kind {
-        ReadingKind::Counter => SeriesFigure::Counter(series.increase(from, to)?),
-        ReadingKind::Gauge => {
-            let mut values: Vec<f64> = series.values(from, to).collect();
-            let distribution = Distribution::of(&mut values)?;
-            SeriesFigure::Gauge { mean: series.mean(from, to).map(|mean| mean.value), distribution }
-        }
-    })
+/// Whether `note` says nothing that `known` did not.
+fn is_same(known: &SourceNote, note: &SourceNote) -> bool {
+    is_fact(&note.said)
+        && (&known.source, &known.instance, &known.said)
+            == (&note.source, &note.instance, &note.said)
 }
 
 impl Telemetry {
@@ -323,5 +351,52 @@ impl Telemetry {
     pub fn lost(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let lost = self.notes.iter().filter(|note| matches!(note.said, Said::Lost { .. }));
         lost.map(|note| (&*note.source, note.instance.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_nanos(ms * 1_000_000)
+    }
+
+    fn requests(ms: u64, value: f64) -> Reading {
+        let (source, name) = ("server".into(), reading::SERVER_REQUESTS.into());
+        Reading { source, name, instance: None, at: at(ms), value }
+    }
+
+    #[test]
+    fn a_counter_that_was_not_read_between_two_phases_tells_of_no_phase_alone() {
+        for (last_read, whole) in [(400, false), (550, true)] {
+            let mut watched = Watched::default();
+            watched.begin_phase(at(0));
+            watched.add(&requests(100, 0.0));
+            watched.add(&requests(last_read, 20.0));
+            watched.end_phase();
+            watched.begin_phase(at(500));
+            watched.add(&requests(900, 70.0));
+            watched.end_phase();
+            let telemetry = watched.telemetry(at(600), at(800));
+            let increase = telemetry.increase(reading::SERVER_REQUESTS).unwrap();
+            assert_eq!(increase.whole, whole, "read at {last_read} ms");
+        }
+    }
+
+    #[test]
+    fn a_source_that_comes_and_goes_hides_nothing_that_is_lost() {
+        let mut watched = Watched::default();
+        let note = |said| SourceNote { source: "nvml".into(), instance: None, at: at(0), said };
+        for n in 0..10_000 {
+            let failed_for = Duration::from_nanos(n);
+            watched.note(&note(Said::Recovered { failed_for }));
+        }
+        for _ in 0..2 {
+            watched.note(&note(Said::Lost { why: "it fell off the bus".to_owned() }));
+        }
+        let telemetry = watched.telemetry(at(0), at(1));
+        assert_eq!(telemetry.notes.len(), MOST_HAPPENINGS + 1);
+        assert_eq!(telemetry.lost().count(), 1, "it is lost once, however often that is said");
     }
 }

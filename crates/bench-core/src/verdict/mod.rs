@@ -167,7 +167,7 @@ fn reasons(summary: &Summary) -> Vec<Reason> {
     reasons.extend(
         over(facts.energy_difference, MOST_ENERGY_DIFFERENCE).map(|ratio| Reason::Energy { ratio }),
     );
-    let (lost, times) = (facts.lost, facts.server_restarts);
+    let (lost, times) = (facts.gpus_lost, facts.server_restarts);
     reasons.extend((lost > 0).then_some(Reason::GpuLost { lost }));
     reasons.extend((times > 0).then_some(Reason::ServerRestarted { times }));
     reasons.extend(server_disagrees(summary));

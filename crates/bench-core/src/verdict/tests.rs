@@ -105,7 +105,7 @@ fn each_reason_can_be_provoked() {
         ("gpu_throttled", Trust::Doubtful, |s| s.facts.gpu_throttled_ratio = Some(0.02)),
         ("gpu_shared", Trust::Doubtful, |s| s.facts.gpu_other_processes = Some(1)),
         ("energy", Trust::Doubtful, |s| s.facts.energy_difference = Some(0.06)),
-        ("gpu_lost", Trust::Doubtful, |s| s.facts.lost = 1),
+        ("gpu_lost", Trust::Doubtful, |s| s.facts.gpus_lost = 1),
         ("server_restarted", Trust::Doubtful, |s| s.facts.server_restarts = 1),
         ("server_disagrees", Trust::Doubtful, |s| {
             s.facts.server_requests_difference = Some(-0.03);

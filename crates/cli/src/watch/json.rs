@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bench_core::{Level, Polling, Reading, Said, SourceNote, Stop};
 use bench_harness::Failure;
+use bench_report::json;
 use serde_json::{Value, json};
 
 use super::{READ_FOR, WAITED_FOR, wait};
@@ -13,7 +14,7 @@ use crate::output;
 const PRINTED_EVERY: Duration = Duration::from_millis(200);
 
 /// Prints what is read until `stop`, or once.
-pub(super) fn lines(polling: &Polling, stop: &Stop, once: bool) -> Result<(), Failure> {
+pub(super) fn lines(polling: &mut Polling, stop: &Stop, once: bool) -> Result<(), Failure> {
     if once {
         wait(stop, READ_FOR);
         polling.read_now(WAITED_FOR);
@@ -30,8 +31,7 @@ fn print(polling: &Polling) -> Result<bool, Failure> {
     let mut lines = String::new();
     for batch in polling.take() {
         for line in batch.notes.iter().map(note).chain(batch.readings.iter().map(reading)) {
-            lines.push_str(&line.to_string());
-            lines.push('\n');
+            lines.push_str(&json::line(&line));
         }
     }
     if lines.is_empty() {

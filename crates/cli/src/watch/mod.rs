@@ -24,6 +24,7 @@ use bench_harness::{
     server_address, server_source, sources_of,
 };
 use bench_providers::Secret;
+use bench_report::text::clean;
 use clap::Args;
 
 use self::{page::View, state::State};
@@ -88,16 +89,16 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<Exit, Failure> {
     let polling = Polling::start(sources, clock).map_err(|error| {
         Failure::new(Code::Resource, "the system gives no thread").said(error.to_string())
     })?;
-    let Some(polling) = polling else {
+    let Some(mut polling) = polling else {
         let why = view.missing.join("; ");
         return Err(Failure::new(Code::Setting, "there is nothing to watch").said(why));
     };
     let stop = Stop::new();
     let signals = Signals::leave(&stop);
     if args.json {
-        json::lines(&polling, &stop, args.once)?;
+        json::lines(&mut polling, &stop, args.once)?;
     } else if args.once || !io::stdout().is_terminal() {
-        once(&polling, clock, &view, &stop)?;
+        once(&mut polling, clock, &view, &stop)?;
     } else {
         live::live(&polling, clock, view, &stop)?;
     }
@@ -129,7 +130,8 @@ fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Fai
     let view = View {
         marks: Marks { look: output::style(args.color, args.ascii) },
         title: watched.join("  "),
-        missing,
+        // It may hold what a program said.
+        missing: missing.iter().map(|why| clean(why)).collect(),
         has_server: server.is_some(),
         is_frozen: false,
         is_help: false,
@@ -139,7 +141,7 @@ fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Fai
 }
 
 /// The page once, as text.
-fn once(polling: &Polling, clock: Clock, view: &View, stop: &Stop) -> Result<(), Failure> {
+fn once(polling: &mut Polling, clock: Clock, view: &View, stop: &Stop) -> Result<(), Failure> {
     let mut state = State::default();
     wait(stop, READ_FOR);
     polling.read_now(WAITED_FOR);

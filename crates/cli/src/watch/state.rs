@@ -58,6 +58,7 @@ impl State {
 
     fn read(&mut self, reading: Reading) {
         let Reading { source, name, instance, at, value } = reading;
+        let instance = instance.map(shown);
         let values = self.series.entry((source, instance, name.into_owned())).or_default();
         values.push_back((at, value));
         while values.len() > MOST_KEPT
@@ -69,6 +70,7 @@ impl State {
 
     fn note(&mut self, note: SourceNote) {
         let SourceNote { source, instance, at, said } = note;
+        let instance = instance.map(shown);
         let told = self.sources.entry(source).or_default();
         match said {
             Said::Is { what, text } => {
@@ -121,6 +123,12 @@ impl State {
     fn values(&self, of: &Of<'_>, name: &str) -> Option<&VecDeque<(Moment, f64)>> {
         self.series.get(&(Arc::clone(of.source), of.instance.clone(), name.to_owned()))
     }
+}
+
+/// What of an instance's name may be shown: exporters and agents may call one anything.
+fn shown(instance: Arc<str>) -> Arc<str> {
+    let clean = clean(&instance);
+    if *instance == *clean { instance } else { clean.into() }
 }
 
 /// `0/3` as numbers, to sort by; the text decides where there are none.
@@ -255,6 +263,21 @@ mod tests {
         assert_eq!(state.all("n")[0].value("m"), None);
         state.now = Moment::from_nanos(11 * SECOND);
         assert_eq!(state.all("n")[0].value("n"), None);
+    }
+
+    #[test]
+    fn what_sources_call_things_can_do_nothing_to_a_terminal() {
+        let mut state = State::default();
+        let instance: Option<Arc<str>> = Some("0\u{1b}[2J\u{202e}1".into());
+        let (source, at): (Arc<str>, _) = ("dcgm".into(), Moment::default());
+        let (name, value) = ("gpu_power_w".into(), 1.0);
+        let reading =
+            Reading { source: Arc::clone(&source), name, instance: instance.clone(), at, value };
+        let said = Said::Lost { why: "\u{1b}]0;x\u{7}gone".to_owned() };
+        let note = SourceNote { source, instance, at, said };
+        state.add(Batch { readings: vec![reading], notes: vec![note] });
+        let gpu = state.all("gpu_")[0];
+        assert_eq!((gpu.instance.as_deref(), gpu.lost()), (Some("01"), Some("gone")));
     }
 
     #[test]

@@ -229,7 +229,7 @@ fn metrics(watched: &Watched<'_>) -> Vec<Metric> {
     };
     let servers = telemetry.series.iter().filter(|series| series.name.starts_with("server_"));
     let single = servers.clone().filter(|series| !is_of_histogram(series));
-    let mut metrics: Vec<Metric> = single.map(of_series).collect();
+    let mut metrics: Vec<Metric> = single.filter_map(of_series).collect();
     let counts = |time: ServerTime| seen.named(time.names()[1]).map(move |series| (time, series));
     let histograms = ServerTime::ALL.into_iter().flat_map(counts);
     metrics.extend(histograms.filter_map(|(time, count)| histogram(time, count, seen)));
@@ -237,17 +237,19 @@ fn metrics(watched: &Watched<'_>) -> Vec<Metric> {
     metrics
 }
 
-fn of_series(series: &SeriesLine) -> Metric {
+/// `None` of a counter of which something may be missing: its total would be another one's.
+fn of_series(series: &SeriesLine) -> Option<Metric> {
     let known = reading_name(&series.name);
     let gauge = |name: &&'static str| {
         let own = if *name == "avg" { "mean" } else { name };
         Some((*name, statistic(series, own)?))
     };
     let (kind, statistics) = match series.increase {
+        Some(_) if series.partial => return None,
         Some(total) => ("counter", vec![("total", total)]),
         None => ("gauge", GAUGE.iter().filter_map(gauge).collect()),
     };
-    Metric {
+    Some(Metric {
         endpoint: series.source.clone(),
         kind,
         name: series.name.clone(),
@@ -255,12 +257,12 @@ fn of_series(series: &SeriesLine) -> Metric {
         description: known.map_or("", |name| name.definition),
         statistics,
         buckets: Vec::new(),
-    }
+    })
 }
 
 fn histogram(time: ServerTime, count: &SeriesLine, seen: Seen<'_>) -> Option<Metric> {
     let [sum_name, _, bucket_name] = time.names();
-    let n = count.increase?;
+    let n = count.increase.filter(|_| !count.partial)?;
     let sum = seen.of((&count.source, count.instance.as_deref()), sum_name)?.increase?;
     let buckets = seen.named(bucket_name).filter(|bucket| bucket.source == count.source);
     let mut buckets: Vec<(f64, String, f64)> = buckets

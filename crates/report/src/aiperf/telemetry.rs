@@ -21,7 +21,7 @@ use crate::{
     ExportError,
     csv::{neutral, table},
     genai_perf::Statistics,
-    json::InOrder,
+    json::{self, InOrder},
     telemetry::{Device, Seen, statistic},
 };
 
@@ -346,6 +346,5 @@ fn line(
         telemetry_source_url: format!("{source}://localhost"),
         telemetry_data: InOrder(values.collect()),
     };
-    serde_json::to_writer(&mut *file, &record)?;
-    file.write_all(b"\n")
+    file.write_all(json::line(&record).as_bytes())
 }

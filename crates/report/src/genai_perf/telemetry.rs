@@ -84,7 +84,7 @@ pub(super) fn csv(telemetry: &TelemetryLine) -> String {
     let mut single = vec![names(&["Metric", "GPU", "Value"])];
     for (row, gpus) in &known {
         for (gpu, statistics) in gpus {
-            let metric = [format!("{} ({})", row.label, row.unit), gpu.clone()];
+            let metric = [format!("{} ({})", row.label, row.unit), csv::neutral(gpu)];
             let of = |column| two_decimals(statistics.of(column));
             match row.is_constant {
                 true => single

@@ -404,9 +404,9 @@ pub struct FactsLine {
     /// By how much power over time and a GPU's own count of its energy differ; of several, where it is most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy_difference: Option<f64>,
-    /// Things that were lost while they were watched, such as a GPU.
+    /// GPUs that were lost while they were watched.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub lost: u64,
+    pub gpus_lost: u64,
     /// How often the server's counters began anew.
     #[serde(default, skip_serializing_if = "is_default")]
     pub server_restarts: u32,
@@ -458,7 +458,7 @@ impl FactsLine {
         facts.gpu_other_processes = self.gpu_other_processes;
         facts.dropped_readings = self.dropped_readings;
         facts.energy_difference = self.energy_difference;
-        facts.lost = self.lost;
+        facts.gpus_lost = self.gpus_lost;
         facts.server_restarts = self.server_restarts;
         facts.server_requests_difference = self.server_requests_difference;
         facts.server_output_difference = self.server_output_difference;
@@ -502,7 +502,7 @@ impl From<&Facts> for FactsLine {
             gpu_other_processes: facts.gpu_other_processes,
             dropped_readings: facts.dropped_readings,
             energy_difference: facts.energy_difference,
-            lost: facts.lost,
+            gpus_lost: facts.gpus_lost,
             server_restarts: facts.server_restarts,
             server_requests_difference: facts.server_requests_difference,
             server_output_difference: facts.server_output_difference,
@@ -727,7 +727,7 @@ mod tests {
             gpu_other_processes: Some(2),
             dropped_readings: Some(7),
             energy_difference: Some(0.02),
-            lost: 1,
+            gpus_lost: 1,
             server_restarts: 2,
             server_requests_difference: Some(0.03),
             server_output_difference: Some(-0.04),
