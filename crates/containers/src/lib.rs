@@ -1,0 +1,30 @@
+//! From a recipe to a ready server, and back to nothing.
+//!
+//! ```text
+//! Recipe + Asked ─► Launch ─► Backend::start ─► Running ─► up: until it is ready ─► Up ─► down ─► nothing
+//!                     │         docker, process              │ Probe: health, model, one token
+//!                     └─ the equivalent `docker run`         └ log: milestones, facts, what went wrong
+//! ```
+//!
+//! A [`Recipe`] is data: how an engine is started, each part of which a user may replace. A [`Launch`] is one
+//! server, in full. A [`Backend`] starts it: Docker Engine or Podman, or as a process of this machine. [`up()`] waits
+//! until it answers, and says what stands in the way where it does not: a [`Trouble`], with what mends it.
+//!
+//! Nothing here speaks HTTP with a server: who calls brings a [`Probe`] that does. Secrets go by the names of
+//! variables; their values are read where a server is started, and shown nowhere.
+
+mod backend;
+mod launch;
+#[cfg_attr(not(test), expect(dead_code, reason = "until a backend is there"))]
+mod owner;
+mod progress;
+mod recipe;
+mod trouble;
+mod up;
+
+pub use backend::{Backend, Held, LogLine, Origin, Output, Running, State};
+pub use launch::{Gpus, Launch, Lifetime, Mount, Place, Program, Pull, Ulimit, Variable};
+pub use progress::{Hooks, Progress};
+pub use recipe::{Asked, EngineName, Recipe, With};
+pub use trouble::{Cause, Trouble};
+pub use up::{Answer, Probe, Up, up};
