@@ -15,6 +15,7 @@
 
 mod backend;
 mod launch;
+pub mod log;
 #[cfg_attr(not(test), expect(dead_code, reason = "until a backend is there"))]
 mod owner;
 mod progress;
