@@ -14,6 +14,8 @@
 //! variables; their values are read where a server is started, and shown nowhere.
 
 mod backend;
+mod command;
+mod folders;
 mod launch;
 pub mod log;
 #[cfg_attr(not(test), expect(dead_code, reason = "until a backend is there"))]
@@ -24,6 +26,7 @@ mod trouble;
 mod up;
 
 pub use backend::{Backend, Held, LogLine, Origin, Output, Running, State};
+pub use folders::prepare_folders;
 pub use launch::{Gpus, Launch, Lifetime, Mount, Place, Program, Pull, Ulimit, Variable};
 pub use progress::{Hooks, Progress};
 pub use recipe::{Asked, EngineName, HostFacts, LocalModel, Recipe, With};

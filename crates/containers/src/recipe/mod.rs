@@ -7,7 +7,8 @@
 //! What lies further to the right replaces what lies to the left, flag by flag and variable by variable.
 
 mod check;
-mod flags;
+mod environment;
+pub(crate) mod flags;
 mod host;
 mod image;
 mod launching;
