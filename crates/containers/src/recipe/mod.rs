@@ -165,6 +165,13 @@ impl Recipe {
         self.parts.variants.keys().map(String::as_str)
     }
 
+    /// This recipe, but that no key has to be set.
+    pub(crate) fn without_keys(mut self) -> Self {
+        let keys = self.parts.requires.take();
+        self.parts.secrets.extend(keys.into_iter().flatten());
+        self
+    }
+
     /// Secrets that it passes on, by their names.
     fn secrets(&self) -> BTreeSet<String> {
         let all = || [&self.parts].into_iter().chain(self.parts.variants.values());
