@@ -227,10 +227,10 @@ impl Making<'_> {
     /// Refuses arguments that the recipe has to have as they are, and those that hold secrets.
     fn check_args(&self) -> Result<(), Trouble> {
         let Parts { args, aliases, refused: not_taken, .. } = self.parts;
-        let asked = &self.asked.args;
-        asked.iter().try_for_each(|word| check::argument(word))?;
+        let all = self.args();
+        all.iter().try_for_each(|word| check::argument(word))?;
         for (flag, fix) in not_taken {
-            if let Some(flag) = flags::found(asked, [flag], aliases) {
+            if let Some(flag) = flags::found(&all, [flag], aliases) {
                 return Err(refused(format!("{} does not take {flag} here", self.engine), fix));
             }
         }
@@ -240,7 +240,7 @@ impl Making<'_> {
             ("{host}", "leave it out: it listens for this machine alone"),
         ];
         for (hole, fix) in own {
-            let flag = flags::found(asked, flags::with_values_of(args, hole), aliases);
+            let flag = flags::found(&self.asked.args, flags::with_values_of(args, hole), aliases);
             if let Some(flag) = flag.map(|flag| flag.split('=').next().unwrap_or(flag)) {
                 return Err(refused(format!("{flag} is set by inferbench"), fix));
             }

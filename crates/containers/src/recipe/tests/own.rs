@@ -22,8 +22,8 @@ fn a_users_recipe_lies_over_the_engines() {
     let cpu = launch(Some("cpu"));
     assert_eq!((cpu.shm_bytes, cpu.gpus), (Some(8 << 30), Gpus::None));
     for (wrong, expected) in [
-        ("image = \"x\"", "`extends` is missing"),
-        ("extends = \"vllm\"\nimmage = \"x\"", "unknown field `immage`"),
+        ("image = \"x\"", "by `extends`"),
+        ("extends = \"vllm\"\nimmage = \"x\"", "in line 2, unknown field `immage`"),
         ("extends = \"none\"", "unknown variant `none`"),
         ("extends = \"vllm\"\nshm = \"much\"", "no size"),
         ("extends = \"vllm\"\ngpus = \"many\"", "no GPUs"),
@@ -41,8 +41,23 @@ fn a_recipe_that_cannot_be_read_says_where_it_is() {
     assert!(trouble.what.contains("mine.toml"), "{trouble}");
     fs::write(&path, "extends = \"ollama\"\nport = 99999").unwrap();
     let trouble = Recipe::read(&path).unwrap_err();
-    assert!(
-        trouble.what.contains("mine.toml") && trouble.what.contains("port = 99999"),
-        "{trouble}"
-    );
+    assert!(trouble.what.contains("mine.toml") && trouble.what.contains("in line 2,"), "{trouble}");
+}
+
+#[test]
+fn what_the_docs_say_of_recipes_holds() {
+    let docs = include_str!("../../../../../docs/containers.md");
+    let (_, example) = docs.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let recipe = Recipe::parse(example).unwrap();
+    assert!(recipe.variants().any(|variant| variant == "eager"));
+    for engine in EngineName::ALL {
+        let Recipe { parts, .. } = Recipe::of(engine);
+        let row = docs.lines().find(|line| line.starts_with(&format!("| `{engine}` |"))).unwrap();
+        let port = parts.port.unwrap().to_string();
+        assert!(row.contains(&port) && row.contains(&parts.image.unwrap_or_default()), "{row}");
+        for variant in parts.variants.keys() {
+            assert!(row.contains(&format!("`{variant}`")), "{row}");
+        }
+    }
 }
