@@ -45,6 +45,15 @@ impl Launch {
     }
 
     fn in_container(&self, engine: &str) -> Vec<Command> {
+        let run = Command { variables: self.renamed_secrets(), lines: self.run_lines(engine) };
+        let within = |command: &Vec<String>| {
+            Command::of([words([engine, "exec", &self.name]), command.clone()].concat())
+        };
+        let then = self.then.iter().map(within);
+        self.folders().into_iter().chain([run]).chain(then).collect()
+    }
+
+    fn run_lines(&self, engine: &str) -> Vec<Vec<String>> {
         let (image, entrypoint) = match &self.program {
             Program::Image { image, entrypoint } => (image.clone(), entrypoint.clone()),
             Program::Process(program) => (program.to_string_lossy().into_owned(), None),
@@ -58,30 +67,30 @@ impl Launch {
         lines.extend(self.mounts.iter().map(|mount| words(["--volume", &volume(mount)])));
         let outside = self.place.outside.map(|port| port.to_string()).unwrap_or_default();
         lines.push(words(["--publish", &format!("127.0.0.1:{outside}:{}", self.place.inside)]));
-        match self.pull {
-            Pull::Missing => {}
-            Pull::Always => lines.push(words(["--pull", "always"])),
-            Pull::Never => lines.push(words(["--pull", "never"])),
-        }
+        let pull = match self.pull {
+            Pull::Missing => None,
+            Pull::Always => Some("always"),
+            Pull::Never => Some("never"),
+        };
+        lines.extend(pull.map(|when| words(["--pull", when])));
         // The command line takes one word alone of an entrypoint; the others come before the arguments.
         let mut before = entrypoint.into_iter().flatten();
         lines.extend(before.next().map(|first| words(["--entrypoint", &first])));
         let args = [before.collect(), self.args.clone()].concat();
         lines.extend(flags::lines(image, &args));
-        let shared =
-            self.mounts.iter().filter(|mount| !mount.read_only && self.engine == EngineName::Nim);
-        let folders = shared.flat_map(|mount| {
+        lines
+    }
+
+    /// What has to be there before, as [`prepare_folders`](crate::prepare_folders) makes it: Docker makes other folders
+    /// itself.
+    fn folders(&self) -> Vec<Command> {
+        let is_nims = self.engine == EngineName::Nim;
+        let written = self.mounts.iter().filter(|mount| is_nims && !mount.read_only);
+        let commands = written.flat_map(|mount| {
             let path = mount.outside.to_string_lossy();
             [words(["mkdir", "-p", &path]), words(["chmod", "-R", "a+w", &path])]
         });
-        let folders = folders.map(|line| Command { variables: Vec::new(), lines: vec![line] });
-        let within = |command: &Vec<String>| {
-            let before = words([engine, "exec", &self.name]);
-            Command { variables: Vec::new(), lines: vec![[before, command.clone()].concat()] }
-        };
-        let then = self.then.iter().map(within);
-        let run = Command { variables: self.renamed_secrets(), lines };
-        folders.chain([run]).chain(then).collect()
+        commands.map(Command::of).collect()
     }
 
     /// Secrets that are called otherwise here: as values, they would be seen among the arguments.
@@ -135,6 +144,10 @@ enum Value {
 }
 
 impl Command {
+    fn of(words: Vec<String>) -> Self {
+        Self { variables: Vec::new(), lines: vec![words] }
+    }
+
     fn to_shell(&self) -> String {
         let variables = self.variables.iter().map(|(name, value)| match value {
             Value::Text(text) => format!("{name}={}", quoted(text)),
