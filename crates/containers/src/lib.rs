@@ -18,6 +18,7 @@ mod command;
 mod folders;
 mod launch;
 pub mod log;
+pub mod memory;
 pub mod nim;
 #[cfg_attr(not(test), expect(dead_code, reason = "until a backend is there"))]
 mod owner;
