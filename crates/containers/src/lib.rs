@@ -19,8 +19,8 @@ mod folders;
 mod launch;
 pub mod log;
 pub mod memory;
+pub mod models;
 pub mod nim;
-#[cfg_attr(not(test), expect(dead_code, reason = "until a backend is there"))]
 mod owner;
 mod progress;
 mod recipe;

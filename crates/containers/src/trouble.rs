@@ -54,6 +54,12 @@ pub enum Cause {
     KeyMissing,
     /// The model is not where it should be, or not to be had.
     ModelMissing,
+    /// It may not read or write a folder that it needs.
+    FolderDenied,
+    /// A model is not whole: fetching it broke off, or what fetched it says more than is there.
+    DownloadBroken,
+    /// A model's files are none that can be trusted: they lead elsewhere, or are no files.
+    Payload,
     /// The GPU's memory does not suffice.
     GpuMemory,
     /// The system killed it, for memory.
@@ -93,6 +99,9 @@ impl Cause {
             Self::LimitDenied => "limit_denied",
             Self::KeyMissing => "key_missing",
             Self::ModelMissing => "model_missing",
+            Self::FolderDenied => "folder_denied",
+            Self::DownloadBroken => "download_broken",
+            Self::Payload => "payload",
             Self::GpuMemory => "gpu_memory",
             Self::OomKilled => "oom_killed",
             Self::Exited => "exited",
