@@ -35,6 +35,10 @@ pub struct Up {
     pub running: Running,
     /// From the start to the first token.
     pub took: Duration,
+    /// x
+    pub milestones: Vec<(String, Duration)>,
+    /// x
+    pub log: Vec<String>,
 }
 
 impl Up {
@@ -58,5 +62,13 @@ pub async fn up(
     let origin = backend.fetch(launch, hooks).await?;
     let running = backend.start(launch).await?;
     let _ = probe;
-    Ok(Up { launch: launch.clone(), origin, running, took: Duration::ZERO })
+    Ok(Up { launch: launch.clone(), origin, running, took: Duration::ZERO, milestones: vec![], log: vec![] })
 }
+impl Up {
+    /// x
+    pub async fn died(&self, _backend: &dyn Backend) -> Option<Trouble> { None }
+    /// x
+    pub async fn down(&self, _backend: &dyn Backend, _hooks: &Hooks) -> Result<(), Trouble> { Ok(()) }
+}
+/// x
+pub fn command(_launch: &Launch) -> String { String::new() }

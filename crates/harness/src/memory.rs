@@ -68,6 +68,16 @@ impl Memory {
         Self { facts: FACTS.map(found).to_vec() }
     }
 
+    /// The same, of lines that are here already.
+    pub(crate) fn of_lines(lines: &[String], metrics: Option<&str>) -> Self {
+        let text = lines.join("\n");
+        let found = |fact: &'static str| {
+            let value = in_log(&text, fact).or_else(|| in_metrics(metrics?, fact));
+            (fact, value.ok_or_else(|| "the server's log does not say".to_owned()))
+        };
+        Self { facts: FACTS.map(found).to_vec() }
+    }
+
     /// As it stands in the record of a run: numbers by their names, and under `unknown` why others are not
     /// there.
     pub(crate) fn to_json(&self) -> Value {

@@ -1,0 +1,102 @@
+//! What a server is given that is started for a run.
+
+use std::fmt;
+
+use bench_containers::Gpus;
+use schemars::{Schema, json_schema};
+
+use super::{super::typed::shown, OR_VARIABLE, Value, number_or};
+
+/// A number of bytes: `16g`, `512MiB`, `1.5gb`. As Docker has it, k, m, g and t are powers of 1024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+/// Units, and the power of 1024 that each is.
+const UNITS: [(&str, i32); 5] = [("t", 4), ("g", 3), ("m", 2), ("k", 1), ("", 0)];
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |unit: &&(&str, i32)| self.0 % 1024_u64.pow(unit.1.unsigned_abs()) == 0;
+        let (unit, power) = UNITS.iter().find(fits).filter(|_| self.0 > 0).unwrap_or(&("", 0));
+        write!(f, "{}{unit}", self.0 / 1024_u64.pow(power.unsigned_abs()))
+    }
+}
+
+impl Value for Size {
+    const NAME: &'static str = "Size";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let none = || format!("`{}` is no size such as 16g or 512m", shown(text));
+        let lower = text.trim().to_ascii_lowercase();
+        let short = lower.strip_suffix("ib").or(lower.strip_suffix('b')).unwrap_or(&lower);
+        let is_of = |(unit, _): &&(&str, i32)| short.ends_with(unit);
+        let (unit, power) = UNITS.iter().find(is_of).ok_or_else(none)?;
+        let number: f64 =
+            short[..short.len() - unit.len()].trim().parse().map_err(|_| none())?;
+        let bytes = number * 1024_f64.powi(*power);
+        if !(1.0..1e18).contains(&bytes) {
+            return Err(none());
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just before"
+        )]
+        let bytes = bytes as u64;
+        Ok(Self(bytes))
+    }
+
+    fn schema() -> Schema {
+        let pattern = format!(r"^[0-9.]+ ?([kmgtKMGT](i?[bB])?|[bB])?$|{OR_VARIABLE}");
+        number_or(&pattern, "A number of bytes: 16g, 512m.")
+    }
+}
+
+/// The GPUs that a server may use, as Docker's `--gpus` has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuRequest(pub Gpus);
+
+impl fmt::Display for GpuRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Gpus::None => f.write_str("none"),
+            Gpus::All => f.write_str("all"),
+            Gpus::Count(count) => count.fmt(f),
+            Gpus::Devices(devices) => write!(f, "device={}", devices.join(",")),
+        }
+    }
+}
+
+impl Value for GpuRequest {
+    const NAME: &'static str = "GpuRequest";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let none = || {
+            let text = shown(text);
+            format!("`{text}` is no GPU request; write all, none, a number, or device=0,1")
+        };
+        let is_device = |device: &str| {
+            let may_be = |c: char| c.is_ascii_alphanumeric() || "-/.:_".contains(c);
+            !device.is_empty() && device.chars().all(may_be)
+        };
+        let text = text.trim();
+        Ok(Self(match text.split_once('=') {
+            None if text == "all" => Gpus::All,
+            None if text == "none" => Gpus::None,
+            None => Gpus::Count(text.parse().ok().filter(|n| *n > 0).ok_or_else(none)?),
+            Some(("device", devices)) => {
+                let devices: Vec<&str> = devices.split(',').map(str::trim).collect();
+                if !devices.iter().all(|device| is_device(device)) {
+                    return Err(none());
+                }
+                Gpus::Devices(devices.into_iter().map(str::to_owned).collect())
+            }
+            Some(_) => return Err(none()),
+        }))
+    }
+
+    fn schema() -> Schema {
+        let description = "GPUs: all, none, a number of them, or device=0,1.";
+        json_schema!({"description": description, "anyOf": [{"type": "integer"}, {"type": "string"}]})
+    }
+}
