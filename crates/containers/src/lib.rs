@@ -26,6 +26,6 @@ mod up;
 pub use backend::{Backend, Held, LogLine, Origin, Output, Running, State};
 pub use launch::{Gpus, Launch, Lifetime, Mount, Place, Program, Pull, Ulimit, Variable};
 pub use progress::{Hooks, Progress};
-pub use recipe::{Asked, EngineName, Recipe, With};
+pub use recipe::{Asked, EngineName, HostFacts, LocalModel, Recipe, With};
 pub use trouble::{Cause, Trouble};
 pub use up::{Answer, Probe, Up, up, command};

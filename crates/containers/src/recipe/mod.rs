@@ -1,10 +1,35 @@
 //! How an engine is started: data, each part of which may be replaced.
+//!
+//! ```text
+//! recipes/<engine>.toml ◄─ a user's file ◄─ a variant ◄─ local or remote model ◄─ Asked
+//! ```
+//!
+//! What lies further to the right replaces what lies to the left, flag by flag and variable by variable.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
+mod check;
+mod flags;
+mod host;
+mod image;
+mod launching;
+mod model;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Gpus, Lifetime, Mount, Pull};
+use self::{check::refused, parts::Parts};
+use crate::{Gpus, Lifetime, Mount, Pull, Trouble};
+
+pub use self::host::{HostFacts, LocalModel};
 
 /// A kind of server that there is a recipe for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -86,8 +111,71 @@ pub enum With {
 /// How an engine is started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    /// Which engine.
-    pub engine: EngineName,
+    engine: EngineName,
+    parts: Parts,
+}
+
+impl Recipe {
+    /// The recipe that comes with inferbench.
+    #[expect(clippy::missing_panics_doc, reason = "a test reads every recipe")]
+    pub fn of(engine: EngineName) -> Self {
+        let text = match engine {
+            EngineName::Nim => include_str!("../../recipes/nim.toml"),
+            EngineName::Vllm => include_str!("../../recipes/vllm.toml"),
+            EngineName::Sglang => include_str!("../../recipes/sglang.toml"),
+            EngineName::TrtLlm => include_str!("../../recipes/trtllm.toml"),
+            EngineName::LlamaCpp => include_str!("../../recipes/llamacpp.toml"),
+            EngineName::Ollama => include_str!("../../recipes/ollama.toml"),
+            EngineName::Custom => include_str!("../../recipes/custom.toml"),
+        };
+        Self { engine, parts: toml::from_str(text).expect("the recipe is well-formed") }
+    }
+
+    /// A recipe of the user's: a file in the form of inferbench's own, which says whose parts it replaces by
+    /// `extends = "vllm"`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is no recipe.
+    pub fn read(path: &Path) -> Result<Self, Trouble> {
+        let at = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
+        let fix =
+            "a recipe says which it extends, and what it has otherwise: see docs/containers.md";
+        let text = fs::read_to_string(path).map_err(|error| refused(at(&error), fix))?;
+        Self::parse(&text).map_err(|what| refused(at(&what.trim_end()), fix))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let over: Parts = toml::from_str(text).map_err(|error| error.to_string())?;
+        let Some(engine) = over.extends else {
+            return Err("`extends` is missing: the engine whose recipe it is to replace parts of"
+                .to_owned());
+        };
+        Ok(Self { engine, parts: Self::of(engine).parts.under(over) })
+    }
+
+    /// Which engine it starts.
+    pub const fn engine(&self) -> EngineName {
+        self.engine
+    }
+
+    /// The variants that it has, such as `dgx-spark`.
+    pub fn variants(&self) -> impl Iterator<Item = &str> {
+        self.parts.variants.keys().map(String::as_str)
+    }
+
+    /// Secrets that it passes on, by their names.
+    fn secrets(&self) -> BTreeSet<String> {
+        let all = || [&self.parts].into_iter().chain(self.parts.variants.values());
+        let required = all().flat_map(|parts| parts.requires.iter().flatten());
+        required.chain(all().flat_map(|parts| &parts.secrets)).cloned().collect()
+    }
+
+    /// Variables that name folders.
+    fn folder_variables(&self) -> BTreeSet<String> {
+        let all = [&self.parts].into_iter().chain(self.parts.variants.values());
+        all.flat_map(|parts| &parts.volumes).filter_map(|volume| volume.variable.clone()).collect()
+    }
 }
 
 /// What is asked of a recipe: what is left out, the recipe says.
@@ -123,6 +211,8 @@ pub struct Asked {
     pub runtime: Option<String>,
     /// A port of this machine's loopback address; a free one if `None`.
     pub port: Option<u16>,
+    /// The profile that NIM is to take, by its id.
+    pub profile: Option<String>,
     /// When its image is pulled.
     pub pull: Pull,
     /// Another deadline.
