@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
 
 use bench_containers::{
-    Answer, Backend, Cause, EngineName, Hooks, Launch, Probe, Trouble, Up, With, up,
+    Answer, Backend, Cause, EngineName, Hooks, HostFacts, Launch, Probe, Trouble, Up, With, up,
 };
 use bench_core::{Prompt, async_trait};
 use bench_providers::{Config, Endpoint, Engine};
@@ -262,7 +262,7 @@ pub(crate) struct ProviderProbe {
 
 impl ProviderProbe {
     pub(crate) fn of(asked: &TargetSettings, up: &UpSettings, settings: &Settings) -> Self {
-        let engine = asked.engine.clone().or(engine(up.recipe.engine));
+        let engine = asked.engine.clone().or(engine(up.recipe.engine()));
         let asked = TargetSettings { engine, wait_ready: Duration::ZERO, ..asked.clone() };
         Self { asked, settings: settings.clone() }
     }
@@ -351,6 +351,15 @@ const fn engine(recipe: EngineName) -> Option<Engine> {
     }
 }
 
+/// One server to start, of what was asked.
+///
+/// # Errors
+///
+/// When that cannot be, or a key is not there.
+pub(crate) fn launch(up: &UpSettings) -> Result<Launch, Failure> {
+    let host = HostFacts::here(&up.recipe, &up.asked);
+    up.recipe.launch(&up.asked, &host).map_err(failure)
+}
+
 /// XX stand-ins
 pub(crate) fn backend(_with: With) -> Result<Arc<dyn Backend>, Failure> { Err(Failure::new(Code::Bug, "no")) }
-pub(crate) fn launch(_up: &UpSettings) -> Result<Launch, Failure> { Err(Failure::new(Code::Bug, "no")) }

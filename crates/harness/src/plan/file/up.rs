@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::super::{
     labels::Label,
-    values::{GpuRequest, Size, Time, Words},
+    values::{GpuRequest, Positive, Size, Time, Words},
 };
 
 /// A server to start, and to stop once it is measured: `ENGINE:MODEL`, or more.
@@ -63,7 +63,7 @@ pub struct UpFile {
     pub runtime: Option<String>,
     /// Its port on this machine. A free one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
+    pub port: Option<Positive>,
     /// When its image is pulled. `missing` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull: Option<PullName>,

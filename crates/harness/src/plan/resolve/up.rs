@@ -1,8 +1,11 @@
 //! A server that is started for the run: from a plan's words to what is asked of a recipe.
 
-use std::path::PathBuf;
+use std::{
+    num::NonZeroU16,
+    path::{Path, PathBuf},
+};
 
-use bench_containers::{Asked, EngineName as Engine, Mount, Pull, Recipe, With};
+use bench_containers::{Asked, EngineName as Engine, Lifetime, Mount, Pull, Recipe, With};
 
 use super::{
     super::{
@@ -48,14 +51,17 @@ impl Resolver<'_> {
                 shm_bytes: up.shm_size.map(|size| size.0),
                 memory_bytes: up.memory.map(|size| size.0),
                 runtime: up.runtime.clone(),
-                port: up.port,
+                port: self.optional(&format!("{path}.port"), up.port).map(NonZeroU16::get),
                 pull: match up.pull {
                     Some(PullName::Missing) | None => Pull::Missing,
                     Some(PullName::Always) => Pull::Always,
                     Some(PullName::Never) => Pull::Never,
                 },
                 ready_within: up.ready_within.map(|time| time.0),
-                ..Asked::default()
+                lifetime: Some(Lifetime::WithUs),
+                name: None,
+                // The caller asks the image which ones there are.
+                profile: None,
             },
             profile,
         }
@@ -66,8 +72,15 @@ impl Resolver<'_> {
         let of_engine = target.engine.and_then(recipe_of).map(|engine| engine.to_string());
         let named = target.name.as_ref().filter(|name| name.parse::<Engine>().is_ok());
         let recipe = up.recipe.clone().or(of_engine).or(named.cloned());
-        let engine = match recipe {
-            Some(name) => self.valid(&format!("{path}.recipe"), name.parse::<Engine>()),
+        let recipe = match recipe {
+            Some(name) => {
+                let read = |_| Recipe::read(Path::new(&name)).map_err(|trouble| trouble.to_string());
+                let known = name.parse().map(Recipe::of);
+                // What looks like no file was meant to be an engine.
+                let is_file = name.contains(['/', '.']) || Path::new(&name).exists();
+                let recipe = if is_file { known.or_else(read) } else { known };
+                self.valid(&format!("{path}.recipe"), recipe)
+            }
             None => {
                 let names = Engine::ALL.map(Engine::name).join(", ");
                 let what = format!("does not say of which engine; write ENGINE:MODEL, one of {names}");
@@ -75,7 +88,7 @@ impl Resolver<'_> {
                 None
             }
         };
-        Recipe { engine: engine.unwrap_or(Engine::Custom) }
+        recipe.unwrap_or_else(|| Recipe::of(Engine::Custom))
     }
 
     /// `whole`, once for each combination of the values that arguments are to have.
