@@ -242,15 +242,15 @@ impl Code {
             Self::Start => (
                 "IB503",
                 Exit::Server,
-                "A server could not be started: its port or its name is taken, GPUs cannot be given to containers, its \
-                 program is not there, a disk is full, or a limit is more than this machine has. Nothing is left of it.",
+                "A server could not be started: a key or the model is missing, its port or its name is taken, GPUs cannot \
+                 be given to containers, its program is not there, a disk is full, or a limit is more than this machine \
+                 has. Nothing is left of it.",
             ),
             Self::ServerEnded => (
                 "IB504",
                 Exit::Server,
                 "A server that was started ended by itself, before it was ready or while it was measured. What it said \
-                 last tells why: a key or a model is missing, memory does not suffice, or it has failed. What was \
-                 measured before is kept.",
+                 last tells why. What was measured before is kept.",
             ),
             Self::NotReady => (
                 "IB505",

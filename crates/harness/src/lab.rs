@@ -89,6 +89,8 @@ pub(crate) struct Known {
     pub(crate) memory: Memory,
     /// Whether it tells metrics.
     pub(crate) has_metrics: bool,
+    /// Its processes, where it was started here.
+    pub(crate) pids: Option<Vec<u32>>,
     /// The GPUs that it was found to compute on: to look for them takes as long as to watch them.
     pub(crate) gpus: OnceLock<Vec<GpuId>>,
     /// What is not watched although it usually is, and why, as of the first time that it was to be.
@@ -114,6 +116,11 @@ fn checked(settings: &Settings) -> Result<(Arc<dyn Tokenizer>, Option<Input>), F
     }
     loads::check(settings)?;
     settings.targets.iter().try_for_each(|asked| target::check(asked, settings))?;
+    for asked in &settings.targets {
+        if let Server::Up(up) = &asked.server {
+            servers::launch(up)?;
+        }
+    }
     let cells = points::cells(settings);
     let beyond = |cell: &Cell| points::beyond_known_context(settings, *cell);
     if cells.iter().all(|cell| beyond(cell).is_some()) {
@@ -340,7 +347,8 @@ impl Lab {
         let has_metrics = metrics.is_some();
         let provider = Arc::new(provider);
         let (gpus, not_watched) = (OnceLock::new(), OnceLock::new());
-        let known = Known { target, provider, memory, has_metrics, gpus, not_watched };
+        let pids = started.as_ref().and_then(|_| self.servers.pids(index));
+        let known = Known { target, provider, memory, has_metrics, pids, gpus, not_watched };
         let mut watching = Watching::of(&known, asked, &self.settings)?;
         self.runtime.block_on(watching.check(asked))?;
         let _ = known.not_watched.set(watching.absent);

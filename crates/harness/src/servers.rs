@@ -166,6 +166,14 @@ impl Servers {
         Ok(())
     }
 
+    /// The processes of the server of `target`, where it is up and they are known.
+    pub(crate) fn pids(&self, target: usize) -> Option<Vec<u32>> {
+        let running = self.running.as_ref().filter(|running| running.target == target)?;
+        let state = running.backend.state(&running.up.running.id);
+        let pids = self.runtime.block_on(state).ok()?.pids;
+        Some(pids).filter(|pids| !pids.is_empty())
+    }
+
     /// The lines of the start of the server that is up.
     pub(crate) fn start_log(&self) -> &[String] {
         self.running.as_ref().map_or(&[], |running| &running.up.log)
@@ -241,9 +249,7 @@ pub(crate) fn failure(trouble: Trouble) -> Failure {
         Cause::NotReady => Code::NotReady,
         Cause::Stopped => Code::Stopped,
         Cause::Unknown => Code::UnknownServer,
-        Cause::KeyMissing
-        | Cause::ModelMissing
-        | Cause::GpuMemory
+        Cause::GpuMemory
         | Cause::OomKilled
         | Cause::Exited
         | Cause::RestartLoop => Code::ServerEnded,
