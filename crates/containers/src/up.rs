@@ -62,13 +62,26 @@ pub async fn up(
     let origin = backend.fetch(launch, hooks).await?;
     let running = backend.start(launch).await?;
     let _ = probe;
-    Ok(Up { launch: launch.clone(), origin, running, took: Duration::ZERO, milestones: vec![], log: vec![] })
+    Ok(Up {
+        launch: launch.clone(),
+        origin,
+        running,
+        took: Duration::ZERO,
+        milestones: vec![],
+        log: vec![],
+    })
 }
 impl Up {
     /// x
-    pub async fn died(&self, _backend: &dyn Backend) -> Option<Trouble> { None }
+    pub async fn died(&self, _backend: &dyn Backend) -> Option<Trouble> {
+        None
+    }
     /// x
-    pub async fn down(&self, _backend: &dyn Backend, _hooks: &Hooks) -> Result<(), Trouble> { Ok(()) }
+    pub async fn down(&self, _backend: &dyn Backend, _hooks: &Hooks) -> Result<(), Trouble> {
+        Ok(())
+    }
 }
 /// x
-pub fn command(_launch: &Launch) -> String { String::new() }
+pub fn command(_launch: &Launch) -> String {
+    String::new()
+}

@@ -197,8 +197,16 @@ impl Experiment {
         let targets = lab.into_targets();
         let skipped = skipped_words(&skipped).collect();
         let found = Vec::new();
-        let mut finished =
-            Finished { plan, outcome, directory, exported, targets, server_failures, skipped, found };
+        let mut finished = Finished {
+            plan,
+            outcome,
+            directory,
+            exported,
+            targets,
+            server_failures,
+            skipped,
+            found,
+        };
         if map.is_some()
             && let Some(summary) = finished.summary()?
         {

@@ -363,11 +363,22 @@ mod tests {
     #[test]
     fn the_worst_is_told() {
         use Exit::{
-            Bug, Failed, GoalMissed, Interrupted, Ok, Partial, Regression, Resource, Server, Target,
-            Terminated, Void,
+            Bug, Failed, GoalMissed, Interrupted, Ok, Partial, Regression, Resource, Server,
+            Target, Terminated, Void,
         };
-        let in_order =
-            [Bug, Interrupted, Resource, Server, Target, Partial, Failed, Void, GoalMissed, Regression, Ok];
+        let in_order = [
+            Bug,
+            Interrupted,
+            Resource,
+            Server,
+            Target,
+            Partial,
+            Failed,
+            Void,
+            GoalMissed,
+            Regression,
+            Ok,
+        ];
         for pair in in_order.windows(2) {
             assert_eq!((pair[0].or_worse(pair[1]), pair[1].or_worse(pair[0])), (pair[0], pair[0]));
         }

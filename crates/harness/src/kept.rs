@@ -202,8 +202,18 @@ pub fn command(asked: &UpSettings) -> Result<String, Failure> {
 /// XX
 #[derive(Debug)]
 pub struct Profiles;
-impl std::fmt::Display for Profiles { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("") } }
-impl Profiles { /// x
- pub fn to_json(&self) -> serde_json::Value { serde_json::Value::Null } }
+impl std::fmt::Display for Profiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("")
+    }
+}
+impl Profiles {
+    /// x
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+}
 /// XX
-pub fn profiles_of(_image: &str, _hooks: &Hooks) -> Result<Profiles, Failure> { Err(Failure::new(Code::Bug, "no")) }
+pub fn profiles_of(_image: &str, _hooks: &Hooks) -> Result<Profiles, Failure> {
+    Err(Failure::new(Code::Bug, "no"))
+}

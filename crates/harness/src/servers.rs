@@ -249,10 +249,9 @@ pub(crate) fn failure(trouble: Trouble) -> Failure {
         Cause::NotReady => Code::NotReady,
         Cause::Stopped => Code::Stopped,
         Cause::Unknown => Code::UnknownServer,
-        Cause::GpuMemory
-        | Cause::OomKilled
-        | Cause::Exited
-        | Cause::RestartLoop => Code::ServerEnded,
+        Cause::GpuMemory | Cause::OomKilled | Cause::Exited | Cause::RestartLoop => {
+            Code::ServerEnded
+        }
         _ => Code::Start,
     };
     let failure = Failure::new(code, trouble.what).said(trouble.said);
@@ -368,4 +367,6 @@ pub(crate) fn launch(up: &UpSettings) -> Result<Launch, Failure> {
 }
 
 /// XX stand-ins
-pub(crate) fn backend(_with: With) -> Result<Arc<dyn Backend>, Failure> { Err(Failure::new(Code::Bug, "no")) }
+pub(crate) fn backend(_with: With) -> Result<Arc<dyn Backend>, Failure> {
+    Err(Failure::new(Code::Bug, "no"))
+}

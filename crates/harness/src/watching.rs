@@ -168,7 +168,8 @@ pub fn server_address(settings: &Settings) -> Result<Option<Endpoint>, Failure> 
         Server::Find => found(),
         Server::Up(_) => {
             let what = "a server that is started for a run is there for its time";
-            Err(Failure::new(Code::Setting, what).fix("inferbench up ENGINE MODEL, and its address"))
+            Err(Failure::new(Code::Setting, what)
+                .fix("inferbench up ENGINE MODEL, and its address"))
         }
         Server::Simulator(_) => {
             let what = "the built-in simulator is there for the time of a run";

@@ -135,7 +135,9 @@ fn pairs_of_up(prefix: &str, entry: &Entry) -> Result<Vec<String>, String> {
     if SECTIONS_OF_UP.contains(&key.as_str()) {
         let inner = node.entries().iter();
         let prefix = format!("{prefix}{key}.");
-        return inner.map(|entry| Ok(pair(&format!("{prefix}{}", entry.key), &words(&entry.node)?))).collect();
+        return inner
+            .map(|entry| Ok(pair(&format!("{prefix}{}", entry.key), &words(&entry.node)?)))
+            .collect();
     }
     Ok(vec![pair(&format!("{prefix}{key}"), &words(node)?)])
 }
@@ -218,8 +220,7 @@ pub(super) fn write_simulate(node: &Node) -> Result<String, String> {
 pub(super) fn write(target: &Node) -> Result<String, String> {
     let text = |key: &str| target.get(key).map(Node::to_string);
     let url = text("url").map(|url| list::quoted(&url)).unwrap_or_default();
-    let is_found =
-        url.is_empty() && target.get("simulate").is_none() && target.get("up").is_none();
+    let is_found = url.is_empty() && target.get("simulate").is_none() && target.get("up").is_none();
     let mut items = vec![match text("name") {
         Some(name) => format!("{}={url}", list::quoted(&name)),
         None => url,

@@ -53,9 +53,8 @@ fn table(held: &[KeptServer]) -> String {
     });
     let heads = HEADS.map(str::to_owned);
     let rows: Vec<[String; 7]> = std::iter::once(heads).chain(rows).collect();
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-    };
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 7] = std::array::from_fn(width);
     let line = |row: &[String; 7]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));

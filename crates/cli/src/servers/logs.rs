@@ -39,8 +39,7 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
         let lines = kept.log(&args.name, next)?;
         let skipped = args.tail.filter(|_| next == 0).map_or(0, |n| lines.len().saturating_sub(n));
         next = lines.last().map_or(next, |line| line.number + 1);
-        let text: String =
-            lines[skipped..].iter().map(|line| clean(&line.text) + "\n").collect();
+        let text: String = lines[skipped..].iter().map(|line| clean(&line.text) + "\n").collect();
         if !text.is_empty() && !output::stream(&text)? {
             return Ok(Exit::Ok);
         }

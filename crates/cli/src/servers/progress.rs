@@ -61,7 +61,8 @@ impl View {
             }
             Progress::Started { name, url } => self.note(&format!("started {name} at {url}")),
             Progress::Milestone { stage, share } => {
-                let share = share.map_or_else(String::new, |share| format!(" {:.0} %", share * 100.0));
+                let share =
+                    share.map_or_else(String::new, |share| format!(" {:.0} %", share * 100.0));
                 let is_step = !self.last.starts_with(stage);
                 self.step(&format!("{stage}{share}"), is_step);
                 (*stage).clone_into(&mut self.last);

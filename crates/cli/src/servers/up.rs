@@ -1,10 +1,10 @@
 //! `inferbench up`: a server that is kept until somebody takes it down.
 
+use bench_core::Stop;
 use bench_harness::{
     Exit, Failure, Kept, Server, Settings, Started, UpSettings, command,
     plan::{Content, Entry, Node, Origin, resolve},
 };
-use bench_core::Stop;
 use bench_report::text::clean;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -114,7 +114,9 @@ fn variable(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
     // It may be a secret: it is not repeated.
-    pair.ok_or_else(|| "it is no NAME=VALUE; a secret is passed on by its name: --secret NAME".to_owned())
+    pair.ok_or_else(|| {
+        "it is no NAME=VALUE; a secret is passed on by its name: --secret NAME".to_owned()
+    })
 }
 
 /// Starts a server, and waits until it is ready.
@@ -196,9 +198,9 @@ fn section(args: &UpArgs) -> Node {
         ("ready_within", "--ready-within", args.ready_within.clone()),
         ("profile", "--profile", args.profile.clone()),
     ];
-    let texts = texts.into_iter().filter_map(|(key, flag, text)| {
-        Some(entry(key, flag, Content::Text(text?)))
-    });
+    let texts = texts
+        .into_iter()
+        .filter_map(|(key, flag, text)| Some(entry(key, flag, Content::Text(text?))));
     let lists = [
         ("args", "--", &args.args),
         ("secrets", "--secret", &args.secret),
@@ -209,7 +211,8 @@ fn section(args: &UpArgs) -> Node {
         let words = words.iter().map(|word| Node::text(Origin::Flag(flag.to_owned()), word));
         entry(key, flag, Content::List(words.collect()))
     });
-    let env = args.env.iter().map(|(name, value)| entry(name, "--env", Content::Text(value.clone())));
+    let env =
+        args.env.iter().map(|(name, value)| entry(name, "--env", Content::Text(value.clone())));
     let env = (!args.env.is_empty()).then(|| entry("env", "--env", Content::Map(env.collect())));
     let entries = texts.chain(lists).chain(env);
     Node::new(Origin::default(), Content::Map(entries.collect()))

@@ -172,12 +172,7 @@ impl Resolver<'_> {
         passes.collect()
     }
 
-    fn target(
-        &mut self,
-        path: &str,
-        target: &TargetFile,
-        up: Option<&UpFile>,
-    ) -> TargetSettings {
+    fn target(&mut self, path: &str, target: &TargetFile, up: Option<&UpFile>) -> TargetSettings {
         let (engine, api) = (self.engine(target), target.api());
         let streams = engine.as_ref().and_then(|engine| engine.streams(api));
         let streams = streams.or((!api.generates()).then_some(false));

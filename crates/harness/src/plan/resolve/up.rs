@@ -8,9 +8,7 @@ use std::{
 use bench_containers::{Asked, EngineName as Engine, Lifetime, Mount, Pull, Recipe, With};
 
 use super::{
-    super::{
-        BackendName, EngineName, PullName, TargetFile, UpFile,
-    },
+    super::{BackendName, EngineName, PullName, TargetFile, UpFile},
     Resolver,
 };
 use crate::{TargetSettings, UpSettings};
@@ -22,9 +20,11 @@ impl Resolver<'_> {
     /// What `up` of a target comes to.
     pub(super) fn up(&mut self, path: &str, target: &TargetFile, up: &UpFile) -> UpSettings {
         let path = format!("{path}.up");
-        let mounts = up.mounts.0.iter().filter_map(|text| {
-            self.valid(&format!("{path}.mounts"), mount(text))
-        });
+        let mounts = up
+            .mounts
+            .0
+            .iter()
+            .filter_map(|text| self.valid(&format!("{path}.mounts"), mount(text)));
         let mounts = mounts.collect();
         if up.model.as_ref().is_none_or(|model| model.trim().is_empty()) {
             self.wrong(&path, "names no model; write ENGINE:MODEL, or `model`");
@@ -74,7 +74,8 @@ impl Resolver<'_> {
         let recipe = up.recipe.clone().or(of_engine).or(named.cloned());
         let recipe = match recipe {
             Some(name) => {
-                let read = |_| Recipe::read(Path::new(&name)).map_err(|trouble| trouble.to_string());
+                let read =
+                    |_| Recipe::read(Path::new(&name)).map_err(|trouble| trouble.to_string());
                 let known = name.parse().map(Recipe::of);
                 // What looks like no file was meant to be an engine.
                 let is_file = name.contains(['/', '.']) || Path::new(&name).exists();
@@ -83,7 +84,8 @@ impl Resolver<'_> {
             }
             None => {
                 let names = Engine::ALL.map(Engine::name).join(", ");
-                let what = format!("does not say of which engine; write ENGINE:MODEL, one of {names}");
+                let what =
+                    format!("does not say of which engine; write ENGINE:MODEL, one of {names}");
                 self.wrong(path, what);
                 None
             }
@@ -133,10 +135,9 @@ const fn recipe_of(engine: EngineName) -> Option<Engine> {
         EngineName::TrtLlm => Some(Engine::TrtLlm),
         EngineName::LlamaCpp => Some(Engine::LlamaCpp),
         EngineName::Ollama => Some(Engine::Ollama),
-        EngineName::OpenAi
-        | EngineName::Triton
-        | EngineName::Anthropic
-        | EngineName::Custom => None,
+        EngineName::OpenAi | EngineName::Triton | EngineName::Anthropic | EngineName::Custom => {
+            None
+        }
     }
 }
 

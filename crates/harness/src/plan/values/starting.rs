@@ -31,8 +31,7 @@ impl Value for Size {
         let short = lower.strip_suffix("ib").or(lower.strip_suffix('b')).unwrap_or(&lower);
         let is_of = |(unit, _): &&(&str, i32)| short.ends_with(unit);
         let (unit, power) = UNITS.iter().find(is_of).ok_or_else(none)?;
-        let number: f64 =
-            short[..short.len() - unit.len()].trim().parse().map_err(|_| none())?;
+        let number: f64 = short[..short.len() - unit.len()].trim().parse().map_err(|_| none())?;
         let bytes = number * 1024_f64.powi(*power);
         if !(1.0..1e18).contains(&bytes) {
             return Err(none());
