@@ -77,7 +77,7 @@ impl Kept {
         let runtime = runtime()?;
         let (mut backends, mut notes) = (Vec::new(), Vec::new());
         for with in BACKENDS {
-            match runtime.block_on(async { backend(with) }) {
+            match runtime.block_on(backend(with)) {
                 Ok(backend) => backends.push(backend),
                 Err(failure) => notes.push(failure.what),
             }
@@ -100,7 +100,7 @@ impl Kept {
         let launch = launch(asked)?;
         let probe = ProviderProbe::of(&settings.targets[0], asked, settings);
         let up = self.runtime.block_on(async {
-            let backend = backend(asked.asked.with)?;
+            let backend = backend(asked.asked.with).await?;
             backend.reap().await.map_err(failure)?;
             up(&*backend, &launch, &probe, &self.hooks).await.map_err(failure)
         })?;

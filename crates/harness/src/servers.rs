@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
 use bench_containers::{
     Answer, Backend, Cause, EngineName, Hooks, HostFacts, Launch, Probe, Trouble, Up, With, up,
 };
+#[cfg(feature = "docker")]
+use bench_containers::{Docker, Environment};
 use bench_core::{Prompt, async_trait};
 use bench_providers::{Config, Endpoint, Engine};
 use serde_json::{Value, json};
@@ -180,7 +182,7 @@ impl Servers {
     }
 
     fn backend(&mut self, with: With) -> Result<Arc<dyn Backend>, Failure> {
-        let backend = backend(with)?;
+        let backend = self.runtime.block_on(backend(with))?;
         if let Some(known) = self.backends.get(backend.name()) {
             return Ok(Arc::clone(known));
         }
@@ -366,7 +368,26 @@ pub(crate) fn launch(up: &UpSettings) -> Result<Launch, Failure> {
     up.recipe.launch(&up.asked, &host).map_err(failure)
 }
 
-/// XX stand-ins
-pub(crate) fn backend(_with: With) -> Result<Arc<dyn Backend>, Failure> {
-    Err(Failure::new(Code::Bug, "no"))
+/// Where servers of that kind run.
+///
+/// # Errors
+///
+/// When that cannot be used.
+pub(crate) async fn backend(with: With) -> Result<Arc<dyn Backend>, Failure> {
+    match with {
+        #[cfg(feature = "docker")]
+        With::Docker => {
+            Ok(Arc::new(Docker::connect(None, Environment::ours()).await.map_err(failure)?))
+        }
+        #[cfg(feature = "docker")]
+        With::Podman => {
+            Ok(Arc::new(Docker::connect_podman(None, Environment::ours()).await.map_err(failure)?))
+        }
+        #[cfg(not(feature = "docker"))]
+        With::Docker | With::Podman => {
+            let what = "this program was built without containers";
+            Err(Failure::new(Code::Backend, what).fix("start it as a process: with: process"))
+        }
+        With::Process => Err(Failure::new(Code::Bug, "no")),
+    }
 }

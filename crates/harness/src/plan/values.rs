@@ -433,7 +433,7 @@ mod tests {
         check::<Tokens>(&["0", "1024±", "1024±-1", "20m", "100..500", "unifrm(1,2)", "uniform(1"]);
         check::<Pair>(&["128", "128/", "/", "1/0"]);
         check::<Size>(&["", "g", "0", "-1g", "16q", "NaN", "1e30t"]);
-        check::<GpuRequest>(&["", "0", "some", "device=", "device=0,", "device=$(x)", "x=1"]);
+        check::<GpuRequest>(&["", "-1", "some", "device=", "device=0,", "device=$(x)", "x=1"]);
         check::<Address>(&["ftp://x", "http://h:port"]);
     }
 }

@@ -79,7 +79,7 @@ fn mistakes_say_what_is_wrong() {
         ("targets: [{up: {recipe: vlm, model: m}}]", "there is no recipe for `vlm`"),
         ("targets: [{up: {recipe: ./none.toml, model: m}}]", "./none.toml"),
         ("targets: [{up: 'vllm:m', url: ':1'}]", "targets[0].up: cannot be beside url"),
-        ("targets: [{up: {model: m, recipe: vllm, gpus: some}}]", "`some` is no GPU request"),
+        ("targets: [{up: {model: m, recipe: vllm, gpus: some}}]", "`some` are no GPUs"),
         ("targets: [{up: {model: m, recipe: vllm, shm_size: big}}]", "`big` is no size"),
         ("targets: [{up: {model: m, recipe: vllm, mounts: [/a]}}]", "`/a` is no folder"),
         ("targets: [{up: {model: m, recipe: vllm, args: '\"a'}}]", "has no end"),

@@ -57,12 +57,7 @@ pub struct GpuRequest(pub Gpus);
 
 impl fmt::Display for GpuRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Gpus::None => f.write_str("none"),
-            Gpus::All => f.write_str("all"),
-            Gpus::Count(count) => count.fmt(f),
-            Gpus::Devices(devices) => write!(f, "device={}", devices.join(",")),
-        }
+        self.0.fmt(f)
     }
 }
 
@@ -70,28 +65,7 @@ impl Value for GpuRequest {
     const NAME: &'static str = "GpuRequest";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let none = || {
-            let text = shown(text);
-            format!("`{text}` is no GPU request; write all, none, a number, or device=0,1")
-        };
-        let is_device = |device: &str| {
-            let may_be = |c: char| c.is_ascii_alphanumeric() || "-/.:_".contains(c);
-            !device.is_empty() && device.chars().all(may_be)
-        };
-        let text = text.trim();
-        Ok(Self(match text.split_once('=') {
-            None if text == "all" => Gpus::All,
-            None if text == "none" => Gpus::None,
-            None => Gpus::Count(text.parse().ok().filter(|n| *n > 0).ok_or_else(none)?),
-            Some(("device", devices)) => {
-                let devices: Vec<&str> = devices.split(',').map(str::trim).collect();
-                if !devices.iter().all(|device| is_device(device)) {
-                    return Err(none());
-                }
-                Gpus::Devices(devices.into_iter().map(str::to_owned).collect())
-            }
-            Some(_) => return Err(none()),
-        }))
+        shown(text).trim().parse().map(Self)
     }
 
     fn schema() -> Schema {
