@@ -34,4 +34,4 @@ pub use launch::{Gpus, Launch, Lifetime, Mount, Place, Program, Pull, Ulimit, Va
 pub use progress::{Hooks, Progress};
 pub use recipe::{Asked, EngineName, HostFacts, LocalModel, Recipe, With};
 pub use trouble::{Cause, Trouble};
-pub use up::{Answer, Probe, Up, command, up};
+pub use up::{Answer, Probe, Up, up};

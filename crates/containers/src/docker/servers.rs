@@ -17,7 +17,7 @@ use bollard::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    container::{self, ENGINE, Given, MODEL, NAME, OWNER, SECRETS},
+    container::{self, ENGINE, Given, KEPT, LIFETIME, MODEL, NAME, OWNER, SECRETS},
     engine::{Engine, PATIENCE},
     image::Reference,
     refusal::{About, Refusal},
@@ -236,6 +236,7 @@ fn held_of(id: String, summary: ContainerSummary, state: State) -> Held {
     let mut labels = summary.labels.unwrap_or_default();
     let mut label = |name: &str| labels.remove(name).unwrap_or_default();
     let owner: Option<Owner> = label(OWNER).parse().ok();
+    let is_kept = label(LIFETIME) == KEPT;
     Held {
         id,
         name: label(NAME),
@@ -246,5 +247,6 @@ fn held_of(id: String, summary: ContainerSummary, state: State) -> Held {
         state,
         created_s: summary.created.and_then(|created| u64::try_from(created).ok()),
         is_orphan: owner.is_some_and(|owner| owner.is_gone()),
+        is_kept,
     }
 }
