@@ -36,7 +36,7 @@ pub(super) fn variable(name: &str) -> Result<(), Trouble> {
 
 /// A text that is given to a server in its environment: no secret is.
 pub(super) fn open_text(name: &str, value: &str) -> Result<(), Trouble> {
-    no_nul(value)?;
+    no_control(value)?;
     let upper = name.to_ascii_uppercase();
     let ends = ["_KEY", "_TOKEN", "_SECRET", "PASSWORD", "_CREDENTIALS"];
     let is_secret = ["KEY", "TOKEN", "SECRET"].contains(&&*upper)
@@ -56,7 +56,7 @@ pub(super) fn open_text(name: &str, value: &str) -> Result<(), Trouble> {
 
 /// An argument that is given to a server: no secret is, for whoever is on this machine can read it.
 pub(super) fn argument(word: &str) -> Result<(), Trouble> {
-    no_nul(word)?;
+    no_control(word)?;
     match word.split(['=', ' ', '"']).any(looks_secret) {
         true => Err(refused(
             "an argument looks like a secret, and would be seen by others",
@@ -71,9 +71,10 @@ fn looks_secret(text: &str) -> bool {
     text.len() > 20 && ["hf_", "nvapi-", "sk-"].iter().any(|begin| text.starts_with(begin))
 }
 
-fn no_nul(text: &str) -> Result<(), Trouble> {
-    match text.contains('\0') {
-        true => Err(refused("a text holds a NUL byte", "leave it out")),
+/// Nothing that a terminal would act on where it is shown, and no NUL, at which the system would end it.
+fn no_control(text: &str) -> Result<(), Trouble> {
+    match text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        true => Err(refused("a text holds a control character", "leave it out")),
         false => Ok(()),
     }
 }
@@ -160,7 +161,8 @@ mod tests {
         assert!(argument(&format!("--token={key}")).is_err() && argument("--max-len=1").is_ok());
         assert!(variable("HF_TOKEN").is_ok());
         assert!(!format!("{:?}", variable(&format!("HF_TOKEN={key}")).unwrap_err()).contains(key));
-        assert!(argument("a\0b").is_err() && open_text("A", "a\0b").is_err());
+        assert!(argument("a\0b").is_err() && open_text("A", "\x1b[2J").is_err());
+        assert!(argument("{% if a %}\n\tb").is_ok());
     }
 
     #[test]

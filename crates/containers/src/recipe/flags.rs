@@ -46,6 +46,15 @@ pub(crate) fn with_values_of<'a>(args: &'a [String], text: &str) -> Vec<&'a str>
     groups(args, &[]).into_iter().filter(holds).map(|group| group.words[0].as_str()).collect()
 }
 
+/// A command as its words belong together: the program with what stands for itself, then each flag with its values.
+pub(crate) fn lines(program: String, args: &[String]) -> Vec<Vec<String>> {
+    let is_word = |word: &&String| !is_flag(word);
+    let (before, after) = args.split_at(args.iter().take_while(is_word).count());
+    let first = [vec![program], before.to_vec()].concat();
+    let others = groups(after, &[]).into_iter().map(|group| group.words.to_vec());
+    [first].into_iter().chain(others).collect()
+}
+
 fn group<'a>(
     args: &'a [String],
     flags: impl IntoIterator<Item = impl AsRef<str>>,

@@ -86,6 +86,17 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::EngineName;
+
+    #[test]
+    fn what_this_machine_is_comes_from_its_environment() {
+        let secrets = ["PATH", "INFERBENCH_NO_SUCH_VARIABLE"].map(str::to_owned).to_vec();
+        let asked = Asked { model: ".".to_owned(), secrets, ..Asked::default() };
+        let host = HostFacts::here(&Recipe::of(EngineName::Vllm), &asked);
+        assert!(host.set.contains("PATH") && !host.set.contains("INFERBENCH_NO_SUCH_VARIABLE"));
+        assert_eq!(host.model.map(|model| model.is_file), Some(false));
+        assert_eq!((host.gpus, host.taken.len()), (None, 0));
+    }
 
     #[test]
     fn a_models_links_lead_to_what_is_mounted() {

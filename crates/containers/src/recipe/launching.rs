@@ -1,7 +1,6 @@
 //! From a recipe, and what is asked of it, to a server to start.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use super::{
     model::Model,
     parts::{Entrypoint, ModelForm, Parts},
 };
-use crate::{Cause, Gpus, Launch, Lifetime, Mount, Place, Program, Trouble, Ulimit, Variable};
+use crate::{Gpus, Launch, Lifetime, Mount, Place, Program, Trouble, Ulimit};
 
 /// Unless a recipe, or who asks, says otherwise.
 const READY_WITHIN: Duration = Duration::from_secs(600);
@@ -77,12 +76,12 @@ fn check_fit(asked: &Asked) -> Result<(), Trouble> {
 }
 
 /// A launch in the making.
-struct Making<'a> {
-    engine: EngineName,
-    parts: &'a Parts,
-    asked: &'a Asked,
-    host: &'a HostFacts,
-    model: &'a Model,
+pub(super) struct Making<'a> {
+    pub(super) engine: EngineName,
+    pub(super) parts: &'a Parts,
+    pub(super) asked: &'a Asked,
+    pub(super) host: &'a HostFacts,
+    pub(super) model: &'a Model,
 }
 
 impl Making<'_> {
@@ -122,7 +121,7 @@ impl Making<'_> {
         })
     }
 
-    fn is_process(&self) -> bool {
+    pub(super) fn is_process(&self) -> bool {
         self.asked.with == With::Process
     }
 
@@ -228,10 +227,10 @@ impl Making<'_> {
     /// Refuses arguments that the recipe has to have as they are, and those that hold secrets.
     fn check_args(&self) -> Result<(), Trouble> {
         let Parts { args, aliases, refused: not_taken, .. } = self.parts;
-        let asked = &self.asked.args;
-        asked.iter().try_for_each(|word| check::argument(word))?;
+        let all = self.args();
+        all.iter().try_for_each(|word| check::argument(word))?;
         for (flag, fix) in not_taken {
-            if let Some(flag) = flags::found(asked, [flag], aliases) {
+            if let Some(flag) = flags::found(&all, [flag], aliases) {
                 return Err(refused(format!("{} does not take {flag} here", self.engine), fix));
             }
         }
@@ -241,7 +240,7 @@ impl Making<'_> {
             ("{host}", "leave it out: it listens for this machine alone"),
         ];
         for (hole, fix) in own {
-            let flag = flags::found(asked, flags::with_values_of(args, hole), aliases);
+            let flag = flags::found(&self.asked.args, flags::with_values_of(args, hole), aliases);
             if let Some(flag) = flag.map(|flag| flag.split('=').next().unwrap_or(flag)) {
                 return Err(refused(format!("{flag} is set by inferbench"), fix));
             }
@@ -251,90 +250,6 @@ impl Making<'_> {
 
     fn args(&self) -> Vec<String> {
         flags::combined(&self.parts.args, &self.asked.args, &self.parts.aliases)
-    }
-
-    fn env(&self, fill: impl Fn(&str) -> String) -> Result<BTreeMap<String, Variable>, Trouble> {
-        let mut env = BTreeMap::new();
-        for (name, text) in &self.parts.env {
-            check::variable(name)?;
-            check::open_text(name, text)?;
-            env.insert(name.clone(), Variable::Text(fill(text)));
-        }
-        for (name, text) in self.of_model().into_iter().chain(self.devices()) {
-            env.insert(name, Variable::Text(text));
-        }
-        for (name, text) in &self.asked.env {
-            check::variable(name)?;
-            check::open_text(name, text)?;
-            env.insert(name.clone(), Variable::Text(fill(text)));
-        }
-        if let Some(profile) = self.profile()? {
-            env.insert("NIM_MODEL_PROFILE".to_owned(), Variable::Text(profile));
-        }
-        for name in self.secrets()? {
-            env.insert(name.clone(), Variable::Secret(name));
-        }
-        Ok(env)
-    }
-
-    /// Where the model is, for an image that has none.
-    fn of_model(&self) -> Option<(String, String)> {
-        let variable = self.parts.model_variable.clone()?;
-        let is_told = self.model.is_local || self.model.told.contains("://");
-        is_told.then(|| (variable, self.model.told.clone()))
-    }
-
-    /// The GPUs of a process: a container is given none but its own.
-    fn devices(&self) -> Option<(String, String)> {
-        let devices = match self.asked.gpus.as_ref().filter(|_| self.is_process())? {
-            Gpus::All => return None,
-            Gpus::None => String::new(),
-            Gpus::Count(count) => {
-                (0..*count).map(|gpu| gpu.to_string()).collect::<Vec<_>>().join(",")
-            }
-            Gpus::Devices(devices) => devices.join(","),
-        };
-        Some(("CUDA_VISIBLE_DEVICES".to_owned(), devices))
-    }
-
-    fn profile(&self) -> Result<Option<String>, Trouble> {
-        let Some(profile) = &self.asked.profile else { return Ok(None) };
-        let is_id = profile.len() == 64 && profile.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match (self.engine, is_id) {
-            (EngineName::Nim, true) => Ok(Some(profile.clone())),
-            (EngineName::Nim, false) => Err(refused(
-                format!("{profile:?} is no profile's id"),
-                "64 digits, as `profiles IMAGE` shows",
-            )),
-            (engine, _) => Err(refused(format!("{engine} has no profiles"), "leave it out")),
-        }
-    }
-
-    /// The secrets that it is given, by their names.
-    fn secrets(&self) -> Result<Vec<String>, Trouble> {
-        let required = self.parts.requires.iter().flatten();
-        let needed = required.chain(&self.asked.secrets).cloned().collect::<Vec<_>>();
-        for name in &needed {
-            check::variable(name)?;
-            if !self.host.set.contains(name) {
-                return Err(self.key_missing(name));
-            }
-        }
-        self.parts.secrets.iter().try_for_each(|name| check::variable(name))?;
-        Ok([needed, self.parts.secrets.clone()].concat())
-    }
-
-    fn key_missing(&self, name: &str) -> Trouble {
-        let what = format!("{} needs {name}, which is not set", self.engine);
-        let fix = match name {
-            "NGC_API_KEY" => {
-                "export NGC_API_KEY=…, from https://org.ngc.nvidia.com/setup/api-keys; an image that needs none, as some \
-                 do from 2.0.10 on, is for a recipe with `requires = []`"
-                    .to_owned()
-            }
-            _ => format!("export {name}=…, in the shell that inferbench is started from"),
-        };
-        Trouble::new(Cause::KeyMissing, what).fix(fix)
     }
 
     fn place(&self) -> Place {
@@ -402,7 +317,14 @@ impl Making<'_> {
 
     /// The programs that run within it once it answers.
     fn then(&self, fill: impl Fn(&str) -> String) -> Vec<Vec<String>> {
-        let programs = self.parts.then.iter().flatten();
-        programs.map(|words| words.iter().map(|word| fill(word)).collect()).collect()
+        let first = self.parts.command.iter().flatten().next();
+        let program =
+            self.asked.program.as_ref().map(|program| program.to_string_lossy().into_owned());
+        // The server's own program may be another.
+        let word = |word: &String| match &program {
+            Some(program) if Some(word) == first => program.clone(),
+            _ => fill(word),
+        };
+        self.parts.then.iter().flatten().map(|words| words.iter().map(word).collect()).collect()
     }
 }

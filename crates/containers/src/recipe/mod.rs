@@ -7,7 +7,8 @@
 //! What lies further to the right replaces what lies to the left, flag by flag and variable by variable.
 
 mod check;
-mod flags;
+mod environment;
+pub(crate) mod flags;
 mod host;
 mod image;
 mod launching;
@@ -138,20 +139,22 @@ impl Recipe {
     ///
     /// When it cannot be read, or is no recipe.
     pub fn read(path: &Path) -> Result<Self, Trouble> {
-        let at = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
-        let fix =
-            "a recipe says which it extends, and what it has otherwise: see docs/containers.md";
-        let text = fs::read_to_string(path).map_err(|error| refused(at(&error), fix))?;
-        Self::parse(&text).map_err(|what| refused(at(&what.trim_end()), fix))
+        let text = fs::read_to_string(path).map_err(|error| error.to_string());
+        text.and_then(|text| Self::parse(&text)).map_err(|why| {
+            let fix = "a recipe says which engine's it extends, and what it has otherwise: docs/containers.md";
+            refused(format!("{} is no recipe: {why}", path.display()), fix)
+        })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let over: Parts = toml::from_str(text).map_err(|error| error.to_string())?;
-        let Some(engine) = over.extends else {
-            return Err("`extends` is missing: the engine whose recipe it is to replace parts of"
-                .to_owned());
-        };
-        Ok(Self { engine, parts: Self::of(engine).parts.under(over) })
+        let over: Parts = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            format!("in line {}, {}", before.matches('\n').count() + 1, error.message())
+        })?;
+        match over.extends {
+            Some(engine) => Ok(Self { engine, parts: Self::of(engine).parts.under(over) }),
+            None => Err("it does not say by `extends` which engine's it is".to_owned()),
+        }
     }
 
     /// Which engine it starts.
@@ -162,6 +165,13 @@ impl Recipe {
     /// The variants that it has, such as `dgx-spark`.
     pub fn variants(&self) -> impl Iterator<Item = &str> {
         self.parts.variants.keys().map(String::as_str)
+    }
+
+    /// This recipe, but that no key has to be set.
+    pub(crate) fn without_keys(mut self) -> Self {
+        let keys = self.parts.requires.take();
+        self.parts.secrets.extend(keys.into_iter().flatten());
+        self
     }
 
     /// Secrets that it passes on, by their names.

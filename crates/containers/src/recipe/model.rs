@@ -35,7 +35,7 @@ impl Model {
         match &host.model {
             // A folder that happens to be called like an image is none.
             Some(local) if form != ModelForm::Image || asked.image.is_some() => {
-                Self::local(form, local, asked)
+                Self::local(parts, local, asked)
             }
             _ if is_path(&asked.model) => {
                 let what = format!("there is no {}", asked.model);
@@ -63,17 +63,23 @@ impl Model {
         Ok(Self { told: model.to_owned(), name, mount: None, is_local: false })
     }
 
-    fn local(form: ModelForm, local: &LocalModel, asked: &Asked) -> Result<Self, Trouble> {
+    fn local(parts: &Parts, local: &LocalModel, asked: &Asked) -> Result<Self, Trouble> {
+        let form = parts.model.unwrap_or_default();
         fits(form, local)?;
         let name = local_name(Path::new(&asked.model), local)?;
         let name = if form == ModelForm::Ollama { with_tag(&name.to_lowercase())? } else { name };
-        if asked.with == With::Process {
-            let told = utf8(&local.path)?;
-            return Ok(Self { told, name, mount: None, is_local: true });
-        }
-        let (outside, inside, told) = places(local, &asked.model)?;
-        let mount = Mount { outside, inside, read_only: true };
-        Ok(Self { told, name, mount: Some(mount), is_local: true })
+        let (told, mount) = match asked.with {
+            With::Process => (utf8(&local.path)?, None),
+            With::Docker | With::Podman => {
+                let (outside, inside, told) = places(local, &asked.model)?;
+                (told, Some(Mount { outside, inside, read_only: true }))
+            }
+        };
+        // An engine that is not told a name takes the folder's.
+        let folder =
+            Path::new(&told).file_name().filter(|_| form == ModelForm::Hub && !parts.tells_name());
+        let name = folder.map_or(name, |folder| folder.to_string_lossy().into_owned());
+        Ok(Self { told, name, mount, is_local: true })
     }
 }
 
@@ -104,13 +110,13 @@ fn fits(form: ModelForm, local: &LocalModel) -> Result<(), Trouble> {
 /// What is mounted, where, and where the model is within that.
 fn places(local: &LocalModel, asked: &str) -> Result<(PathBuf, String, String), Trouble> {
     let last = last_of(Path::new(asked), local)?;
-    if local.is_file && is_split(&last) {
+    if local.is_file && without_part(last.trim_end_matches(".gguf")).is_some() {
         // Its other parts are found beside it.
         let folder = Path::new("/models").join(path_name(&local.root)?);
         let told = folder.join(&last);
         return Ok((local.root.clone(), utf8(&folder)?, utf8(&told)?));
     }
-    let inside = Path::new("/models").join(&last);
+    let inside = Path::new("/models").join(hub_name(&local.root).as_ref().unwrap_or(&last));
     if local.is_file {
         return Ok((local.path.clone(), utf8(&inside)?, utf8(&inside)?));
     }
@@ -119,7 +125,6 @@ fn places(local: &LocalModel, asked: &str) -> Result<(PathBuf, String, String), 
         let what = format!("links in {} lead far outside it", local.path.display());
         return Err(refused(what, "put the files, or what they lead to, into one folder"));
     }
-    // The model's own folder has to be the last part of its path: some engines name the model after it.
     let told = match within.as_os_str().is_empty() {
         true => inside.clone(),
         false => inside.join(within),
@@ -127,11 +132,15 @@ fn places(local: &LocalModel, asked: &str) -> Result<(PathBuf, String, String), 
     Ok((local.root.clone(), utf8(&inside)?, utf8(&told)?))
 }
 
-/// What a local model is called: its folder, or its file without the ending.
+/// What a local model is called: its folder, or its file without the ending; in Hugging Face's cache, what it is called on
+/// the hub.
 fn local_name(asked: &Path, local: &LocalModel) -> Result<String, Trouble> {
+    if let Some(name) = hub_name(&local.root) {
+        return Ok(name);
+    }
     let last = last_of(asked, local)?;
     let stem = last.strip_suffix(".gguf").unwrap_or(&last);
-    Ok(stem.to_owned())
+    Ok(without_part(stem).unwrap_or(stem).to_owned())
 }
 
 /// The last part of a path as the user wrote it, for a link may lead to a name that says nothing.
@@ -144,6 +153,12 @@ fn last_of(asked: &Path, local: &LocalModel) -> Result<String, Trouble> {
     reference(&last, "a model").map(|()| last)
 }
 
+/// What a folder of Hugging Face's cache holds: of `models--Qwen--Qwen3-0.6B`, `Qwen/Qwen3-0.6B`.
+fn hub_name(folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_str()?.strip_prefix("models--")?.replace("--", "/");
+    reference(&name, "a model").is_ok().then_some(name)
+}
+
 fn path_name(path: &Path) -> Result<String, Trouble> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     name.ok_or_else(|| refused(format!("{} is everything", path.display()), "name a model in it"))
@@ -154,12 +169,12 @@ fn utf8(path: &Path) -> Result<String, Trouble> {
     text.ok_or_else(|| refused(format!("{} is no text", path.display()), "another name"))
 }
 
-/// Whether a file in GGUF is one of several that are a model together.
-fn is_split(name: &str) -> bool {
+/// The name of a model that is in several files, of one of which this is the name without its ending.
+fn without_part(stem: &str) -> Option<&str> {
     let digits = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let stem = name.strip_suffix(".gguf").unwrap_or_default();
-    let Some((rest, of)) = stem.rsplit_once("-of-") else { return false };
-    digits(of) && rest.rsplit_once('-').is_some_and(|(_, part)| digits(part))
+    let (rest, of) = stem.rsplit_once("-of-")?;
+    let (name, part) = rest.rsplit_once('-')?;
+    (digits(of) && digits(part)).then_some(name)
 }
 
 /// Whether a text can only be meant as a path.
@@ -178,8 +193,9 @@ fn with_tag(model: &str) -> Result<String, Trouble> {
     let parts = name.split('/').count();
     let is_known = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let is_tag = !tag.is_empty() && tag.len() <= 80 && tag.chars().all(is_known);
-    // host/namespace/model
-    if is_tag && parts <= 3 && !model.contains(['@', '+', '=', '~']) {
+    // host:port/namespace/model
+    let path = if parts == 3 { name.split_once('/').map_or(name, |(_, path)| path) } else { name };
+    if is_tag && parts <= 3 && !path.contains(':') && !model.contains(['@', '+', '=', '~']) {
         return Ok(format!("{name}:{tag}"));
     }
     Err(refused(format!("{model:?} is no model of Ollama's"), "such as `llama3.2` or `qwen3:0.6b`"))

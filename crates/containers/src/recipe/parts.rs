@@ -168,6 +168,12 @@ impl Parts {
             ),
         }
     }
+
+    /// Whether an engine is told what a model of this machine is called.
+    pub(crate) fn tells_name(&self) -> bool {
+        let local = self.local.iter().flat_map(|parts| &parts.args);
+        self.args.iter().chain(local).any(|word| word.contains("{name}"))
+    }
 }
 
 fn with<V>(mut below: BTreeMap<String, V>, over: BTreeMap<String, V>) -> BTreeMap<String, V> {
