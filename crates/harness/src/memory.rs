@@ -2,6 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use bench_containers::log::{self, Fact};
 use serde_json::{Map, Value, json};
 
 /// What is known of a server's memory, and why the rest is not.
@@ -11,45 +12,9 @@ pub(crate) struct Memory {
     facts: Vec<(&'static str, Result<f64, String>)>,
 }
 
-/// A fact, as a line of a log tells it.
-struct Line {
-    fact: &'static str,
-    /// What stands before the number.
-    before: &'static str,
-    /// What stands after it: the unit, by which lines that only look alike are told apart.
-    after: &'static str,
-    /// The number's unit in that of the fact.
-    unit: f64,
-}
-
-const fn line(fact: &'static str, before: &'static str, after: &'static str, unit: f64) -> Line {
-    Line { fact, before, after, unit }
-}
-
 const FACTS: [&str; 3] = ["model_memory_gib", "kv_cache_gib", "kv_cache_tokens"];
 
-/// GB, as 10⁹ bytes, in GiB.
-const GB: f64 = 1e9 / (1_u64 << 30) as f64;
-
-/// Lines of vLLM 0.6 to 0.33, SGLang 0.5 and TensorRT-LLM 0.21 to 1.0, as their sources have them.
-const LINES: [Line; 9] = [
-    line("model_memory_gib", "Model loading took ", " GiB", 1.0),
-    line("model_memory_gib", "Loading model weights took ", " GB", GB),
-    line("model_memory_gib", "Memory usage when loading weights: ", " GiB", 1.0),
-    line("kv_cache_gib", "Available KV cache memory: ", " GiB", 1.0),
-    line("kv_cache_gib", "reserved for KV Cache is ", "GiB", 1.0),
-    line(
-        "kv_cache_gib",
-        "[MemUsageChange] Allocated ",
-        " GiB for max tokens in paged KV cache",
-        1.0,
-    ),
-    line("kv_cache_tokens", "KV cache size: ", " tokens", 1.0),
-    line("kv_cache_tokens", "GiB for max tokens in paged KV cache (", ")", 1.0),
-    line("kv_cache_tokens", "max_total_num_tokens=", ",", 1.0),
-];
-
-/// A log is read up to here: what is looked for stands in the start-up.
+/// A log is read up to here: what is looked for stands in the start.
 const MOST_LOG: u64 = 64 << 20;
 
 impl Memory {
@@ -60,10 +25,11 @@ impl Memory {
             Some(Err(why)) => (String::new(), why),
             None => (String::new(), "no server log was given (--server-log)".to_owned()),
         };
-        let found = |fact: &'static str| {
-            let in_log = in_log(&text, fact);
-            let value = in_log.or_else(|| in_metrics(metrics?, fact));
-            (fact, value.ok_or_else(|| why.clone()))
+        let told = log::facts(None, text.lines());
+        let found = |name: &'static str| {
+            let in_log = told.iter().find(|fact| fact.name == name).and_then(Fact::number);
+            let value = in_log.or_else(|| in_metrics(metrics?, name));
+            (name, value.ok_or_else(|| why.clone()))
         };
         Self { facts: FACTS.map(found).to_vec() }
     }
@@ -93,26 +59,6 @@ fn read(path: &Path) -> Result<String, String> {
     }
 }
 
-/// The first line that tells `fact`: the ranks of a server say the same.
-fn in_log(text: &str, fact: &str) -> Option<f64> {
-    let lines = || LINES.iter().filter(|line| line.fact == fact);
-    text.lines().find_map(|text| lines().find_map(|line| line.read(text)))
-}
-
-impl Line {
-    fn read(&self, text: &str) -> Option<f64> {
-        let rest = &text[text.find(self.before)? + self.before.len()..];
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || ".,".contains(c)))?;
-        let (number, rest) = match rest[..end].strip_suffix(',') {
-            // The comma after a number is not of it.
-            Some(number) => (number, &rest[end - 1..]),
-            None => (&rest[..end], &rest[end..]),
-        };
-        let number: f64 = number.replace(',', "").parse().ok()?;
-        rest.starts_with(self.after).then_some(number * self.unit)
-    }
-}
-
 /// vLLM's `cache_config_info` tells the size of the KV cache by its labels.
 fn in_metrics(metrics: &str, fact: &str) -> Option<f64> {
     if fact != "kv_cache_tokens" {
@@ -133,33 +79,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_engines_are_read() {
-        for (fact, text, expected) in [
-            (
-                "model_memory_gib",
-                "INFO 08-01 [gpu.py:1] Model loading took 14.99 GiB and 2.1 seconds",
-                14.99,
-            ),
-            ("model_memory_gib", "Model loading took 0.0116 GiB memory and 0.42 seconds", 0.0116),
-            ("model_memory_gib", "Loading model weights took 10.0000 GB", 10.0 * GB),
-            ("kv_cache_gib", "(EngineCore pid=7) Available KV cache memory: 51.25 GiB", 51.25),
-            ("kv_cache_gib", "the rest of the memory reserved for KV Cache is 5.50GiB.", 5.5),
-            ("kv_cache_tokens", "GPU KV cache size: 524,288 tokens", 524_288.0),
-            (
-                "kv_cache_tokens",
-                "CPU KV cache size: 4,224 tokens, Maximum concurrency for 2,048 tokens per request: 2.06x",
-                4_224.0,
-            ),
-            (
-                "kv_cache_tokens",
-                "[MemUsageChange] Allocated 5.95 GiB for max tokens in paged KV cache (86720).",
-                86_720.0,
-            ),
-            ("kv_cache_tokens", "max_total_num_tokens=40000, chunked_prefill_size=8192", 40_000.0),
-        ] {
-            let found = in_log(&format!("first line\n{text}\nlast line\n"), fact).expect(text);
-            assert!((found - expected).abs() < 1e-9, "{text}: {found}");
-        }
+    fn a_log_tells_more_than_metrics_do() {
+        let place = tempfile::tempdir().unwrap();
+        let log = place.path().join("server.log");
+        let said = "Model loading took 14.99 GiB memory and 2.1 seconds\n\
+                    Available KV cache memory: 51.25 GiB\nGPU KV cache size: 524,288 tokens\n";
+        std::fs::write(&log, said).unwrap();
+        let metrics = "vllm:cache_config_info{kv_cache_size_tokens=\"4224\"} 1.0\n";
+        let facts = Memory::of(Some(&log), Some(metrics)).to_json();
+        let expected = json!({
+            "model_memory_gib": 14.99,
+            "kv_cache_gib": 51.25,
+            "kv_cache_tokens": 524_288.0,
+            "unknown": {},
+        });
+        assert_eq!(facts, expected);
     }
 
     #[test]
