@@ -3,7 +3,10 @@
 mod diagnosis;
 mod facts;
 mod milestones;
+mod pattern;
+mod table;
+mod text;
 
 pub use diagnosis::diagnose;
-pub use facts::{Fact, facts};
+pub use facts::{Fact, Facts, Value, facts};
 pub use milestones::{Milestone, milestone};
