@@ -1,5 +1,6 @@
 //! What a server's log tells: how far its start is, what it measured of itself, and why it ended.
 
+mod causes;
 mod diagnosis;
 mod facts;
 mod milestones;
@@ -7,6 +8,6 @@ mod pattern;
 mod table;
 mod text;
 
-pub use diagnosis::diagnose;
+pub use diagnosis::{diagnose, is_retrying};
 pub use facts::{Fact, Facts, Value, facts};
 pub use milestones::{Milestone, milestone};

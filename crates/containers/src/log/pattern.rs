@@ -54,12 +54,22 @@ pub(super) struct Found<'l> {
 impl<R> Table<R> {
     /// A table of `rows`, each of which has the pattern that `pattern` says.
     pub(super) fn new(rows: &'static [R], pattern: fn(&R) -> &'static str) -> Self {
+        Self::of(rows, pattern, false)
+    }
+
+    /// As [`new`](Self::new), but capital and small letters are the same.
+    pub(super) fn of_any_case(rows: &'static [R], pattern: fn(&R) -> &'static str) -> Self {
+        Self::of(rows, pattern, true)
+    }
+
+    fn of(rows: &'static [R], pattern: fn(&R) -> &'static str, any_case: bool) -> Self {
         let begins = rows.iter().map(|row| regex::escape(beginning(pattern(row))));
-        let beginnings = RegexSetBuilder::new(begins).unicode(false).build();
+        let beginnings =
+            RegexSetBuilder::new(begins).unicode(false).case_insensitive(any_case).build();
         Self {
             rows,
             beginnings: beginnings.expect("escaped text is a pattern"),
-            patterns: rows.iter().map(|row| Pattern::new(pattern(row))).collect(),
+            patterns: rows.iter().map(|row| Pattern::new(pattern(row), any_case)).collect(),
         }
     }
 
@@ -82,7 +92,7 @@ struct Pattern {
 }
 
 impl Pattern {
-    fn new(pattern: &str) -> Self {
+    fn new(pattern: &str, any_case: bool) -> Self {
         let (mut rest, end) = match pattern.strip_suffix('$') {
             Some(rest) => (rest, "$"),
             None => (pattern, ""),
@@ -95,7 +105,7 @@ impl Pattern {
             rest = &rest[at + name.len()..];
         }
         regex += &regex::escape(rest);
-        let regex = RegexBuilder::new(&(regex + end)).build();
+        let regex = RegexBuilder::new(&(regex + end)).case_insensitive(any_case).build();
         Self { regex: regex.expect("escaped text and known parts are a pattern"), parts }
     }
 

@@ -271,6 +271,15 @@ const TOLD: [Told; 14] = [
     ),
 ];
 
+/// All logs, all of servers that came up.
+pub(crate) const TEXTS: [&str; 15] = [
+    TOLD[0].2, TOLD[1].2, TOLD[2].2, TOLD[3].2, TOLD[4].2, TOLD[5].2, TOLD[6].2, TOLD[7].2,
+    TOLD[8].2, TOLD[9].2, TOLD[10].2, TOLD[11].2, TOLD[12].2, TOLD[13].2, QUIET,
+];
+
+/// One of a llama-server that says little.
+const QUIET: &str = include_str!("../data/logs/llama.cpp-0.5.0-dev-quiet.log");
+
 #[test]
 fn logs_tell_exactly_what_they_say() {
     for (log, engine, text, numbers, texts) in TOLD {
@@ -327,8 +336,7 @@ fn the_last_start_of_a_log_counts() {
 
 #[test]
 fn a_quiet_llama_server_tells_its_slots_and_what_was_accepted() {
-    let log = include_str!("../data/logs/llama.cpp-0.5.0-dev-quiet.log");
-    let told: Vec<_> = log::facts(Some(LlamaCpp), log.lines())
+    let told: Vec<_> = log::facts(Some(LlamaCpp), QUIET.lines())
         .into_iter()
         .filter_map(|fact| Some((fact.name, fact.number()?)))
         .collect();
@@ -340,6 +348,52 @@ fn a_quiet_llama_server_tells_its_slots_and_what_was_accepted() {
         ("spec_drafted_tokens", 321.0),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn starts_go_from_step_to_step() {
+    for (log, steps) in [
+        (
+            "vllm-0.6.6",
+            "loading weights, profiling memory, allocating KV cache, capturing graphs, warming up, serving",
+        ),
+        (
+            "vllm-0.9.2",
+            "loading weights, profiling memory, compiling, profiling memory, allocating KV cache, capturing graphs, \
+             warming up, serving",
+        ),
+        (
+            "vllm-0.15.1",
+            "loading weights, profiling memory, compiling, profiling memory, allocating KV cache, capturing graphs, \
+             warming up, serving",
+        ),
+        ("vllm-0.32.0", "loading weights, compiling, allocating KV cache, warming up, serving"),
+        (
+            "vllm-0.33.0",
+            "profiling memory, allocating KV cache, capturing graphs, warming up, serving",
+        ),
+        (
+            "sglang-0.4.6",
+            "loading weights, allocating KV cache, capturing graphs, warming up, serving",
+        ),
+        ("sglang-0.5.23", "loading weights, allocating KV cache, warming up, serving"),
+        (
+            "trtllm-1.1.0rc3-spark",
+            "loading weights, profiling memory, allocating KV cache, warming up, capturing graphs, allocating KV cache, \
+             capturing graphs, serving",
+        ),
+        ("nim-1.0.0", "downloading model, loading weights, allocating KV cache, serving"),
+        ("nim-2.0.0", "profiling memory, allocating KV cache, warming up, serving"),
+        ("llama.cpp-b4589", "loading weights, allocating KV cache, warming up, serving"),
+        ("llama.cpp-0.5.0-dev", "loading weights, allocating KV cache, warming up, serving"),
+        ("ollama-0.21.2", "serving, downloading model, loading weights, serving"),
+    ] {
+        let (_, engine, text, ..) = TOLD.into_iter().find(|told| told.0 == log).unwrap();
+        let told = text.lines().filter_map(|line| log::milestone(engine, line));
+        let mut stages: Vec<_> = told.map(|milestone| milestone.stage).collect();
+        stages.dedup();
+        assert_eq!(stages.join(", "), steps, "{log}");
+    }
 }
 
 /// Pieces of lines, which make lines that almost tell something.
@@ -362,6 +416,10 @@ fn pieces() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_text_is_too_much(lines in proptest::collection::vec(prop_oneof![".*", "\\PC*", pieces()], 0..40)) {
+        for (line, engine) in lines.iter().zip(EngineName::ALL.into_iter().cycle()) {
+            let share = log::milestone(engine, line).and_then(|milestone| milestone.share);
+            prop_assert!(share.is_none_or(|share| (0.0..=1.0).contains(&share)));
+        }
         for fact in log::facts(None, lines.iter().map(String::as_str)) {
             prop_assert!(fact.number().is_none_or(|number| number.is_finite() && number >= 0.0));
             prop_assert!(!fact.line.chars().any(char::is_control));
