@@ -12,7 +12,8 @@ use bollard::{
     auth::DockerCredentials,
     body_full,
     query_parameters::{
-        CreateImageOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptionsBuilder,
+        CreateImageOptionsBuilder, ListImagesOptions, PushImageOptionsBuilder,
+        RemoveImageOptionsBuilder,
     },
 };
 use futures_util::TryStreamExt;
@@ -85,6 +86,15 @@ pub(crate) async fn push(client: &Client, name: &str, tag: &str, login: Option<D
 pub(crate) async fn remove(client: &Client, image: &str) {
     let options = RemoveImageOptionsBuilder::new().force(true).build();
     client.remove_image(image, Some(options), None).await.unwrap();
+}
+
+/// Removes all whose names hold a word.
+pub(crate) async fn remove_all(client: &Client, word: &str) {
+    for image in client.list_images(None::<ListImagesOptions>).await.unwrap() {
+        if image.repo_tags.iter().chain(&image.repo_digests).any(|name| name.contains(word)) {
+            remove(client, &image.id).await;
+        }
+    }
 }
 
 /// Bytes that no compression makes fewer, the same for a seed.

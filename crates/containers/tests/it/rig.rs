@@ -151,6 +151,7 @@ impl Drop for Rig {
                     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
                     client.remove_container(&id, Some(options)).await.unwrap();
                 }
+                images::remove_all(&client, &prefix).await;
             });
         };
         let _ = std::thread::spawn(remove).join();
