@@ -22,6 +22,7 @@ mod reference;
 mod run;
 #[cfg(feature = "history")]
 mod runs;
+mod servers;
 mod signals;
 mod simulate;
 mod term;
@@ -66,6 +67,11 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Watch(args) => watch::watch(&args),
         Command::Agent(args) => agent::agent(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Up(args) => servers::up(&args),
+        Command::Down(args) => servers::down(&args),
+        Command::Servers(args) => servers::servers(&args),
+        Command::Logs(args) => servers::logs(&args),
+        Command::Profiles(args) => servers::profiles(&args),
         Command::Explain(args) => explain::explain(&args.word),
         Command::Panic { on_screen } => {
             let _screen = on_screen.then(term::Screen::open);

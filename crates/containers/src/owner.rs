@@ -38,8 +38,7 @@ impl Owner {
         let namespace = fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned();
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
         let namespace = namespace.trim_matches(|c: char| !c.is_ascii_digit()).to_owned();
-        let machine = fs::read_to_string("/etc/machine-id").ok()?.trim().to_owned();
-        Some(Self { pid, start, namespace, boot, machine })
+        Some(Self { pid, start, namespace, boot, machine: machine()? })
     }
 
     /// Whether it is known to be gone. Of a process that cannot be looked at from here, such as one on another machine,
@@ -52,6 +51,15 @@ impl Owner {
         let is_watched = self.namespace == this.namespace;
         self.boot != this.boot || (is_watched && Self::of(self.pid).as_ref() != Some(self))
     }
+}
+
+/// What this machine is called: by its name where it has no number, as in many containers.
+fn machine() -> Option<String> {
+    let first = |path: &str| {
+        let text = fs::read_to_string(path).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    first("/etc/machine-id").or_else(|| first("/proc/sys/kernel/hostname"))
 }
 
 impl fmt::Display for Owner {

@@ -45,6 +45,7 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "profile": target.info.profile,
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
+        "server": lab.servers().to_json(index),
         "facts": memory.to_json(),
         "not_watched": not_watched.get().map_or(&[][..], Vec::as_slice),
         "template": match &target.engine {

@@ -14,6 +14,9 @@ pub(crate) struct Memory {
 
 const FACTS: [&str; 3] = ["model_memory_gib", "kv_cache_gib", "kv_cache_tokens"];
 
+/// Why a fact is unknown of which there is a log.
+const UNSAID: &str = "the server's log does not say";
+
 /// A log is read up to here: what is looked for stands in the start.
 const MOST_LOG: u64 = 64 << 20;
 
@@ -21,15 +24,23 @@ impl Memory {
     /// What the log and the metrics of a server say, as far as there are any.
     pub(crate) fn of(log: Option<&Path>, metrics: Option<&str>) -> Self {
         let (text, why) = match log.map(read) {
-            Some(Ok(text)) => (text, "the server's log does not say".to_owned()),
+            Some(Ok(text)) => (text, UNSAID.to_owned()),
             Some(Err(why)) => (String::new(), why),
             None => (String::new(), "no server log was given (--server-log)".to_owned()),
         };
-        let told = log::facts(None, text.lines());
+        Self::told(&log::facts(None, text.lines()), metrics, &why)
+    }
+
+    /// The same, of lines that are here already.
+    pub(crate) fn of_lines(lines: &[String], metrics: Option<&str>) -> Self {
+        Self::told(&log::facts(None, lines.iter().map(String::as_str)), metrics, UNSAID)
+    }
+
+    fn told(told: &[Fact], metrics: Option<&str>, why: &str) -> Self {
         let found = |name: &'static str| {
             let in_log = told.iter().find(|fact| fact.name == name).and_then(Fact::number);
             let value = in_log.or_else(|| in_metrics(metrics?, name));
-            (name, value.ok_or_else(|| why.clone()))
+            (name, value.ok_or_else(|| why.to_owned()))
         };
         Self { facts: FACTS.map(found).to_vec() }
     }

@@ -42,6 +42,8 @@ mod resuming;
 mod run_directory;
 mod same_again;
 mod schedules;
+#[cfg(target_os = "linux")]
+mod starting;
 mod sweeps;
 mod telemetry;
 mod templates;
