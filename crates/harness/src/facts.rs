@@ -1,62 +1,61 @@
-//! What a server says of its memory: in its log, and in its metrics.
+//! What a server says of itself: in its log, and in its metrics.
 
 use std::{fs::File, io::Read, path::Path};
 
 use bench_containers::log::{self, Fact};
 use serde_json::{Map, Value, json};
 
-/// What is known of a server's memory, and why the rest is not.
+/// What a server tells of itself, and why the rest of what is looked for is not known.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Memory {
-    /// Each fact's name, and what it came to or why it is unknown.
-    facts: Vec<(&'static str, Result<f64, String>)>,
+pub(crate) struct Facts {
+    /// By their names: numbers, whose unit is the last word of the name, and texts.
+    told: Map<String, Value>,
+    /// Why those that every report asks for are not there.
+    unknown: Map<String, Value>,
 }
 
-const FACTS: [&str; 3] = ["model_memory_gib", "kv_cache_gib", "kv_cache_tokens"];
-
-/// Why a fact is unknown of which there is a log.
-const UNSAID: &str = "the server's log does not say";
+/// What every report asks for.
+const ASKED_FOR: [&str; 3] = ["model_memory_gib", "kv_cache_gib", "kv_cache_tokens"];
 
 /// A log is read up to here: what is looked for stands in the start.
 const MOST_LOG: u64 = 64 << 20;
 
-impl Memory {
-    /// What the log and the metrics of a server say, as far as there are any.
+impl Facts {
+    /// What the log file and the metrics of a server say, as far as there are any.
     pub(crate) fn of(log: Option<&Path>, metrics: Option<&str>) -> Self {
-        let (text, why) = match log.map(read) {
-            Some(Ok(text)) => (text, UNSAID.to_owned()),
-            Some(Err(why)) => (String::new(), why),
-            None => (String::new(), "no server log was given (--server-log)".to_owned()),
+        match log.map(read) {
+            Some(Ok(text)) => Self::told(&log::facts(None, text.lines()), metrics),
+            Some(Err(why)) => Self::new(&[], metrics, &why),
+            None => Self::new(&[], metrics, "no server log was given (--server-log)"),
+        }
+    }
+
+    /// What a log told, and what its server's metrics say.
+    pub(crate) fn told(facts: &[Fact], metrics: Option<&str>) -> Self {
+        Self::new(facts, metrics, "the server's log does not say")
+    }
+
+    fn new(facts: &[Fact], metrics: Option<&str>, why: &str) -> Self {
+        let value = |fact: &Fact| match &fact.value {
+            log::Value::Number(number) => json!(number),
+            log::Value::Text(text) => json!(text),
         };
-        Self::told(&log::facts(None, text.lines()), metrics, &why)
-    }
-
-    /// The same, of lines that are here already.
-    pub(crate) fn of_lines(lines: &[String], metrics: Option<&str>) -> Self {
-        Self::told(&log::facts(None, lines.iter().map(String::as_str)), metrics, UNSAID)
-    }
-
-    fn told(told: &[Fact], metrics: Option<&str>, why: &str) -> Self {
-        let found = |name: &'static str| {
-            let in_log = told.iter().find(|fact| fact.name == name).and_then(Fact::number);
-            let value = in_log.or_else(|| in_metrics(metrics?, name));
-            (name, value.ok_or_else(|| why.to_owned()))
-        };
-        Self { facts: FACTS.map(found).to_vec() }
-    }
-
-    /// As it stands in the record of a run: numbers by their names, and under `unknown` why others are not
-    /// there.
-    pub(crate) fn to_json(&self) -> Value {
-        let mut facts = Map::new();
+        let mut told: Map<String, Value> =
+            facts.iter().map(|fact| (fact.name.to_owned(), value(fact))).collect();
         let mut unknown = Map::new();
-        for (name, fact) in &self.facts {
-            match fact {
-                Ok(value) => facts.insert((*name).to_owned(), json!(value)),
-                Err(why) => unknown.insert((*name).to_owned(), json!(why)),
+        for name in ASKED_FOR.iter().filter(|name| !facts.iter().any(|fact| fact.name == **name)) {
+            match metrics.and_then(|metrics| in_metrics(metrics, name)) {
+                Some(value) => told.insert((*name).to_owned(), json!(value)),
+                None => unknown.insert((*name).to_owned(), json!(why)),
             };
         }
-        facts.insert("unknown".to_owned(), Value::Object(unknown));
+        Self { told, unknown }
+    }
+
+    /// As it stands in the record of a run: all by their names, and under `unknown` why others are not there.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut facts = self.told.clone();
+        facts.insert("unknown".to_owned(), Value::Object(self.unknown.clone()));
         Value::Object(facts)
     }
 }
@@ -97,7 +96,7 @@ mod tests {
                     Available KV cache memory: 51.25 GiB\nGPU KV cache size: 524,288 tokens\n";
         std::fs::write(&log, said).unwrap();
         let metrics = "vllm:cache_config_info{kv_cache_size_tokens=\"4224\"} 1.0\n";
-        let facts = Memory::of(Some(&log), Some(metrics)).to_json();
+        let facts = Facts::of(Some(&log), Some(metrics)).to_json();
         let expected = json!({
             "model_memory_gib": 14.99,
             "kv_cache_gib": 51.25,
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_unknown_and_says_why() {
-        let said = |log: Option<&Path>| Memory::of(log, None).to_json();
+        let said = |log: Option<&Path>| Facts::of(log, None).to_json();
         assert_eq!(said(None)["unknown"]["kv_cache_gib"], "no server log was given (--server-log)");
         let place = tempfile::tempdir().unwrap();
         let log = place.path().join("server.log");
@@ -124,7 +123,7 @@ mod tests {
     fn metrics_tell_the_size_of_the_cache() {
         let metrics = "# TYPE vllm:cache_config_info gauge\n\
                        vllm:cache_config_info{block_size=\"16\",num_gpu_blocks=\"8192\"} 1.0\n";
-        let facts = Memory::of(None, Some(metrics)).to_json();
+        let facts = Facts::of(None, Some(metrics)).to_json();
         assert_eq!(facts["kv_cache_tokens"], 131_072.0);
         assert!(facts["unknown"].get("kv_cache_tokens").is_none());
     }
