@@ -96,8 +96,6 @@ fn host_config(launch: &Launch, given: &Given<'_>, inside: String) -> HostConfig
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
         }),
-        // Collects what a server's workers leave, and ends one that has no ear for signals. Podman often lacks its own.
-        init: given.podman.is_none().then_some(true),
         log_config: given.podman.is_none().then(log_config),
         ..HostConfig::default()
     }

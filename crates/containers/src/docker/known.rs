@@ -140,10 +140,9 @@ const LIMIT_FIX: &str = "raise the engine's own: sudo systemctl edit docker, wit
 const NO_PROGRAM: &str = "{image} has no program of the name that it is to start";
 const OTHER_PROGRAM: &str =
     "see what it has: docker image inspect {image}; and give the arguments, or an image, that fit";
-const NO_INIT: &str = "the engine's own init is missing on this machine";
 
 /// What is said of a start.
-pub(super) const STARTING: [Known; 28] = [
+pub(super) const STARTING: [Known; 26] = [
     known(
         &["port is already allocated"],
         Cause::PortTaken,
@@ -200,13 +199,6 @@ pub(super) const STARTING: [Known; 28] = [
     known(&["libnvidia-ml"], Cause::GpuDriver, DRIVER, DRIVER_FIX),
     known(&["error setting rlimit"], Cause::LimitDenied, LIMIT, LIMIT_FIX),
     known(&["setrlimit"], Cause::LimitDenied, LIMIT, LIMIT_FIX),
-    known(
-        &["docker-init"],
-        Cause::Backend,
-        NO_INIT,
-        "install it: sudo apt-get install tini, or docker's own package",
-    ),
-    known(&["catatonit"], Cause::Backend, NO_INIT, "install it: sudo apt-get install catatonit"),
     known(
         &["exec format error"],
         Cause::BadEntrypoint,
@@ -371,12 +363,6 @@ mod tests {
                  $PATH: unknown",
                 BadEntrypoint,
                 "docker image inspect",
-            ),
-            ("exec: \"docker-init\": executable file not found in $PATH", Backend, "tini"),
-            (
-                "invalid mount config for type \"bind\": bind source path does not exist: /models",
-                Recipe,
-                "make it",
             ),
             (
                 "failed to mkdir /var/lib/docker/overlay2/1f: no space left on device",

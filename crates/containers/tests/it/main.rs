@@ -1,4 +1,6 @@
 //! The crate as its users meet it.
 
 mod diagnosing;
+#[cfg(all(feature = "docker", target_os = "linux"))]
+mod docker;
 mod logs;
