@@ -11,3 +11,4 @@ mod rig;
 mod running;
 mod starting;
 mod stopping;
+mod tls;
