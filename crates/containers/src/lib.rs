@@ -14,12 +14,15 @@
 //! variables; their values are read where a server is started, and shown nowhere.
 
 mod backend;
+mod command;
 #[cfg(feature = "docker")]
 mod docker;
 mod environment;
+mod folders;
 mod launch;
 mod lines;
 pub mod log;
+pub mod nim;
 mod owner;
 mod progress;
 mod recipe;
@@ -30,8 +33,9 @@ pub use backend::{Backend, Held, LogLine, Origin, Output, Running, State};
 #[cfg(feature = "docker")]
 pub use docker::Docker;
 pub use environment::Environment;
+pub use folders::prepare_folders;
 pub use launch::{Gpus, Launch, Lifetime, Mount, Place, Program, Pull, Ulimit, Variable};
 pub use progress::{Hooks, Progress};
-pub use recipe::{Asked, EngineName, Recipe, With};
+pub use recipe::{Asked, EngineName, HostFacts, LocalModel, Recipe, With};
 pub use trouble::{Cause, Trouble};
 pub use up::{Answer, Probe, Up, up};
