@@ -46,9 +46,10 @@ pub struct GpuLine {
     /// What it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Joules: power over time.
-    pub energy_j: f64,
-    /// Watts: the mean of the same.
+    /// Joules: power over time; absent where the GPU was not watched throughout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_j: Option<f64>,
+    /// Watts: the mean of the power that was read.
     pub power_w: f64,
     /// Share of the window that readings span.
     pub coverage: f64,
