@@ -168,6 +168,7 @@ fn a_gpu_that_was_lost_has_no_energy_and_neither_have_all() {
     assert!(row("0 NVIDIA H200").contains("612/700   8\u{2009}094"), "{text}");
     assert!(row("1  ").contains("580       –"), "what was watched of it is not all: {text}");
     assert!(text.contains("not every GPU was watched throughout"), "{text}");
+    assert!(!text.contains("ok energy"), "{text}");
 }
 
 #[test]
