@@ -156,7 +156,10 @@ mod tests {
         is(&mut watched, "nvml", "0", "gpu_name", "NVIDIA H200");
         let telemetry = watched.telemetry(at(1_000), at(9_000));
         let [first, second] = &telemetry.gpus[..] else { panic!("two GPUs") };
-        assert!((first.energy_j.unwrap() - 2_400.0).abs() < 1e-6 && (first.power_w - 300.0).abs() < 1e-9);
+        assert!(
+            (first.energy_j.unwrap() - 2_400.0).abs() < 1e-6
+                && (first.power_w - 300.0).abs() < 1e-9
+        );
         assert!((first.counted_j.unwrap() - 2_640.0).abs() < 1e-6);
         assert!((first.difference.unwrap() - 1.0 / 11.0).abs() < 1e-9);
         assert_eq!(first.name.as_deref(), Some("NVIDIA H200"));
@@ -170,7 +173,10 @@ mod tests {
         let mut watched = Watched::default();
         watch(&mut watched, "0", 300.0, None);
         let nearly = watched.telemetry(at(0), at(10_200));
-        assert!((nearly.gpus[0].energy_j.unwrap() - 300.0 * 10.2).abs() < 1e-6, "the rest is alike");
+        assert!(
+            (nearly.gpus[0].energy_j.unwrap() - 300.0 * 10.2).abs() < 1e-6,
+            "the rest is alike"
+        );
         assert_eq!(nearly.energy_j(), nearly.gpus[0].energy_j);
         let late = watched.telemetry(at(0), at(20_000));
         assert_eq!((late.gpus[0].energy_j, late.energy_j()), (None, None), "the GPU may be gone");

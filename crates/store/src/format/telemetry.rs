@@ -155,6 +155,13 @@ impl From<Reconciliation> for ReconciledLine {
     }
 }
 
+impl ComparedLine {
+    /// By which share of the client's value the server's is more; less is below 0.
+    pub fn difference(&self) -> f64 {
+        (self.server - self.client) / self.client
+    }
+}
+
 impl From<&Telemetry> for TelemetryLine {
     fn from(of: &Telemetry) -> Self {
         Self {
