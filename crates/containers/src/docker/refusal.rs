@@ -98,6 +98,10 @@ fn unknown_fix(about: &About<'_>) -> &'static str {
 fn lost(said: &str, about: &About<'_>) -> Trouble {
     let what = format!("{} does not answer at {}", about.engine, about.at);
     let fix = match about.engine {
+        _ if about.at.starts_with("tcp:") => {
+            "see that it listens there; and over TLS, that ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH are those \
+             that it knows"
+        }
         "Podman" => {
             "start it: systemctl --user start podman.socket; or say where it is: CONTAINER_HOST=unix:///…"
         }

@@ -10,3 +10,4 @@ mod rig;
 mod running;
 mod starting;
 mod stopping;
+mod tls;
