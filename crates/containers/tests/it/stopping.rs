@@ -79,7 +79,7 @@ async fn holds_two_servers_until_it_is_killed() {
         let running = rig.docker.start(&launch).await.unwrap();
         println!("\nheld: {}", running.id);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
