@@ -11,4 +11,4 @@ mod rig;
 mod running;
 mod starting;
 mod stopping;
-mod tls;
+mod tcp;
