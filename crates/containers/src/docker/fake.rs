@@ -1,5 +1,7 @@
 //! An engine that answers as a test says: it breaks off, hangs, or talks nonsense.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},

@@ -16,8 +16,6 @@ mod programs;
 mod pull;
 mod refusal;
 mod servers;
-#[cfg(test)]
-mod testing;
 #[cfg(all(test, unix))]
 mod tests;
 

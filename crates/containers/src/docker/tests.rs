@@ -1,5 +1,7 @@
 //! What becomes of each request when the engine breaks off, hangs or talks nonsense. Time is not the real one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::{
     fs,
     os::unix::net::UnixListener,
@@ -12,7 +14,6 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     fake::{Answer, Fake, answer, parts},
-    testing::launch,
     *,
 };
 use crate::{Gpus, Place, Progress, Pull};
@@ -99,7 +100,7 @@ async fn podman_is_known_by_what_it_says_and_asked_for_gpus_in_its_own_way() {
     fake.says("GET /version", [says("4.3.1"), says("5.4.2")]);
     fake.says("POST /containers/create", [answer(201, r#"{"Id": "1f", "Warnings": []}"#)]);
     fake.says("POST /containers/1f/start", [answer(204, "")]);
-    let launch = Launch { gpus: Gpus::All, ..launch("a", "i:1") };
+    let launch = Launch { gpus: Gpus::All, ..Launch::of_image("a", "i:1") };
     let old = fake.connect().await.unwrap();
     assert_eq!(old.name(), "podman");
     // It would start without them, and say nothing.
@@ -127,7 +128,7 @@ async fn a_pull_that_broke_off_is_tried_once_more() {
     let whole = parts(&[HALF, b"\n", br#"{"id": "a", "status": "Pull complete"}"#]).ended();
     fake.says("POST /images/create", [parts(&[HALF]), whole]);
     let docker = fake.connect().await.unwrap();
-    let origin = docker.fetch(&launch("a", "i:1"), &Hooks::default()).await.unwrap();
+    let origin = docker.fetch(&Launch::of_image("a", "i:1"), &Hooks::default()).await.unwrap();
     assert_eq!(origin.digest.as_deref(), Some("sha256:2"));
     let asked = fake.asked("POST /images/create?fromImage=i%3A1");
     assert_eq!(asked.len(), 2);
@@ -156,7 +157,8 @@ async fn a_pull_that_broke_off_is_tried_once_more() {
         let fake = pulling();
         fake.says("POST /images/create", [answers.clone()]);
         let docker = fake.connect().await.unwrap();
-        let trouble = docker.fetch(&launch("a", "i:1"), &Hooks::default()).await.unwrap_err();
+        let trouble =
+            docker.fetch(&Launch::of_image("a", "i:1"), &Hooks::default()).await.unwrap_err();
         assert_eq!(trouble.cause, cause, "{answers:?}: {trouble:?}");
         assert_eq!(fake.asked("POST /images/create").len(), tries, "{answers:?}");
     }
@@ -171,7 +173,7 @@ async fn a_pull_that_is_silent_goes_on_as_long_as_the_engine_is_there() {
     let teller = Arc::clone(&told);
     let hooks =
         Hooks::new(Stop::new(), move |progress| teller.lock().unwrap().push(progress.clone()));
-    let launch = launch("a", "i:1");
+    let launch = Launch::of_image("a", "i:1");
     let fetch = docker.fetch(&launch, &hooks);
     let kill = async {
         sleep(Duration::from_secs(600)).await;
@@ -190,7 +192,7 @@ async fn a_pull_that_is_silent_goes_on_as_long_as_the_engine_is_there() {
 async fn an_image_that_is_not_to_be_pulled_is_not() {
     let fake = pulling();
     let docker = fake.connect().await.unwrap();
-    let launch = Launch { pull: Pull::Never, ..launch("a", "i:1") };
+    let launch = Launch { pull: Pull::Never, ..Launch::of_image("a", "i:1") };
     let trouble = docker.fetch(&launch, &Hooks::default()).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::ImageMissing);
     assert!(fake.asked("POST").is_empty());
@@ -211,7 +213,7 @@ async fn a_port_that_was_taken_meanwhile_is_another_the_next_time() {
     let fake = starting(answer(204, ""));
     fake.says("POST /containers/1f/start", [taken(), taken(), answer(204, "")]);
     let docker = fake.connect().await.unwrap();
-    let running = docker.start(&launch("a", "i:1")).await.unwrap();
+    let running = docker.start(&Launch::of_image("a", "i:1")).await.unwrap();
     let asked = fake.asked("POST /containers/create");
     assert_eq!((asked.len(), fake.asked("DELETE /containers/1f").len()), (3, 2));
     assert!(asked[2].contains(&format!(r#""HostPort":"{}""#, running.port)));
@@ -220,7 +222,8 @@ async fn a_port_that_was_taken_meanwhile_is_another_the_next_time() {
     let fake = starting(taken());
     let place = Place { inside: 8000, outside: Some(1) };
     let docker = fake.connect().await.unwrap();
-    let trouble = docker.start(&Launch { place, ..launch("a", "i:1") }).await.unwrap_err();
+    let trouble =
+        docker.start(&Launch { place, ..Launch::of_image("a", "i:1") }).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::PortTaken);
     assert_eq!(fake.asked("POST /containers/create").len(), 1);
 }
@@ -230,13 +233,13 @@ async fn what_is_left_of_a_start_that_failed_is_said() {
     let fake = starting(answer(500, r#"{"message": "no space left on device"}"#));
     fake.says("DELETE /containers/1f", [answer(500, r#"{"message": "device or resource busy"}"#)]);
     let docker = fake.connect().await.unwrap();
-    let trouble = docker.start(&launch("a", "i:1")).await.unwrap_err();
+    let trouble = docker.start(&Launch::of_image("a", "i:1")).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::DiskFull);
     assert!(trouble.said.contains("container 1f is still there: device or resource busy"));
     // One that does not answer is removed as well: it may have been about to start.
     let fake = starting(Answer::nothing());
     let docker = fake.connect().await.unwrap();
-    let trouble = docker.start(&launch("a", "i:1")).await.unwrap_err();
+    let trouble = docker.start(&Launch::of_image("a", "i:1")).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::BackendUnreachable);
     assert_eq!(fake.asked("DELETE /containers/1f").len(), 1);
 }

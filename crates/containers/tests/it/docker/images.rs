@@ -99,7 +99,7 @@ pub(crate) async fn remove_all(client: &Client, word: &str) {
 
 /// Bytes that no compression makes fewer, the same for a seed.
 pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
+    let mut state = 2 * seed + 1;
     let mut next = || {
         state ^= state << 13;
         state ^= state >> 7;

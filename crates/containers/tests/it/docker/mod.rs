@@ -10,4 +10,4 @@ mod rig;
 mod running;
 mod starting;
 mod stopping;
-mod tls;
+mod tcp;

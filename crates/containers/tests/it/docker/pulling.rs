@@ -26,9 +26,16 @@ struct Pushed {
 }
 
 impl Pushed {
-    async fn new(rig: &Rig, registry: &str, mib: usize, login: Option<DockerCredentials>) -> Self {
+    /// Of so many MiB. An engine pulls a layer once for all who wait for it, so that tests must not share one: each
+    /// has a seed of its own.
+    async fn new(
+        rig: &Rig,
+        registry: &str,
+        (mib, seed): (usize, u64),
+        login: Option<DockerCredentials>,
+    ) -> Self {
         let path = rig.launch("").name;
-        let bytes = images::noise(mib << 20, path.len() as u64);
+        let bytes = images::noise(mib << 20, seed);
         let name = format!("{registry}/{path}");
         images::import(&rig.client, &name, "1", "weights", &bytes).await;
         images::push(&rig.client, &name, "1", login).await;
@@ -59,8 +66,8 @@ async fn fetch(rig: &Rig, launch: &Launch) -> Result<Origin, Trouble> {
 async fn an_image_comes_with_progress_and_is_known_for_good() {
     let Some(rig) = Rig::new().await else { return };
     let Some(registry) = variable(REGISTRY) else { return };
-    let pushed = Pushed::new(&rig, &registry, 12, None).await;
-    let gate = Gate::before(&registry, 8 << 20);
+    let pushed = Pushed::new(&rig, &registry, (12, 1), None).await;
+    let mut gate = Gate::before(&registry, 8 << 20).await;
     let launch = pushed.launch(&rig, &gate.place);
     let (hooks, told) = hooks(&Stop::new());
     let pull = rig.docker.fetch(&launch, &hooks);
@@ -72,7 +79,8 @@ async fn an_image_comes_with_progress_and_is_known_for_good() {
             }
             _ => false,
         };
-        while !(gate.is_reached() && told.lock().unwrap().iter().any(is_half)) {
+        gate.is_reached().await;
+        while !told.lock().unwrap().iter().any(is_half) {
             sleep(Duration::from_millis(20)).await;
         }
         gate.open();
@@ -103,7 +111,7 @@ async fn an_image_comes_with_progress_and_is_known_for_good() {
 async fn what_is_pulled_is_as_the_policy_says() {
     let Some(rig) = Rig::new().await else { return };
     let Some(registry) = variable(REGISTRY) else { return };
-    let pushed = Pushed::new(&rig, &registry, 1, None).await;
+    let pushed = Pushed::new(&rig, &registry, (1, 2), None).await;
     let launch = pushed.launch(&rig, &registry);
     let with = |pull| Launch { pull, ..launch.clone() };
     let trouble = fetch(&rig, &with(Pull::Never)).await.unwrap_err();
@@ -113,7 +121,7 @@ async fn what_is_pulled_is_as_the_policy_says() {
 
     // The tag moves on: what is here is still the old one, until it is pulled anew.
     let name = format!("{registry}/{}", pushed.path);
-    images::import(&rig.client, &name, "1", "weights", &images::noise(1 << 20, 7)).await;
+    images::import(&rig.client, &name, "1", "weights", &images::noise(1 << 20, 6)).await;
     images::push(&rig.client, &name, "1", None).await;
     images::import(&rig.client, &name, "1", "weights", b"local").await;
     let local = fetch(&rig, &with(Pull::Missing)).await.unwrap();
@@ -146,13 +154,13 @@ async fn a_registry_that_has_it_not_or_is_not_there_is_said_to_be() {
 #[tokio::test]
 async fn a_login_is_taken_from_dockers_configuration() {
     let Some(rig) = Rig::new().await else { return };
-    let registry = Guarded::start();
+    let registry = Guarded::start().await;
     let login = DockerCredentials {
         username: Some("user".to_owned()),
         password: Some("canary-pass".to_owned()),
         ..DockerCredentials::default()
     };
-    let pushed = Pushed::new(&rig, &registry.place, 1, Some(login)).await;
+    let pushed = Pushed::new(&rig, &registry.place, (1, 3), Some(login)).await;
     let launch = pushed.launch(&rig, &registry.place);
     let trouble = fetch(&rig, &launch).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::ImageDenied, "{trouble:?}");
@@ -181,21 +189,37 @@ async fn a_login_is_taken_from_dockers_configuration() {
 async fn who_waits_for_a_pull_may_stop() {
     let Some(rig) = Rig::new().await else { return };
     let Some(registry) = variable(REGISTRY) else { return };
-    let pushed = Pushed::new(&rig, &registry, 4, None).await;
-    let gate = Gate::before(&registry, 1 << 20);
+    let pushed = Pushed::new(&rig, &registry, (4, 4), None).await;
+    let mut gate = Gate::before(&registry, 1 << 20).await;
     let launch = pushed.launch(&rig, &gate.place);
     let stop = Stop::new();
     let (hooks, _) = hooks(&stop);
     let stop_it = async {
-        while !gate.is_reached() {
-            sleep(Duration::from_millis(20)).await;
-        }
+        gate.is_reached().await;
         stop.escalate();
     };
     let (trouble, ()) = tokio::join!(rig.docker.fetch(&launch, &hooks), stop_it);
     assert_eq!(trouble.unwrap_err().cause, Cause::Stopped);
-    // The engine gave it up as well: it is not there when the way is open.
+    // The engine gave it up as well: it is not there though the way is open.
     gate.open();
+    sleep(Duration::from_secs(1)).await;
     let trouble = fetch(&rig, &Launch { pull: Pull::Never, ..launch }).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::ImageMissing);
+}
+
+#[tokio::test]
+async fn a_registry_that_goes_away_in_the_middle_is_said_to_have() {
+    let Some(rig) = Rig::new().await else { return };
+    let Some(registry) = variable(REGISTRY) else { return };
+    let pushed = Pushed::new(&rig, &registry, (4, 5), None).await;
+    let mut gate = Gate::before(&registry, 1 << 20).await;
+    let launch = pushed.launch(&rig, &gate.place);
+    let cut = async {
+        gate.is_reached().await;
+        gate.cut();
+    };
+    let (trouble, ()) = tokio::join!(fetch(&rig, &launch), cut);
+    let trouble = trouble.unwrap_err();
+    assert_eq!(trouble.cause, Cause::RegistryUnreachable, "{trouble:?}");
+    assert!(trouble.said.contains("connection refused"), "{trouble:?}");
 }

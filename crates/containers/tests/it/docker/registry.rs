@@ -1,22 +1,25 @@
-//! Registries that want a login, and ways to a registry that are slow or break off.
+//! Registries that want a login, and ways to a registry that are held, opened or cut.
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener as Port},
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread,
     time::Duration,
 };
 
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    time::sleep,
+};
 
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    Port::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A registry that wants the user `user` with the password `canary-pass`.
@@ -27,7 +30,7 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(crate) fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = format!("127.0.0.1:{}", free_port());
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -47,8 +50,8 @@ impl Guarded {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        while TcpStream::connect(&place).is_err() {
-            thread::sleep(Duration::from_millis(20));
+        while TcpStream::connect(&place).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
         }
         Self { place, process, _folder: folder }
     }
@@ -64,85 +67,81 @@ impl Drop for Guarded {
 /// A way to a registry, over which so many bytes come of each connection, until it is opened.
 pub(crate) struct Gate {
     pub(crate) place: String,
-    is_open: Arc<AtomicBool>,
-    is_cut: Arc<AtomicBool>,
-    waiting: Arc<AtomicUsize>,
+    way: watch::Sender<Way>,
+    reached: watch::Receiver<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Held,
+    Open,
+    Cut,
 }
 
 impl Gate {
-    pub(crate) fn before(registry: &str, bytes: usize) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let gate = Self {
-            place: format!("127.0.0.1:{}", listener.local_addr().unwrap().port()),
-            is_open: Arc::default(),
-            is_cut: Arc::default(),
-            waiting: Arc::default(),
-        };
-        let registry = registry.to_owned();
-        let [is_open, is_cut] = [&gate.is_open, &gate.is_cut].map(Arc::clone);
-        let waiting = Arc::clone(&gate.waiting);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if is_cut.load(Ordering::SeqCst) {
-                    return;
-                }
-                let server = TcpStream::connect(&registry).unwrap();
-                let (to, back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                thread::spawn(move || pass(client, to, |_| ()));
-                let [is_open, is_cut] = [&is_open, &is_cut].map(Arc::clone);
-                let waiting = Arc::clone(&waiting);
-                thread::spawn(move || {
-                    let mut passed = 0;
-                    let stop = back.try_clone().unwrap();
-                    pass(server, back, |more| {
-                        passed += more;
-                        if passed < bytes {
-                            return;
-                        }
-                        waiting.fetch_add(1, Ordering::SeqCst);
-                        while !is_open.load(Ordering::SeqCst) && !is_cut.load(Ordering::SeqCst) {
-                            thread::sleep(Duration::from_millis(10));
-                        }
-                        if is_cut.load(Ordering::SeqCst) {
-                            let _ = stop.shutdown(Shutdown::Both);
-                        }
-                    });
-                });
+    pub(crate) async fn before(registry: &str, bytes: usize) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let place = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let (way, mut cut) = watch::channel(Way::Held);
+        let (reach, reached) = watch::channel(false);
+        let (registry, ways) = (registry.to_owned(), way.subscribe());
+        tokio::spawn(async move {
+            loop {
+                let client = tokio::select! {
+                    _ = cut.wait_for(|way| *way == Way::Cut) => return,
+                    accepted = listener.accept() => accepted.unwrap().0,
+                };
+                let server = TcpStream::connect(&registry).await.unwrap();
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                tokio::spawn(pass_on(from_client, to_server));
+                let hold = hold(from_server, to_client, bytes, ways.clone(), reach.clone());
+                tokio::spawn(hold);
             }
         });
-        gate
+        Self { place, way, reached }
     }
 
-    /// Whether a connection has brought all that it may.
-    pub(crate) fn is_reached(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
+    /// Waits until a connection has brought all that it may.
+    pub(crate) async fn is_reached(&mut self) {
+        self.reached.wait_for(|reached| *reached).await.unwrap();
     }
 
     pub(crate) fn open(&self) {
-        self.is_open.store(true, Ordering::SeqCst);
+        self.way.send_replace(Way::Open);
     }
 
-    /// Ends all connections, and takes no more.
+    /// Ends all connections that are held, and takes no more.
     pub(crate) fn cut(&self) {
-        self.is_cut.store(true, Ordering::SeqCst);
-        // The listener ends with the next.
-        let _ = TcpStream::connect(&self.place);
+        self.way.send_replace(Way::Cut);
     }
 }
 
-impl Drop for Gate {
-    fn drop(&mut self) {
-        self.cut();
-    }
+async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let _ = copy(&mut from, &mut to).await;
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, mut after_each: impl FnMut(usize)) {
-    let mut part = [0; 16 << 10];
-    while let Ok(bytes @ 1..) = from.read(&mut part) {
-        after_each(bytes);
-        if to.write_all(&part[..bytes]).is_err() {
-            break;
+/// Passes so many bytes on, and the rest once the way is open.
+async fn hold(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    bytes: usize,
+    mut ways: watch::Receiver<Way>,
+    reach: watch::Sender<bool>,
+) {
+    let mut part = vec![0; 16 << 10];
+    let mut passed = 0;
+    while let Ok(read @ 1..) = from.read(&mut part).await {
+        passed += read;
+        if passed >= bytes {
+            reach.send_replace(true);
+            match ways.wait_for(|way| *way != Way::Held).await.as_deref() {
+                Ok(Way::Open) => {}
+                _ => return,
+            }
+        }
+        if to.write_all(&part[..read]).await.is_err() {
+            return;
         }
     }
-    let _ = to.shutdown(Shutdown::Write);
 }

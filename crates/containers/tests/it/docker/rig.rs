@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bench_containers::{
-    Backend, Docker, EngineName, Environment, Gpus, Launch, Lifetime, Place, Program, Pull, State,
-};
+use bench_containers::{Backend, Docker, Environment, Launch, Pull, State};
 use bollard::{
     API_DEFAULT_VERSION, Docker as Client,
     query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder},
@@ -75,27 +73,11 @@ impl Rig {
     /// A launch of the server, which does what its words say.
     pub(crate) fn launch(&self, words: &str) -> Launch {
         Launch {
-            name: self.prefix.clone(),
-            engine: EngineName::Custom,
             model: "tiny".to_owned(),
-            program: Program::Image { image: self.image.clone(), entrypoint: None },
             args: words.split_whitespace().map(str::to_owned).collect(),
-            env: [].into(),
-            place: Place { inside: 8000, outside: None },
-            mounts: Vec::new(),
-            gpus: Gpus::None,
-            shm_bytes: None,
-            memory_bytes: None,
-            ipc_host: false,
-            ulimits: Vec::new(),
-            runtime: None,
-            user: None,
             pull: Pull::Never,
-            then: Vec::new(),
-            health: "/".to_owned(),
             ready_within: Duration::from_secs(60),
-            stop_within: Duration::from_secs(10),
-            lifetime: Lifetime::WithUs,
+            ..Launch::of_image(&self.prefix, &self.image)
         }
     }
 

@@ -79,14 +79,14 @@ async fn holds_two_servers_until_it_is_killed() {
         let running = rig.docker.start(&launch).await.unwrap();
         println!("\nheld: {}", running.id);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
 async fn what_a_killed_process_leaves_the_next_one_takes_down() {
     let Some(rig) = Rig::new().await else { return };
     let mut holder = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "stopping::holds_two_servers_until_it_is_killed"])
+        .args(["--exact", "--nocapture", "docker::stopping::holds_two_servers_until_it_is_killed"])
         .env(HOLDER, "1")
         .stdout(Stdio::piped())
         .spawn()

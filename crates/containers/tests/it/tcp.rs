@@ -1,4 +1,4 @@
-//! An engine of another machine, over TLS: both sides show who they are.
+//! An engine over TCP: in plain on this machine, and over TLS, where both sides show who they are.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -64,6 +64,27 @@ async fn lead_to(socket: String, authority: &Authority) -> u16 {
         }
     });
     port
+}
+
+#[tokio::test]
+async fn an_engine_is_asked_in_plain_at_the_end_of_a_tunnel() {
+    let Some(rig) = Rig::new().await else { return };
+    let socket = rig.host.strip_prefix("unix://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("tcp://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut engine = UnixStream::connect(&socket).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut stream, &mut engine).await });
+        }
+    });
+    let docker = Docker::connect(Some(&host), Environment::of::<String, String>([])).await.unwrap();
+    let running = docker.start(&rig.launch("serve")).await.unwrap();
+    let state = docker.state(&running.id).await.unwrap();
+    // Whose processes they are is not known.
+    assert!(state.is_running && state.pids.is_empty());
+    docker.stop(&running.id, std::time::Duration::from_secs(5)).await.unwrap();
+    assert_eq!(rig.left().await, [""; 0]);
 }
 
 #[tokio::test]
