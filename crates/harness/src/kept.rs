@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bench_containers::{Backend, Held, Hooks, LogLine, Progress, With, up};
+use bench_containers::{
+    Backend, Held, Hooks, HostFacts, LogLine, Progress, With, nim::Profiles, up,
+};
 use tokio::runtime::Runtime;
 
 use crate::{
     Code, Failure, Settings, UpSettings,
-    servers::{ProviderProbe, backend, failure, launch, runtime},
+    servers::{ProviderProbe, backend, failure, is_id, launch, prepared, profiles, runtime},
 };
 
 /// Where servers may run.
@@ -97,11 +99,11 @@ impl Kept {
     ///
     /// When it cannot be started, or is not ready in time. Nothing is left of it then.
     pub fn up(&self, asked: &UpSettings, settings: &Settings) -> Result<Started, Failure> {
-        let launch = launch(asked)?;
         let probe = ProviderProbe::of(&settings.targets[0], asked, settings);
         let up = self.runtime.block_on(async {
             let backend = backend(asked.asked.with).await?;
             backend.reap().await.map_err(failure)?;
+            let launch = prepared(asked, &*backend, &self.hooks).await?;
             up(&*backend, &launch, &probe, &self.hooks).await.map_err(failure)
         })?;
         let (name, model) = (up.launch.name.clone(), up.launch.model.clone());
@@ -191,29 +193,29 @@ fn kept(backend: &'static str, held: Held) -> KeptServer {
     }
 }
 
+/// What a NIM can be run as on this machine: says the image itself, which is run for that.
+///
+/// # Errors
+///
+/// When it is not to be had, or does not say.
+pub fn profiles_of(asked: &UpSettings, hooks: &Hooks) -> Result<Profiles, Failure> {
+    let host = HostFacts::here(&asked.recipe, &asked.asked);
+    runtime()?.block_on(async {
+        let backend = backend(asked.asked.with).await?;
+        profiles(asked, &host, &*backend, hooks).await
+    })
+}
+
 /// The command that starts the same server without inferbench; secrets by their names.
 ///
 /// # Errors
 ///
 /// When the recipe cannot be had so.
 pub fn command(asked: &UpSettings) -> Result<String, Failure> {
-    launch(asked).map(|launch| bench_containers::command(&launch))
-}
-/// XX
-#[derive(Debug)]
-pub struct Profiles;
-impl std::fmt::Display for Profiles {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("")
+    if let Some(rule) = asked.profile.as_ref().filter(|profile| !is_id(profile)) {
+        let what = format!("which profile is `{rule}`, the image alone can say");
+        let fix = format!("inferbench profiles {}, and --profile with an id", asked.asked.model);
+        return Err(Failure::new(Code::Setting, what).fix(fix));
     }
-}
-impl Profiles {
-    /// x
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
-}
-/// XX
-pub fn profiles_of(_image: &str, _hooks: &Hooks) -> Result<Profiles, Failure> {
-    Err(Failure::new(Code::Bug, "no"))
+    launch(asked).map(|launch| launch.command(asked.asked.with))
 }

@@ -21,11 +21,11 @@ use tokio::runtime::Runtime;
 
 use crate::{
     Code, Export, Failure, LoadSettings, Server, Settings, Target, TargetSettings,
+    facts::Facts,
     input::{self, Input, Sent},
     loads::{self, ceil},
     lookout::Lookout,
     machine,
-    memory::Memory,
     points::{self, Cell},
     resume::Before,
     server_tokenizer::{Counter, ServerTokenizer},
@@ -86,7 +86,8 @@ enum Found {
 pub(crate) struct Known {
     pub(crate) target: Target,
     pub(crate) provider: Arc<HttpProvider>,
-    pub(crate) memory: Memory,
+    /// What it says of itself.
+    pub(crate) facts: Facts,
     /// Whether it tells metrics.
     pub(crate) has_metrics: bool,
     /// Its processes, where it was started here.
@@ -340,15 +341,15 @@ impl Lab {
         })?;
         let provider = target::provider(target.config(asked, &self.settings))?;
         let metrics = self.runtime.block_on(provider.metrics());
-        let memory = match started {
-            Some(_) => Memory::of_lines(self.servers.start_log(), metrics.as_deref()),
-            None => Memory::of(asked.server_log.as_deref(), metrics.as_deref()),
+        let facts = match started {
+            Some(_) => Facts::told(self.servers.facts(), metrics.as_deref()),
+            None => Facts::of(asked.server_log.as_deref(), metrics.as_deref()),
         };
         let has_metrics = metrics.is_some();
         let provider = Arc::new(provider);
         let (gpus, not_watched) = (OnceLock::new(), OnceLock::new());
         let pids = started.as_ref().and_then(|_| self.servers.pids(index));
-        let known = Known { target, provider, memory, has_metrics, pids, gpus, not_watched };
+        let known = Known { target, provider, facts, has_metrics, pids, gpus, not_watched };
         let mut watching = Watching::of(&known, asked, &self.settings)?;
         self.runtime.block_on(watching.check(asked))?;
         let _ = known.not_watched.set(watching.absent);

@@ -16,6 +16,7 @@ mod environment;
 mod estimate;
 mod experiment;
 mod exports;
+mod facts;
 mod failure;
 mod fetch;
 mod find;
@@ -25,7 +26,6 @@ mod lab;
 mod loads;
 mod lookout;
 mod machine;
-mod memory;
 mod multi_turn;
 pub mod plan;
 mod points;
@@ -42,7 +42,10 @@ mod target;
 mod telemetry;
 mod watching;
 
-pub use bench_containers::{Hooks, LogLine, Progress};
+pub use bench_containers::{
+    Hooks, Lifetime, LogLine, Progress,
+    nim::{Fit, Goal as ProfileGoal, Profile, Profiles},
+};
 pub use doctor::{Doctor, Finding, State};
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};

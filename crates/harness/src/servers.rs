@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
 
 use bench_containers::{
-    Answer, Backend, Cause, EngineName, Hooks, HostFacts, Launch, Probe, Trouble, Up, With, up,
+    Answer, Asked, Backend, Cause, EngineName, Hooks, HostFacts, Launch, Mount, Probe, Trouble, Up,
+    With, log::Fact, nim, prepare_folders, up,
 };
 #[cfg(feature = "docker")]
 use bench_containers::{Docker, Environment};
 use bench_core::{Prompt, async_trait};
 use bench_providers::{Config, Endpoint, Engine};
+use bench_telemetry::gpu;
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -91,12 +93,13 @@ impl Servers {
         asked: &UpSettings,
         settings: &Settings,
     ) -> Result<Endpoint, Failure> {
-        let launch = launch(asked)?;
         let backend = self.backend(asked.asked.with)?;
         let probe = ProviderProbe::of(&settings.targets[target], asked, settings);
-        let started = self.runtime.block_on(up(&*backend, &launch, &probe, &self.hooks));
-        let up = started.map_err(failure)?;
-        let json = record(&up, &*backend);
+        let up = self.runtime.block_on(async {
+            let launch = prepared(asked, &*backend, &self.hooks).await?;
+            up(&*backend, &launch, &probe, &self.hooks).await.map_err(failure)
+        })?;
+        let json = record(&up, asked.asked.with, &*backend);
         self.records.insert(target, Record { json, log: Vec::new() });
         let endpoint = endpoint(&up);
         self.running = Some(Running { target, up, backend });
@@ -130,10 +133,10 @@ impl Servers {
     /// Takes down what is up. What cannot be taken down is told, and the next run does it.
     pub(crate) fn take_down(&mut self) {
         let Some(Running { target, up, backend }) = self.running.take() else { return };
-        let (log, down) = self.runtime.block_on(async {
-            let log = whole_log(&*backend, &up.running.id).await;
-            (log, up.down(&*backend, &self.hooks).await)
+        let (since, down) = self.runtime.block_on(async {
+            (up.lines_since(&*backend).await, up.down(&*backend, &self.hooks).await)
         });
+        let log = [up.log, since].concat();
         if let Some(record) = self.records.get_mut(&target) {
             record.log = log;
             if let Err(trouble) = down {
@@ -176,9 +179,9 @@ impl Servers {
         Some(pids).filter(|pids| !pids.is_empty())
     }
 
-    /// The lines of the start of the server that is up.
-    pub(crate) fn start_log(&self) -> &[String] {
-        self.running.as_ref().map_or(&[], |running| &running.up.log)
+    /// What the log of the server that is up has told of it.
+    pub(crate) fn facts(&self) -> &[Fact] {
+        self.running.as_ref().map_or(&[], |running| &running.up.facts)
     }
 
     fn backend(&mut self, with: With) -> Result<Arc<dyn Backend>, Failure> {
@@ -204,11 +207,6 @@ fn log_file(target: usize) -> String {
     format!("server-{}.log", target + 1)
 }
 
-async fn whole_log(backend: &dyn Backend, id: &str) -> Vec<String> {
-    let lines = backend.log(id, 0).await.unwrap_or_default();
-    lines.into_iter().map(|line| line.text).collect()
-}
-
 /// A runtime for what is asked between measurements.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -223,7 +221,7 @@ pub(crate) fn endpoint(up: &Up) -> Result<Endpoint, Failure> {
 }
 
 /// What of a server is kept beside the numbers.
-fn record(up: &Up, backend: &dyn Backend) -> Value {
+fn record(up: &Up, with: With, backend: &dyn Backend) -> Value {
     let milestones = up.milestones.iter().map(|(stage, at)| json!([stage, at.as_secs_f64()]));
     json!({
         "backend": backend.name(),
@@ -233,7 +231,7 @@ fn record(up: &Up, backend: &dyn Backend) -> Value {
         "digest": up.origin.digest,
         "program": up.origin.program,
         "args": up.launch.args,
-        "command": bench_containers::command(&up.launch),
+        "command": up.launch.command(with),
         "ready_s": up.took.as_secs_f64(),
         "milestones": milestones.collect::<Vec<_>>(),
     })
@@ -358,14 +356,79 @@ const fn engine(recipe: EngineName) -> Option<Engine> {
     }
 }
 
-/// One server to start, of what was asked.
+/// One server to start, of what was asked, whatever else is up. A profile is left out that the image has to be asked for.
 ///
 /// # Errors
 ///
 /// When that cannot be, or a key is not there.
 pub(crate) fn launch(up: &UpSettings) -> Result<Launch, Failure> {
-    let host = HostFacts::here(&up.recipe, &up.asked);
-    up.recipe.launch(&up.asked, &host).map_err(failure)
+    let profile = up.profile.clone().filter(|profile| is_id(profile));
+    let (asked, host) = (asked(up, profile), HostFacts::here(&up.recipe, &up.asked));
+    up.recipe.launch(&asked, &host).map_err(failure)
+}
+
+/// Whether a profile is named so that no image need be asked for it.
+pub(crate) fn is_id(profile: &str) -> bool {
+    profile.len() == 64 && profile.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The same beside what is up, with the profile that is meant and the folders that it writes to.
+///
+/// # Errors
+///
+/// When that cannot be, or the image does not say its profiles.
+pub(crate) async fn prepared(
+    up: &UpSettings,
+    backend: &dyn Backend,
+    hooks: &Hooks,
+) -> Result<Launch, Failure> {
+    let held = backend.list().await.map_err(failure)?;
+    let gpus = gpu::inventory(&gpu::Config::default()).ok().map(|found| found.gpus.len());
+    let host = HostFacts {
+        taken: held.into_iter().map(|held| held.name).collect(),
+        gpus: gpus.and_then(|gpus| u32::try_from(gpus).ok()),
+        ..HostFacts::here(&up.recipe, &up.asked)
+    };
+    let profile = match &up.profile {
+        Some(profile) if !is_id(profile) => {
+            let profiles = profiles(up, &host, backend, hooks).await?;
+            Some(profiles.choose(profile).map_err(failure)?.id.clone())
+        }
+        id => id.clone(),
+    };
+    let launch = up.recipe.launch(&asked(up, profile), &host).map_err(failure)?;
+    prepare_folders(&launch).map_err(failure)?;
+    Ok(launch)
+}
+
+/// What a NIM can be run as here.
+///
+/// # Errors
+///
+/// When its image is not to be had, or does not say.
+pub(crate) async fn profiles(
+    up: &UpSettings,
+    host: &HostFacts,
+    backend: &dyn Backend,
+    hooks: &Hooks,
+) -> Result<nim::Profiles, Failure> {
+    let listing = nim::listing(&up.recipe, &asked(up, None), host).map_err(failure)?;
+    backend.fetch(&listing, hooks).await.map_err(failure)?;
+    let said = backend.run_to_end(&listing).await.map_err(failure)?;
+    nim::Profiles::of(&said).map_err(failure)
+}
+
+fn asked(up: &UpSettings, profile: Option<String>) -> Asked {
+    Asked { mounts: absolute(&up.asked.mounts), profile, ..up.asked.clone() }
+}
+
+/// Folders as seen from here.
+fn absolute(mounts: &[Mount]) -> Vec<Mount> {
+    let absolute = |mount: &Mount| {
+        let outside = std::path::absolute(&mount.outside).unwrap_or(mount.outside.clone());
+        Mount { outside, ..mount.clone() }
+    };
+    mounts.iter().map(absolute).collect()
 }
 
 /// Where servers of that kind run.

@@ -17,6 +17,8 @@ mod bad_input;
 mod capacity;
 mod comparing;
 mod conforming;
+#[cfg(target_os = "linux")]
+mod containers;
 mod conversations;
 mod doctor;
 mod engines;

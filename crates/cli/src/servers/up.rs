@@ -2,7 +2,7 @@
 
 use bench_core::Stop;
 use bench_harness::{
-    Exit, Failure, Kept, Server, Settings, Started, UpSettings, command,
+    Code, Exit, Failure, Kept, Lifetime, Server, Settings, Started, UpSettings, command,
     plan::{Content, Entry, Node, Origin, resolve},
 };
 use bench_report::text::clean;
@@ -110,6 +110,17 @@ pub(crate) struct UpArgs {
     args: Vec<String>,
 }
 
+impl With {
+    /// As plans have it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Process => "process",
+        }
+    }
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -121,8 +132,9 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 /// Starts a server, and waits until it is ready.
 pub(crate) fn up(args: &UpArgs) -> Result<Exit, Failure> {
-    let settings = settings(args)?;
-    let asked = asked(&settings, args)?;
+    let (settings, mut asked) = asked(section(args))?;
+    asked.asked.name.clone_from(&args.name);
+    asked.asked.lifetime = Some(Lifetime::Kept);
     if args.print {
         output::result(&command(&asked)?)?;
         return Ok(Exit::Ok);
@@ -157,31 +169,19 @@ fn said(args: &UpArgs, started: &Started) -> Result<(), Failure> {
     output::result(&text.map(|line| clean(&line)).join("\n"))
 }
 
-/// What is asked for, by the same words as in a plan.
-fn settings(args: &UpArgs) -> Result<Settings, Failure> {
+/// What the section `up` of a target comes to, and settings with that target.
+pub(super) fn asked(section: Node) -> Result<(Settings, UpSettings), Failure> {
     let mut flags = PlanFlags::default();
-    *flags.typed.at_path(&["target", "up"]) = section(args);
-    Ok(resolve(&plan::layered(None, &flags)?, &plan::environment)?)
-}
-
-fn asked(settings: &Settings, args: &UpArgs) -> Result<UpSettings, Failure> {
-    let Some(Server::Up(up)) = settings.targets.first().map(|target| &target.server) else {
-        return Err(Failure::new(bench_harness::Code::Bug, "a server that is not to be started"));
-    };
-    let mut up = (**up).clone();
-    up.asked.name.clone_from(&args.name);
-    Ok(up)
+    *flags.typed.at_path(&["target", "up"]) = section;
+    let settings = resolve(&plan::layered(None, &flags)?, &plan::environment)?;
+    match &settings.targets[0].server {
+        Server::Up(up) => Ok((settings.clone(), (**up).clone())),
+        _ => Err(Failure::new(Code::Bug, "a server that is not to be started")),
+    }
 }
 
 fn section(args: &UpArgs) -> Node {
-    let with = args.with.map(|with| {
-        match with {
-            With::Docker => "docker",
-            With::Podman => "podman",
-            With::Process => "process",
-        }
-        .to_owned()
-    });
+    let with = args.with.map(|with| with.name().to_owned());
     let texts = [
         ("recipe", "ENGINE", Some(args.engine.clone())),
         ("model", "MODEL", Some(args.model.clone())),
@@ -218,7 +218,7 @@ fn section(args: &UpArgs) -> Node {
     Node::new(Origin::default(), Content::Map(entries.collect()))
 }
 
-fn entry(key: &str, flag: &str, content: Content) -> Entry {
+pub(super) fn entry(key: &str, flag: &str, content: Content) -> Entry {
     let at = Origin::Flag(flag.to_owned());
     Entry { key: key.to_owned(), at: at.clone(), node: Node::new(at, content) }
 }
