@@ -24,6 +24,9 @@ mod lines;
 pub mod log;
 pub mod nim;
 mod owner;
+mod port;
+#[cfg(target_os = "linux")]
+pub mod process;
 mod progress;
 mod recipe;
 mod trouble;
