@@ -2,3 +2,5 @@
 
 mod diagnosing;
 mod logs;
+#[cfg(target_os = "linux")]
+mod processes;
