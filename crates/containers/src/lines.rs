@@ -76,7 +76,7 @@ fn clean(text: &str) -> String {
 }
 
 /// Passes over what follows an escape.
-fn skip_sequence(characters: &mut std::str::Chars<'_>) {
+pub(crate) fn skip_sequence(characters: &mut std::str::Chars<'_>) {
     match characters.next() {
         Some('[') => {
             characters.find(|character| ('\u{40}'..='\u{7e}').contains(character));
@@ -94,7 +94,38 @@ fn skip_sequence(characters: &mut std::str::Chars<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn lines_are_the_same_wherever_the_bytes_are_cut(
+            text in "(secret-1|[a-c\u{e9}\u{1b}\u{9b}\u{7}\\[\\]m0;\n\r\t ]){0,60}",
+            cuts in proptest::collection::vec(0..80_usize, 0..5),
+        ) {
+            let lines_of = |parts: Vec<&[u8]>| {
+                let mut lines = Lines::new(Mask::of(vec!["secret-1".to_owned()]));
+                let mut found = Vec::new();
+                parts.into_iter().for_each(|part| lines.take(part, |line| found.push(line)));
+                found.extend(lines.finish());
+                found
+            };
+            let mut parts = Vec::new();
+            let mut rest = text.as_bytes();
+            for cut in cuts {
+                let (part, after) = rest.split_at(cut.min(rest.len()));
+                parts.push(part);
+                rest = after;
+            }
+            parts.push(rest);
+            let found = lines_of(parts);
+            prop_assert_eq!(&found, &lines_of(vec![text.as_bytes()]));
+            for line in found {
+                prop_assert!(!line.contains("secret-1") && !line.chars().any(char::is_control));
+            }
+        }
+    }
 
     fn check(parts: &[&str], expected: &[&str]) {
         let mut lines = Lines::new(Mask::of(vec!["secret-1".to_owned()]));

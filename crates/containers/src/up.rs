@@ -267,7 +267,8 @@ impl<'a> Coming<'a> {
         };
         self.failed_looks = 0;
         self.read_log().await?;
-        if !state.is_running || state.restarts >= MOST_RESTARTS {
+        let is_retrying = log::is_retrying(self.launch.engine, self.lines.texts());
+        if !state.is_running || state.restarts >= MOST_RESTARTS || is_retrying {
             return Err(diagnosis(self.launch, &state, &self.lines.clone().into_vec()));
         }
         let moved = state.port.filter(|port| *port != self.running.port);

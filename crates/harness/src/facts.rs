@@ -98,6 +98,7 @@ mod tests {
         let metrics = "vllm:cache_config_info{kv_cache_size_tokens=\"4224\"} 1.0\n";
         let facts = Facts::of(Some(&log), Some(metrics)).to_json();
         let expected = json!({
+            "model_load_s": 2.1,
             "model_memory_gib": 14.99,
             "kv_cache_gib": 51.25,
             "kv_cache_tokens": 524_288.0,

@@ -29,6 +29,9 @@ pub struct Kept {
     notes: Vec<String>,
 }
 
+/// A server, and where it runs.
+type Found = (Arc<dyn Backend>, Held);
+
 /// A server that was started, and is ready.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Started {
@@ -154,7 +157,7 @@ impl Kept {
         self.find(name).map(|(_, held)| held.state.is_running)
     }
 
-    fn find(&self, name: &str) -> Result<(Arc<dyn Backend>, Held), Failure> {
+    fn find(&self, name: &str) -> Result<Found, Failure> {
         let held = self.held()?;
         let names: Vec<String> = held.iter().map(|(_, held)| held.name.clone()).collect();
         let found = held.into_iter().find(|(_, held)| held.name == name);
@@ -165,7 +168,7 @@ impl Kept {
         })
     }
 
-    fn held(&self) -> Result<Vec<(Arc<dyn Backend>, Held)>, Failure> {
+    fn held(&self) -> Result<Vec<Found>, Failure> {
         let mut all = Vec::new();
         for backend in &self.backends {
             let held = self.runtime.block_on(backend.list()).map_err(failure)?;

@@ -1,8 +1,8 @@
 //! `inferbench servers`: what was started here and is there.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use bench_core::Stop;
+use bench_core::{Clock, Stop};
 use bench_harness::{Exit, Failure, Kept, KeptServer};
 use bench_report::text::clean;
 use clap::Args;
@@ -23,7 +23,7 @@ pub(crate) fn servers(args: &ServersArgs) -> Result<Exit, Failure> {
     let kept = Kept::open(hooks(Stop::new(), Ui::None))?;
     let held = kept.list()?;
     for note in kept.notes() {
-        output::say(&note);
+        output::say(note);
     }
     if args.json {
         let list: Vec<Value> = held.iter().map(to_json).collect();
@@ -83,7 +83,7 @@ fn state(held: &KeptServer) -> String {
 }
 
 fn age(created_s: Option<u64>) -> Option<Duration> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let now = Duration::from_nanos(Clock::start().anchor().wall_ns);
     now.checked_sub(Duration::from_secs(created_s?))
 }
 

@@ -1,6 +1,6 @@
 //! `inferbench logs`: what a server has said.
 
-use std::{thread::sleep, time::Duration};
+use std::{thread::park_timeout, time::Duration};
 
 use bench_core::{Level, Stop};
 use bench_harness::{Exit, Failure, Kept};
@@ -49,7 +49,7 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
         }
         match (is_more, args.follow && is_running) {
             (true, _) => {}
-            (false, true) => sleep(PERIOD),
+            (false, true) => park_timeout(PERIOD),
             (false, false) => return Ok(Exit::Ok),
         }
     }

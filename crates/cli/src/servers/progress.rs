@@ -67,10 +67,8 @@ impl View {
                 self.step(&format!("{stage}{share}"), is_step);
                 (*stage).clone_into(&mut self.last);
             }
-            Progress::Waiting(why) => {
-                if self.bar.is_some() && self.last.is_empty() {
-                    self.step(why, false);
-                }
+            Progress::Waiting(why) if self.bar.is_some() && self.last.is_empty() => {
+                self.step(why, false);
             }
             Progress::Ready { took } => {
                 self.note(&format!("ready after {:.1} s", took.as_secs_f64()));

@@ -96,8 +96,6 @@ fn host_config(launch: &Launch, given: &Given<'_>, inside: String) -> HostConfig
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
         }),
-        // Collects what a server's workers leave, and ends one that has no ear for signals. Podman often lacks its own.
-        init: given.podman.is_none().then_some(true),
         log_config: given.podman.is_none().then(log_config),
         ..HostConfig::default()
     }
@@ -180,7 +178,40 @@ fn log_config() -> HostConfigLogConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Environment, docker::testing};
+    use std::time::Duration;
+
+    use crate::{EngineName, Environment, Mount, Ulimit};
+
+    /// A server that asks for all that there is.
+    fn large_launch() -> Launch {
+        let variables = [
+            ("HF_HOME", Variable::Text("/models".to_owned())),
+            ("HF_TOKEN", Variable::Secret("HF_TOKEN".to_owned())),
+            ("NGC_API_KEY", Variable::Secret("NGC_API_KEY".to_owned())),
+        ];
+        Launch {
+            engine: EngineName::Vllm,
+            model: "meta-llama/Llama-3.1-8B".to_owned(),
+            args: ["--model", "meta-llama/Llama-3.1-8B", "--port", "8000"]
+                .map(str::to_owned)
+                .into(),
+            env: variables.map(|(name, variable)| (name.to_owned(), variable)).into(),
+            mounts: vec![Mount {
+                outside: "/srv/models".into(),
+                inside: "/models".to_owned(),
+                read_only: true,
+            }],
+            gpus: Gpus::Count(2),
+            shm_bytes: Some(16 << 30),
+            memory_bytes: Some(64 << 30),
+            ipc_host: true,
+            ulimits: vec![Ulimit { name: "memlock".to_owned(), value: -1 }],
+            runtime: Some("nvidia".to_owned()),
+            user: Some("1000:1000".to_owned()),
+            stop_within: Duration::from_secs(30),
+            ..Launch::of_image("large", "registry/image:1")
+        }
+    }
 
     fn check(name: &str, launch: &Launch, podman: Option<Podman>) {
         let environment =
@@ -203,14 +234,18 @@ mod tests {
 
     #[test]
     fn a_launch_is_asked_for_in_full() {
-        check("large", &testing::large_launch(), None);
-        check("large_podman", &testing::large_launch(), Some(Podman::of(5, 4)));
-        check("small", &testing::launch("small", "registry/image:1"), None);
+        check("large", &large_launch(), None);
+        check("large_podman", &large_launch(), Some(Podman::of(5, 4)));
+        check(
+            "small",
+            &Launch { lifetime: Lifetime::Kept, ..Launch::of_image("small", "registry/image:1") },
+            None,
+        );
     }
 
     #[test]
     fn secrets_are_in_the_environment_alone() {
-        let launch = testing::large_launch();
+        let launch = large_launch();
         let (variables, _) = Environment::of([("HF_TOKEN", "hf_canary")]).given_to(&launch);
         let given = Given {
             image: "i",

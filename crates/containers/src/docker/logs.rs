@@ -69,6 +69,8 @@ struct Kept {
     messages: u64,
     /// Whether the log has ended, or broke off.
     has_ended: bool,
+    /// The end of the container up to which all was read: it may be started again.
+    whole_of: Option<String>,
 }
 
 impl Logs {
@@ -80,22 +82,27 @@ impl Logs {
         since: u64,
     ) -> Result<Vec<LogLine>, Trouble> {
         let found = engine.inspect(id).await?;
-        let is_running = found.state.as_ref().is_some_and(|state| state.running == Some(true));
+        let state = found.state.as_ref();
+        let is_running = state.is_some_and(|state| state.running == Some(true));
+        let ended_at = state.and_then(|state| state.finished_at.clone());
         let followed = Arc::clone(lock(&self.followed).entry(id.to_owned()).or_default());
+        let log = &followed.log;
         let mut follower = followed.follower.lock().await;
-        let about = engine.about(id);
-        if follower.is_none() || (is_running && lock(&followed.log.kept).has_ended) {
-            let mask = servers::secrets(&found);
-            let opened = open(engine, id, &followed.log, mask).await;
+        if !is_running && follower.is_some() {
+            log.until_it_ends().await;
+        }
+        if follower.is_none() || log.is_stale(is_running, ended_at.as_ref()) {
+            let opened = open(engine, id, log, servers::secrets(&found)).await;
+            let about = engine.about(id);
             *follower = Some(opened.map_err(|refusal| refusal.of("read a log", &about))?);
         }
-        drop(follower);
         if !is_running {
             // That it has ended is known, so all that it said is wanted.
-            let deadline = Instant::now() + END_PATIENCE;
-            followed.log.until(deadline, |kept| kept.has_ended).await;
+            log.until_it_ends().await;
+            lock(&log.kept).whole_of = ended_at;
         }
-        Ok(lock(&followed.log.kept).since(since))
+        let lines = lock(&log.kept).since(since);
+        Ok(lines)
     }
 
     /// Follows a log no more.
@@ -151,6 +158,16 @@ async fn follow(engine: Engine, id: String, log: Arc<Log>, mask: Mask, read: u64
 }
 
 impl Log {
+    /// Whether it ended before the container did, or with an earlier run of it.
+    fn is_stale(&self, is_running: bool, ended_at: Option<&String>) -> bool {
+        let kept = lock(&self.kept);
+        kept.has_ended && (is_running || kept.whole_of.as_ref() != ended_at)
+    }
+
+    async fn until_it_ends(&self) {
+        self.until(Instant::now() + END_PATIENCE, |kept| kept.has_ended).await;
+    }
+
     /// Waits until it is so, but no longer than up to a moment.
     async fn until(&self, deadline: Instant, is_so: impl Fn(&Kept) -> bool) {
         loop {

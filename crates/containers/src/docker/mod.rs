@@ -6,6 +6,8 @@
 mod address;
 mod container;
 mod engine;
+#[cfg(all(test, unix))]
+mod fake;
 mod image;
 mod known;
 mod login;
@@ -14,9 +16,7 @@ mod programs;
 mod pull;
 mod refusal;
 mod servers;
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::time::Duration;

@@ -12,11 +12,7 @@ use bollard::{
 use futures_util::Stream;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    engine::Engine,
-    refusal::{About, Refusal},
-    servers,
-};
+use super::{engine::Engine, refusal::Refusal, servers};
 use crate::{
     Cause, Environment, Launch, Lifetime, Output, Trouble, environment::Mask, lines::Lines,
 };
@@ -85,25 +81,24 @@ pub(super) async fn run_to_end(
 
 async fn ended(engine: &Engine, id: &str, launch: &Launch) -> Result<Output, Trouble> {
     let deadline = Instant::now() + launch.ready_within;
-    let state = loop {
-        let state = servers::state(engine, id).await?;
-        if state.exit_code.is_some() {
-            break state;
+    let (found, exit_code) = loop {
+        let found = engine.inspect(id).await?;
+        if let Some(exit_code) = servers::told(&found).exit_code {
+            break (found, exit_code);
         }
         if Instant::now() > deadline {
-            let what =
-                format!("{} has not ended after {} s", launch.name, launch.ready_within.as_secs());
+            let s = launch.ready_within.as_secs();
+            let what = format!("{} has not ended after {s} s", launch.name);
             return Err(Trouble::new(Cause::NotReady, what).fix("give it longer: --ready-within"));
         }
         sleep(LOOKED_EVERY).await;
     };
-    let found = engine.inspect(id).await?;
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
     let stream = engine.client.logs(id, Some(options));
     let text = text(engine, stream, &servers::secrets(&found)).await;
-    let about: About<'_> = engine.about(&launch.name);
+    let about = engine.about(&launch.name);
     let text = text.map_err(|refusal| refusal.of("read a log", &about))?;
-    Ok(Output { exit_code: state.exit_code.unwrap_or(-1), text })
+    Ok(Output { exit_code, text })
 }
 
 /// All that is said, as lines.

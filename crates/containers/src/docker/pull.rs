@@ -6,7 +6,7 @@ use bench_core::Level;
 use bollard::{
     auth::DockerCredentials, models::CreateImageInfo, query_parameters::CreateImageOptionsBuilder,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     engine::Engine,
@@ -116,16 +116,26 @@ async fn pull_once(
 ) -> Result<(), Refusal> {
     let options = CreateImageOptionsBuilder::new().from_image(&reference.whole).build();
     let mut stream = engine.client.create_image(Some(options), None, login);
-    let mut told: Option<Instant> = None;
-    while let Some(message) = engine.next(&mut stream).await {
-        let has_changed = layers.take(&message?);
-        let is_due = told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
-        if has_changed && is_due {
-            told = Some(Instant::now());
-            hooks.tell(&layers.progress(&reference.whole));
+    // When what is known and was not told yet may be told.
+    let mut due: Option<Instant> = None;
+    let mut told = Instant::now() - TOLD_EVERY;
+    loop {
+        let message = tokio::select! {
+            message = engine.next(&mut stream) => message,
+            () = sleep_until(due.unwrap_or(told)), if due.is_some() => {
+                hooks.tell(&layers.progress(&reference.whole));
+                told = Instant::now();
+                due = None;
+                continue;
+            }
+        };
+        match message.transpose()? {
+            Some(message) if layers.take(&message) => due = due.or(Some(told + TOLD_EVERY)),
+            Some(_) => {}
+            None => break,
         }
     }
-    if !layers.layers.is_empty() {
+    if due.is_some() {
         hooks.tell(&layers.progress(&reference.whole));
     }
     Ok(())

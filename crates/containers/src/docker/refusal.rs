@@ -1,6 +1,6 @@
 //! What an engine says in place of doing what it was asked, and what that means.
 
-use std::{error::Error as _, fmt, io};
+use std::{fmt, io};
 
 use bollard::errors::Error;
 
@@ -98,6 +98,10 @@ fn unknown_fix(about: &About<'_>) -> &'static str {
 fn lost(said: &str, about: &About<'_>) -> Trouble {
     let what = format!("{} does not answer at {}", about.engine, about.at);
     let fix = match about.engine {
+        _ if about.at.starts_with("tcp:") => {
+            "see that it listens there; and over TLS, that ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH are those \
+             that it knows"
+        }
         "Podman" => {
             "start it: systemctl --user start podman.socket; or say where it is: CONTAINER_HOST=unix:///…"
         }
@@ -131,14 +135,14 @@ impl From<Error> for Refusal {
             Error::RequestTimeoutError => Self::Lost("no answer in time".to_owned()),
             Error::SocketNotFoundError(path) => Self::Lost(format!("there is no {path}")),
             error if is_connection(&error) => {
-                let said = chain(&error);
+                let said = root(&error);
                 match is_forbidden(&error) {
                     true => Self::Denied(said),
                     false => Self::Lost(said),
                 }
             }
             // Such as what is no JSON.
-            error => Self::Said(None, chain(&error)),
+            error => Self::Said(None, error.to_string()),
         }
     }
 }
@@ -152,7 +156,11 @@ fn is_connection(error: &Error) -> bool {
 
 /// Whether the system forbade it.
 fn is_forbidden(error: &Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = match error {
+        // It passes for what it holds.
+        Error::IOError { err } => Some(err),
+        error => Some(error),
+    };
     while let Some(error) = cause {
         let io = error.downcast_ref::<io::Error>();
         if io.is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied) {
@@ -163,23 +171,39 @@ fn is_forbidden(error: &Error) -> bool {
     false
 }
 
-/// An error with its causes, each once: some repeat theirs.
-fn chain(error: &Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !said.contains(&words) {
-            said = format!("{said}: {words}");
-        }
-        cause = error.source();
+/// What is at the bottom of it.
+fn root(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
     }
-    said
+    cause.to_string()
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Lost(said) | Self::Denied(said) | Self::Said(_, said)) = self;
         f.write_str(said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_ask_is_told_how_to() {
+        let error = Error::from(io::Error::from(io::ErrorKind::PermissionDenied));
+        let refusal = Refusal::from(error);
+        let of = |engine| {
+            let (at, image, registry) = ("unix:///d.sock", "i", "r");
+            let about = About { engine, at, name: "", image, registry, port: None };
+            refusal.clone().of("list containers", &about)
+        };
+        for (engine, fix) in [("Docker", "usermod -aG docker"), ("Podman", "podman.socket")] {
+            let trouble = of(engine);
+            assert_eq!(trouble.cause, Cause::BackendDenied);
+            assert!(trouble.said.contains("permission denied") && trouble.fix.contains(fix));
+        }
     }
 }

@@ -108,7 +108,7 @@ pub(super) async fn state(engine: &Engine, id: &str) -> Result<State, Trouble> {
 }
 
 /// What an engine tells of a container.
-fn told(found: &ContainerInspectResponse) -> State {
+pub(super) fn told(found: &ContainerInspectResponse) -> State {
     use ContainerStateStatusEnum::{DEAD, EXITED, RESTARTING};
     let Some(now) = &found.state else { return State::default() };
     let has_ended = matches!(now.status, Some(EXITED | DEAD | RESTARTING));

@@ -1,5 +1,7 @@
 //! Lines as they are looked at and shown: a server may say anything.
 
+use crate::lines::skip_sequence;
+
 /// No more of a line is looked at: vLLM's longest have some 10 000 characters.
 const LONGEST: usize = 16 << 10;
 
@@ -27,13 +29,6 @@ pub(super) fn flat(line: &str) -> String {
     }
     flat.truncate(flat.trim_end().len());
     flat
-}
-
-/// Skips what follows an escape character: a control sequence, or one character.
-fn skip_sequence(rest: &mut std::str::Chars<'_>) {
-    if rest.next() == Some('[') {
-        let _ = rest.find(|c| ('\u{40}'..='\u{7e}').contains(c));
-    }
 }
 
 /// What of a flat line is kept of which the bytes from `from` tell something.

@@ -160,10 +160,9 @@ async fn a_server_is_up_once_it_has_answered() {
         ("http://127.0.0.1:4000", &["hello".to_owned()][..])
     );
     assert!(up.died(&backend).await.is_none() && !backend.stopped.load(Ordering::Relaxed));
-    let said = said.lock().unwrap();
-    let waits = said.iter().filter(|said| matches!(said, Progress::Waiting(_))).count();
-    assert_eq!(waits, 1, "a reason is told once: {said:?}");
-    drop(said);
+    let is_reason = |said: &&Progress| matches!(said, Progress::Waiting(_));
+    let reasons = said.lock().unwrap().iter().filter(is_reason).count();
+    assert_eq!(reasons, 1, "a reason is told once");
     up.down(&backend, &hooks).await.unwrap();
     assert!(backend.stopped.load(Ordering::Relaxed));
 }

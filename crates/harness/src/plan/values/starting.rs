@@ -11,14 +11,15 @@ use super::{super::typed::shown, OR_VARIABLE, Value, number_or};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-/// Units, and the power of 1024 that each is.
-const UNITS: [(&str, i32); 5] = [("t", 4), ("g", 3), ("m", 2), ("k", 1), ("", 0)];
+/// Units, largest first.
+const UNITS: [(&str, u64); 5] =
+    [("t", 1 << 40), ("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10), ("", 1)];
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |unit: &&(&str, i32)| self.0 % 1024_u64.pow(unit.1.unsigned_abs()) == 0;
-        let (unit, power) = UNITS.iter().find(fits).filter(|_| self.0 > 0).unwrap_or(&("", 0));
-        write!(f, "{}{unit}", self.0 / 1024_u64.pow(power.unsigned_abs()))
+        let fits = |unit: &&(&str, u64)| self.0.is_multiple_of(unit.1);
+        let (name, unit) = UNITS.iter().find(fits).filter(|_| self.0 > 0).unwrap_or(&("", 1));
+        write!(f, "{}{name}", self.0 / unit)
     }
 }
 
@@ -29,10 +30,10 @@ impl Value for Size {
         let none = || format!("`{}` is no size such as 16g or 512m", shown(text));
         let lower = text.trim().to_ascii_lowercase();
         let short = lower.strip_suffix("ib").or(lower.strip_suffix('b')).unwrap_or(&lower);
-        let is_of = |(unit, _): &&(&str, i32)| short.ends_with(unit);
-        let (unit, power) = UNITS.iter().find(is_of).ok_or_else(none)?;
-        let number: f64 = short[..short.len() - unit.len()].trim().parse().map_err(|_| none())?;
-        let bytes = number * 1024_f64.powi(*power);
+        let is_of = |(name, _): &&(&str, u64)| short.ends_with(name);
+        let (name, unit) = UNITS.iter().find(is_of).ok_or_else(none)?;
+        let number: f64 = short[..short.len() - name.len()].trim().parse().map_err(|_| none())?;
+        let bytes = number * *unit as f64;
         if !(1.0..1e18).contains(&bytes) {
             return Err(none());
         }
