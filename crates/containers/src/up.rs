@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    Backend, Cause, Hooks, Launch, LogLine, Origin, Progress, Running, State, Trouble,
+    Backend, Cause, Hooks, Launch, LogLine, Origin, Program, Progress, Running, State, Trouble,
     log::{self, Fact},
 };
 
@@ -36,7 +36,7 @@ pub enum Answer {
 /// A server that is up.
 #[derive(Clone, Debug)]
 pub struct Up {
-    /// What was started.
+    /// What was started: of a process, at the port that it has.
     pub launch: Launch,
     /// Whence it is.
     pub origin: Origin,
@@ -359,7 +359,10 @@ impl<'a> Coming<'a> {
         let Self { launch, running, began, lines, next_line, milestones, .. } = self;
         let log = lines.into_vec();
         let facts = log::facts(Some(launch.engine), log.iter().map(String::as_str));
-        let (launch, took) = (launch.clone(), began.elapsed());
+        let (mut launch, took) = (launch.clone(), began.elapsed());
+        if matches!(launch.program, Program::Process(_)) {
+            launch = launch.at_port(running.port);
+        }
         Up { launch, origin, running, took, milestones, log, facts, next_line }
     }
 }

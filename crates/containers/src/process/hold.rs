@@ -36,7 +36,9 @@ use super::{
 use crate::owner::Owner;
 
 /// What a server started that ended by itself has so long to end.
-const REST_WITHIN: Duration = Duration::from_secs(5);
+const REST_WITHIN: Duration = Duration::from_secs(2);
+/// A server whose starter is gone has no longer: whoever starts another wants its GPUs.
+const ABANDONED_WITHIN: Duration = Duration::from_secs(1);
 /// How often it is looked whether the system kills for memory.
 const OOM_LOOKED_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,7 @@ const OOM_LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// this process is gone, or asks this process to end. One that is to be kept is not ended with its starter. Gives the exit
 /// code of this process.
 ///
-/// What [`Process::held_by`](super::Process::held_by) is told is to do this, and nothing else.
+/// What [`Process::held_by`](crate::Process::held_by) is told is to do this, and nothing else.
 pub fn hold(folder: &Path) -> u8 {
     let folder = Folder::at(folder);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -112,7 +114,8 @@ async fn held(folder: &Folder) -> io::Result<()> {
             folder.write_ended(&Ended { exit_code, oom_killed, refused: None })?;
             REST_WITHIN
         }
-        End::Asked | End::Abandoned => record.stop_within(),
+        End::Asked => record.stop_within(),
+        End::Abandoned => record.stop_within().min(ABANDONED_WITHIN),
     };
     end(&mut family, &mut child, patience).await;
     match ending {

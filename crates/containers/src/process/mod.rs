@@ -135,11 +135,12 @@ impl Process {
         loop {
             self.write_end(server);
             let state = server.state();
-            // Who holds it is about to write how it ended.
+            // Whoever is to write how it ended is about to.
             let is_to_come = !state.is_running && server.folder.ended().is_none();
             let holder = server.processes.as_ref().and_then(Processes::holder);
             let is_held = holder.is_some_and(|holder| !holder.is_gone());
-            if !(is_to_come && is_held) || asked.elapsed() > WRITTEN_WITHIN {
+            let is_seen = is_held || self.ours().get(&server.id()).is_some_and(|s| !s.is_holder);
+            if !(is_to_come && is_seen) || asked.elapsed() > WRITTEN_WITHIN {
                 return state;
             }
             sleep(LOOKED_EVERY).await;

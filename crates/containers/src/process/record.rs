@@ -145,7 +145,6 @@ mod tests {
             model: "tiny".to_owned(),
             with: With::Process,
             program: Some("/bin/true".into()),
-            secrets: vec!["MY_TOKEN".to_owned()],
             env: [("A".to_owned(), "b".to_owned())].into(),
             ..Asked::default()
         };

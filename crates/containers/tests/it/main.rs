@@ -4,3 +4,5 @@ mod diagnosing;
 #[cfg(all(feature = "docker", target_os = "linux"))]
 mod docker;
 mod logs;
+#[cfg(target_os = "linux")]
+mod processes;
