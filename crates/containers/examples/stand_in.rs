@@ -128,7 +128,8 @@ mod linux {
         let program = env::current_exe().unwrap();
         let environment = Environment::of([("INFERBENCH_STATE_DIR", folder)]);
         let process = Process::new(environment).unwrap();
-        let process = if is_held { process.held_by(program.as_os_str(), ["hold"]) } else { process };
+        let process =
+            if is_held { process.held_by(program.as_os_str(), ["hold"]) } else { process };
         let recipe = Recipe::of(EngineName::Custom);
         let serve = ["serve", "{port}"].iter().chain(words);
         let asked = Asked {

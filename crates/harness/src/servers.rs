@@ -1,13 +1,22 @@
 //! Servers that are started for a run: one at a time, around its points.
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
-
-use bench_containers::{
-    Answer, Asked, Backend, Cause, EngineName, Hooks, HostFacts, Launch, Mount, Probe, Trouble, Up,
-    With, log::Fact, nim, prepare_folders, up,
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+
 #[cfg(feature = "docker")]
-use bench_containers::{Docker, Environment};
+use bench_containers::Docker;
+use bench_containers::{
+    Answer, Asked, Backend, Cause, EngineName, Environment, Hooks, HostFacts, Launch, Mount, Probe,
+    Process, Trouble, Up, With, log::Fact, nim, prepare_folders, up,
+};
 use bench_core::{Prompt, async_trait};
 use bench_providers::{Config, Endpoint, Engine};
 use bench_telemetry::gpu;
@@ -431,6 +440,18 @@ fn absolute(mounts: &[Mount]) -> Vec<Mount> {
     mounts.iter().map(absolute).collect()
 }
 
+/// The command of this program that holds a process, as [`hold`](bench_containers::hold) does; the folder follows it.
+pub const HOLD: &str = "hold";
+
+/// Whether this program has that command.
+static HOLDS: AtomicBool = AtomicBool::new(false);
+
+/// Says that this program, called with [`HOLD`] and a folder, does what [`hold`](bench_containers::hold) does: servers that
+/// it starts as processes then end with it, whatever ends it. Without, the next start takes down what a killed one has left.
+pub fn held_by_us() {
+    HOLDS.store(true, Ordering::Relaxed);
+}
+
 /// Where servers of that kind run.
 ///
 /// # Errors
@@ -451,6 +472,14 @@ pub(crate) async fn backend(with: With) -> Result<Arc<dyn Backend>, Failure> {
             let what = "this program was built without containers";
             Err(Failure::new(Code::Backend, what).fix("start it as a process: with: process"))
         }
-        With::Process => Err(Failure::new(Code::Bug, "no")),
+        With::Process => {
+            let processes = Process::new(Environment::ours()).map_err(failure)?;
+            Ok(match std::env::current_exe() {
+                Ok(program) if HOLDS.load(Ordering::Relaxed) => {
+                    Arc::new(processes.held_by(program, [HOLD]))
+                }
+                _ => Arc::new(processes),
+            })
+        }
     }
 }

@@ -72,7 +72,8 @@ enum End {
 }
 
 async fn held(folder: &Folder) -> io::Result<()> {
-    let unknown = || io::Error::new(io::ErrorKind::InvalidData, "there is no server to be held here");
+    let unknown =
+        || io::Error::new(io::ErrorKind::InvalidData, "there is no server to be held here");
     let record = folder.record().ok_or_else(unknown)?;
     // A terminal's signals are for who started it.
     setsid()?;

@@ -42,8 +42,7 @@ use self::{
 };
 use crate::{
     Backend, Cause, Environment, Held, Hooks, Launch, LogLine, Origin, Output, Running, State,
-    Trouble,
-    owner::Owner,
+    Trouble, owner::Owner,
 };
 
 pub use self::hold::hold;
@@ -281,9 +280,10 @@ impl Backend for Process {
         command.args(words);
         let mask = record.mask(&self.environment);
         let output = output::run(Command::from(command), mask, None).await;
-        output.ok().flatten().ok_or_else(|| {
-            Trouble::new(Cause::BadEntrypoint, format!("{name} cannot be started"))
-        })
+        output
+            .ok()
+            .flatten()
+            .ok_or_else(|| Trouble::new(Cause::BadEntrypoint, format!("{name} cannot be started")))
     }
 
     async fn run_to_end(&self, launch: &Launch) -> Result<Output, Trouble> {
@@ -322,7 +322,10 @@ impl Backend for Process {
             let what = format!("{} cannot be ended", server.folder.name());
             Trouble::new(Cause::Backend, what)
                 .said(format!("still there: process {}", left.join(", ")))
-                .fix(format!("see what it waits for: ps -o pid,stat,wchan,args -p {}", left.join(",")))
+                .fix(format!(
+                    "see what it waits for: ps -o pid,stat,wchan,args -p {}",
+                    left.join(",")
+                ))
         })?;
         end_holder(server.processes.as_ref().and_then(Processes::holder)).await;
         if let Some(mut started) = self.ours().remove(id) {
