@@ -1,6 +1,8 @@
 //! One server to start, in full: nothing about it is left to be chosen.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::EngineName;
 
@@ -15,7 +17,8 @@ pub struct Launch {
     pub model: String,
     /// What is started.
     pub program: Program,
-    /// Its arguments.
+    /// Its arguments. Those of a process that is to listen at a free port have `{port}` where [`Launch::at_port`] is to
+    /// put it, and so have its environment and the programs that run within it.
     pub args: Vec<String>,
     /// Its environment, beside what it has anyway.
     pub env: BTreeMap<String, Variable>,
@@ -49,6 +52,49 @@ pub struct Launch {
     pub stop_within: Duration,
     /// How long it is to live.
     pub lifetime: Lifetime,
+}
+
+impl Launch {
+    /// A container of an image as it is: without a model, folders or GPUs, for as long as this process.
+    pub fn of_image(name: impl Into<String>, image: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            engine: EngineName::Custom,
+            model: String::new(),
+            program: Program::Image { image: image.into(), entrypoint: None },
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            place: Place { inside: 8000, outside: None },
+            mounts: Vec::new(),
+            gpus: Gpus::None,
+            shm_bytes: None,
+            memory_bytes: None,
+            ipc_host: false,
+            ulimits: Vec::new(),
+            runtime: None,
+            user: None,
+            pull: Pull::Missing,
+            then: Vec::new(),
+            health: "/health".to_owned(),
+            ready_within: Duration::from_secs(600),
+            stop_within: Duration::from_secs(10),
+            lifetime: Lifetime::WithUs,
+        }
+    }
+
+    /// This launch of a process once its port is chosen.
+    #[must_use]
+    pub fn at_port(mut self, port: u16) -> Self {
+        let fill = |text: &mut String| *text = text.replace("{port}", &port.to_string());
+        self.args.iter_mut().chain(self.then.iter_mut().flatten()).for_each(fill);
+        for variable in self.env.values_mut() {
+            if let Variable::Text(text) = variable {
+                fill(text);
+            }
+        }
+        self.place = Place { inside: port, outside: Some(port) };
+        self
+    }
 }
 
 /// What is started.
@@ -106,6 +152,48 @@ pub enum Gpus {
     Count(u32),
     /// These: numbers or UUIDs.
     Devices(Vec<String>),
+}
+
+impl fmt::Display for Gpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::All => f.write_str("all"),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Devices(devices) => write!(f, "device={}", devices.join(",")),
+        }
+    }
+}
+
+/// As Docker has it: `all`, a number, `device=0,2`; and `none`.
+impl FromStr for Gpus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_device = |device: &str| {
+            !device.is_empty() && device.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        };
+        match text {
+            "none" | "0" => return Ok(Self::None),
+            "all" => return Ok(Self::All),
+            _ => {}
+        }
+        if let Ok(count) = text.parse() {
+            return Ok(Self::Count(count));
+        }
+        let devices = text.strip_prefix("device=").unwrap_or_default().split(',');
+        let devices: Vec<_> = devices.map(|device| device.trim().to_owned()).collect();
+        match devices.iter().all(|device| is_device(device)) {
+            true => Ok(Self::Devices(devices)),
+            false => Err(format!("`{text}` are no GPUs: `all`, `none`, a number, or `device=0,2`")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Gpus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
 }
 
 /// A limit of the system.
