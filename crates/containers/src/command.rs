@@ -122,9 +122,6 @@ impl Launch {
         // Where SELinux is on, Podman's containers see neither folders nor GPUs of the host otherwise.
         let is_apart = engine == "podman" && (self.gpus != Gpus::None || !self.mounts.is_empty());
         line("--security-opt", is_apart.then_some("label=disable"));
-        if engine == "docker" {
-            lines.push(words(["--init"]));
-        }
         lines
     }
 }

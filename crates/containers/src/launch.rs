@@ -55,6 +55,33 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// A container of an image as it is: without a model, folders or GPUs, for as long as this process.
+    pub fn of_image(name: impl Into<String>, image: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            engine: EngineName::Custom,
+            model: String::new(),
+            program: Program::Image { image: image.into(), entrypoint: None },
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            place: Place { inside: 8000, outside: None },
+            mounts: Vec::new(),
+            gpus: Gpus::None,
+            shm_bytes: None,
+            memory_bytes: None,
+            ipc_host: false,
+            ulimits: Vec::new(),
+            runtime: None,
+            user: None,
+            pull: Pull::Missing,
+            then: Vec::new(),
+            health: "/health".to_owned(),
+            ready_within: Duration::from_secs(600),
+            stop_within: Duration::from_secs(10),
+            lifetime: Lifetime::WithUs,
+        }
+    }
+
     /// This launch of a process once its port is chosen.
     #[must_use]
     pub fn at_port(mut self, port: u16) -> Self {

@@ -46,7 +46,7 @@ pub enum Cause {
     NameTaken,
     /// Docker cannot give containers GPUs.
     NoGpuRuntime,
-    /// The GPU's driver is missing, too old, or not loaded.
+    /// The GPU's driver is missing, too old, or not loaded, or the program was built for other GPUs.
     GpuDriver,
     /// A limit that was asked for is more than this machine lets have.
     LimitDenied,
@@ -54,12 +54,14 @@ pub enum Cause {
     KeyMissing,
     /// The model is not where it should be, or not to be had.
     ModelMissing,
+    /// The engine does not run the model: its format, its architecture or its precision.
+    ModelUnfit,
+    /// A model is not whole: fetching it broke off, or what fetched it says more than is there.
+    ModelBroken,
+    /// A model's files are none that can be trusted: they lead elsewhere, or are no files.
+    ModelUnsafe,
     /// It may not read or write a folder that it needs.
     FolderDenied,
-    /// A model is not whole: fetching it broke off, or what fetched it says more than is there.
-    DownloadBroken,
-    /// A model's files are none that can be trusted: they lead elsewhere, or are no files.
-    Payload,
     /// The GPU's memory does not suffice.
     GpuMemory,
     /// The system killed it, for memory.
@@ -99,9 +101,10 @@ impl Cause {
             Self::LimitDenied => "limit_denied",
             Self::KeyMissing => "key_missing",
             Self::ModelMissing => "model_missing",
+            Self::ModelUnfit => "model_unfit",
+            Self::ModelBroken => "model_broken",
+            Self::ModelUnsafe => "model_unsafe",
             Self::FolderDenied => "folder_denied",
-            Self::DownloadBroken => "download_broken",
-            Self::Payload => "payload",
             Self::GpuMemory => "gpu_memory",
             Self::OomKilled => "oom_killed",
             Self::Exited => "exited",

@@ -124,7 +124,7 @@ impl Stop {
     }
 
     /// Waits until the run is stopped at least as far as `level`.
-    pub(super) async fn reached(&self, level: Level) {
+    pub async fn reached(&self, level: Level) {
         match &self.of_run {
             None => self.shared.reached(level).await,
             Some(of_run) => tokio::select! {

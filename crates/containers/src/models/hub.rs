@@ -82,7 +82,7 @@ impl HubModel<'_> {
                 let code =
                     ended.code.map_or("by a signal".to_owned(), |code| format!("with {code}"));
                 let what = format!("fetching {model} broke off: the program ended {code}");
-                Trouble::new(Cause::DownloadBroken, what).fix(GOES_ON)
+                Trouble::new(Cause::ModelBroken, what).fix(GOES_ON)
             };
         trouble.said(ended.last_lines())
     }

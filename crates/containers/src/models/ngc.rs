@@ -123,11 +123,8 @@ impl NgcModel<'_> {
                 .fix("make room, then run the same command again")
         } else {
             let code = ended.code.map_or("by a signal".to_owned(), |code| format!("with {code}"));
-            Trouble::new(
-                Cause::DownloadBroken,
-                format!("fetching {self} broke off: ngc ended {code}"),
-            )
-            .fix(GOES_ON)
+            Trouble::new(Cause::ModelBroken, format!("fetching {self} broke off: ngc ended {code}"))
+                .fix(GOES_ON)
         };
         trouble.said(ended.last_lines())
     }
@@ -398,6 +395,6 @@ mod tests {
         let said = format!("  Downloaded local path model: {}", other.display());
         assert_eq!(model.place(folder.path(), &said).unwrap(), Path::new("other"));
         let none = NgcModel { path: "a/b", version: "1" };
-        assert_eq!(none.place(folder.path(), "").unwrap_err().cause, Cause::DownloadBroken);
+        assert_eq!(none.place(folder.path(), "").unwrap_err().cause, Cause::ModelBroken);
     }
 }

@@ -223,7 +223,7 @@ fn name(path: &Path) -> Option<String> {
 
 fn refused(path: &Path, why: &str) -> Trouble {
     let what = format!("{} is refused: {why}", path.display());
-    Trouble::new(Cause::Payload, what)
+    Trouble::new(Cause::ModelUnsafe, what)
         .fix("a model is files in folders, whose links lead to other files of it alone")
 }
 
@@ -231,7 +231,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Trouble {
     let cause = match error.kind() {
         io::ErrorKind::NotFound => Cause::ModelMissing,
         io::ErrorKind::PermissionDenied => Cause::FolderDenied,
-        _ => Cause::Payload,
+        _ => Cause::ModelUnsafe,
     };
     let what = format!("{} cannot be read", path.display());
     Trouble::new(cause, what).said(error.to_string()).fix("a folder or a file that is there")
@@ -239,5 +239,5 @@ fn unreadable(path: &Path, error: &io::Error) -> Trouble {
 
 pub(super) fn broken(folder: &Path, why: &str) -> Trouble {
     let what = format!("the model in {} is not whole: {why}", folder.display());
-    Trouble::new(Cause::DownloadBroken, what).fix("fetch it again")
+    Trouble::new(Cause::ModelBroken, what).fix("fetch it again")
 }

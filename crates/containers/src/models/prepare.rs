@@ -71,7 +71,7 @@ pub async fn prepare(asked: &Prepare, hooks: &Hooks) -> Result<Prepared, Trouble
         Ok((fetched, payload)) => complete(asked, partial, fetched, &payload),
         Err(trouble) => {
             let is_of_use = matches!(trouble.cause, Cause::Stopped | Cause::DiskFull)
-                || trouble.cause == Cause::DownloadBroken && trouble.fix == super::program::GOES_ON;
+                || trouble.cause == Cause::ModelBroken && trouble.fix == super::program::GOES_ON;
             if !is_of_use {
                 partial.discard();
             }

@@ -130,7 +130,7 @@ impl Program {
         let said = [out.await, err.await].map(Result::unwrap_or_default).concat();
         let status = status.map_err(|error| {
             let what = format!("how {} ended is not known", self.path.display());
-            Trouble::new(Cause::DownloadBroken, what).said(error.to_string())
+            Trouble::new(Cause::ModelBroken, what).said(error.to_string())
         })?;
         Ok(Ended { is_ok: status.success(), code: status.code(), said: without_secrets(&said) })
     }

@@ -119,7 +119,7 @@ fn a_download_that_ends_well_after_a_few_kb_is_refused() {
         place.model("there");
         ngc(&place, &info, &download);
         let trouble = place.prepare(&asked(&place)).unwrap_err();
-        assert_eq!(trouble.cause, Cause::DownloadBroken, "{trouble:?}");
+        assert_eq!(trouble.cause, Cause::ModelBroken, "{trouble:?}");
         assert!(trouble.what.contains(why), "{why}: {trouble:?}");
         assert_eq!(place.names(), [] as [&str; 0], "nothing of it is left");
     }
@@ -136,7 +136,7 @@ fn what_broke_off_is_gone_on_with() {
     let first = "mkdir -p \"$to\"; cp \"$PLACE\"there/config.json \"$to\"; echo 'connection reset' >&2; exit 1";
     ngc(&place, KNOWS_NOTHING, first);
     let trouble = place.prepare(&asked(&place)).unwrap_err();
-    assert_eq!(trouble.cause, Cause::DownloadBroken);
+    assert_eq!(trouble.cause, Cause::ModelBroken);
     assert!(
         trouble.said.contains("connection reset") && trouble.fix.contains("goes on"),
         "{trouble:?}"
@@ -183,7 +183,7 @@ fn what_ngc_says_is_understood() {
             "ngc registry model list",
         ),
         ("OSError: [Errno 28] No space left on device", Cause::DiskFull, "make room"),
-        ("Traceback: something else", Cause::DownloadBroken, "again"),
+        ("Traceback: something else", Cause::ModelBroken, "again"),
     ] {
         let place = Place::new();
         ngc(&place, KNOWS_NOTHING, &format!("echo \"{said}\"; exit 1"));
@@ -229,7 +229,7 @@ fn a_model_of_the_hub_is_fetched_by_its_own_program() {
         ("RepositoryNotFoundError: 401 Client Error.", Cause::ModelMissing),
         ("RevisionNotFoundError: 404 Client Error.", Cause::ModelMissing),
         ("OSError: No space left on device", Cause::DiskFull),
-        ("ConnectionError: timed out", Cause::DownloadBroken),
+        ("ConnectionError: timed out", Cause::ModelBroken),
     ] {
         let place = Place::new();
         place.program("hf", &format!("echo '{said}' >&2; exit 1"));
@@ -272,7 +272,7 @@ fn what_a_registry_gives_may_lead_nowhere_else() {
             &format!("mkdir \"$to\"; cp \"$PLACE\"there/* \"$to\"; {entry}; {COMPLETED}"),
         );
         let trouble = place.prepare(&asked(&place)).unwrap_err();
-        assert_eq!(trouble.cause, Cause::Payload, "{trouble:?}");
+        assert_eq!(trouble.cause, Cause::ModelUnsafe, "{trouble:?}");
         assert!(trouble.what.contains(why), "{trouble:?}");
         assert_eq!(place.names(), [] as [&str; 0]);
     }

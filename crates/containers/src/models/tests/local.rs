@@ -71,13 +71,13 @@ fn a_model_in_hugging_faces_cache_has_links_of_its_own() {
     // A cache that leads out of itself is none.
     symlink("/etc/hostname", snapshot.join("out")).unwrap();
     let trouble = place.prepare(&Prepare { name: "other".parse().unwrap(), ..asked }).unwrap_err();
-    assert_eq!(trouble.cause, Cause::Payload);
+    assert_eq!(trouble.cause, Cause::ModelUnsafe);
 }
 
 #[test]
 fn what_is_not_there_or_no_model_says_so() {
     let place = Place::new();
-    for (spec, cause) in [("nowhere", Cause::ModelMissing), ("/dev/null", Cause::Payload)] {
+    for (spec, cause) in [("nowhere", Cause::ModelMissing), ("/dev/null", Cause::ModelUnsafe)] {
         let trouble = place.prepare(&place.asked(spec, "x")).unwrap_err();
         assert_eq!(trouble.cause, cause, "{trouble:?}");
     }

@@ -24,7 +24,6 @@ docker run --detach \\
   --gpus '\"device=0,2\"' \\
   --shm-size 1g \\
   --security-opt no-new-privileges \\
-  --init \\
   --env HF_TOKEN \\
   --env NGC_API_KEY \\
   --env VLLM_LOGGING_LEVEL=DEBUG \\
