@@ -17,8 +17,10 @@ use crate::{
     agent::AgentArgs,
     compare::CompareArgs,
     dataset::DatasetArgs,
+    estimate::EstimateArgs,
     flags::{PlanFlags, ServerFlags},
     gate::GateArgs,
+    models::ModelsArgs,
     servers::{DownArgs, LogsArgs, ProfilesArgs, ServersArgs, UpArgs},
     values,
     watch::WatchArgs,
@@ -73,6 +75,10 @@ pub(crate) enum Command {
     Down(DownArgs),
     /// List servers that were started here
     Servers(ServersArgs),
+    /// Fetch models and lay them ready for each backend
+    Models(ModelsArgs),
+    /// Say whether a model fits a GPU's memory, without starting anything
+    Estimate(EstimateArgs),
     /// Print what a server says that was started here
     Logs(LogsArgs),
     /// List what a NIM can be run as on this machine

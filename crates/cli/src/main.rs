@@ -8,12 +8,14 @@ mod compare;
 mod content;
 mod dataset;
 mod doctor;
+mod dry_run;
 mod estimate;
 mod explain;
 mod flags;
 mod foreign;
 mod gate;
 mod measure;
+mod models;
 mod output;
 mod plan;
 mod probe;
@@ -71,6 +73,8 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Up(args) => servers::up(&args),
         Command::Down(args) => servers::down(&args),
         Command::Servers(args) => servers::servers(&args),
+        Command::Models(args) => models::models(&args),
+        Command::Estimate(args) => estimate::estimate(&args),
         Command::Logs(args) => servers::logs(&args),
         Command::Profiles(args) => servers::profiles(&args),
         Command::Explain(args) => explain::explain(&args.word),

@@ -12,7 +12,7 @@ use bench_store::RunDirectory;
 
 use crate::{
     args::{FindArgs, MeasureArgs, ResumeArgs, RunArgs, Stamps, words},
-    estimate,
+    dry_run,
     flags::{PlanFlags, redacted},
     gate::Gate,
     measure::measure,
@@ -49,7 +49,7 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
     plan::save(file, flags, args.save_plan.as_deref())?;
     if args.dry_run {
         let settings = check(settings)?;
-        output::result(&estimate::render(&settings))?;
+        output::result(&dry_run::render(&settings))?;
         output::result(&plan::origins(&layered))?;
         return Ok(Exit::Ok);
     }
@@ -67,7 +67,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
     let settings = settings_of(&directory, flags, &args.measure)?;
     if args.measure.dry_run {
         let settings = check(settings)?;
-        output::result(&estimate::render(&settings))?;
+        output::result(&dry_run::render(&settings))?;
         return Ok(Exit::Ok);
     }
     let gate = Gate::of_resumed(&settings, &directory)?;

@@ -30,6 +30,8 @@ pub enum Progress {
         /// All bytes, where that is known.
         total: Option<u64>,
     },
+    /// Somebody else does what is to be done, and is waited for.
+    Held(String),
     /// It was started.
     Started {
         /// What it is called.

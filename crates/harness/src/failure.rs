@@ -91,6 +91,8 @@ pub enum Code {
     Prompts,
     /// A file of what to send cannot be used.
     Input,
+    /// The files of a model cannot be used.
+    ModelFiles,
     /// Files, ports or memory do not suffice.
     Resource,
     /// The results cannot be written.
@@ -111,13 +113,15 @@ pub enum Code {
     Stopped,
     /// There is no such server of ours.
     UnknownServer,
+    /// A model could not be fetched, or not in full.
+    ModelFetch,
     /// A bug of inferbench.
     Bug,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Setting,
         Self::Plan,
         Self::Address,
@@ -131,6 +135,7 @@ impl Code {
         Self::Tokenizer,
         Self::Prompts,
         Self::Input,
+        Self::ModelFiles,
         Self::Resource,
         Self::Artifacts,
         Self::Simulator,
@@ -141,6 +146,7 @@ impl Code {
         Self::NotReady,
         Self::Stopped,
         Self::UnknownServer,
+        Self::ModelFetch,
         Self::Bug,
     ];
 
@@ -213,6 +219,13 @@ impl Code {
                 "The file of what to send is missing, or is not what it should be. The message names the line and \
                  what is wrong there; `inferbench dataset check FILE` reads a file without sending anything.",
             ),
+            Self::ModelFiles => (
+                "IB304",
+                Exit::Usage,
+                "There is no such model, its name is taken, or its files are not what they should be: cut off, malformed, or \
+                 links that lead elsewhere. Nothing of a model is run or unpacked, and nothing is downloaded but by \
+                 `inferbench models prepare`.",
+            ),
             Self::Resource => (
                 "IB401",
                 Exit::Resource,
@@ -261,13 +274,20 @@ impl Code {
             Self::Stopped => (
                 "IB506",
                 Exit::Interrupted,
-                "The user stopped waiting for a server, which was taken down.",
+                "The user stopped waiting: for a server, which was taken down, or for a model, of which stays what came.",
             ),
             Self::UnknownServer => (
                 "IB507",
                 Exit::Usage,
                 "There is no server of that name that inferbench has started. `inferbench servers` lists them; others \
                  are never touched.",
+            ),
+            Self::ModelFetch => (
+                "IB508",
+                Exit::Server,
+                "A model could not be fetched, or not in full: the program that fetches it is not there, the registry wants a \
+                 key or has no such version, the disk is full, or what came is less than there is. A model appears under \
+                 its name when all of it is there; what was broken off is gone on with by the same command.",
             ),
             Self::Bug => (
                 "IB900",

@@ -26,6 +26,8 @@ mod lab;
 mod loads;
 mod lookout;
 mod machine;
+mod memory;
+mod models;
 mod multi_turn;
 pub mod plan;
 mod points;
@@ -44,6 +46,11 @@ mod watching;
 
 pub use bench_containers::{
     Hooks, Lifetime, LogLine, Progress, hold,
+    memory::{
+        AskedMemory, Estimate as MemoryEstimate, Gpu, KvEstimate, Model, Placement, Precision,
+        Verdict,
+    },
+    models::{Listed, ModelBackend, ModelRecord, Prepared},
     nim::{Fit, Goal as ProfileGoal, Profile, Profiles},
 };
 pub use doctor::{Doctor, Finding, State};
@@ -56,6 +63,8 @@ pub use input::failure as input_failure;
 pub use kept::{Kept, KeptServer, Started, command, profiles_of};
 pub use lab::{check, tokenizer};
 pub use machine::raise_file_limit;
+pub use memory::{Fits, GpuAsked, fits};
+pub use models::{ToPrepare, models, prepare_model};
 pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
 pub use servers::{HOLD, held_by_us};

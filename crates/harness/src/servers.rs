@@ -263,6 +263,11 @@ pub(crate) fn failure(trouble: Trouble) -> Failure {
         }
         _ => Code::Start,
     };
+    failure_of(code, trouble)
+}
+
+/// The same as one of a code.
+pub(crate) fn failure_of(code: Code, trouble: Trouble) -> Failure {
     let failure = Failure::new(code, trouble.what).said(trouble.said);
     if trouble.fix.is_empty() { failure } else { failure.fix(trouble.fix) }
 }

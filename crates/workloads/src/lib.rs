@@ -98,5 +98,7 @@ pub use tokens::HfTokenizer;
 pub use tokens::TiktokenTokenizer;
 #[cfg(feature = "templates")]
 pub use tokens::load_chat_template;
-pub use tokens::{Approximate, Cut, Tokenizer, TokenizerError, Vocabulary, cut, load_tokenizer};
+pub use tokens::{
+    Approximate, Cut, Tokenizer, TokenizerError, Vocabulary, cut, downloaded_model, load_tokenizer,
+};
 pub use tool_suite::{ToolUse, tool_suite};

@@ -22,6 +22,7 @@ mod containers;
 mod conversations;
 mod doctor;
 mod engines;
+mod estimates;
 mod exit_codes;
 mod faults;
 mod finding_the_server;
@@ -33,6 +34,8 @@ mod interrupts;
 #[cfg(unix)]
 mod killed;
 mod llamacpp;
+#[cfg(unix)]
+mod models;
 mod numbers;
 mod output;
 mod plans;

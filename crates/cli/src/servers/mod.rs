@@ -12,6 +12,6 @@ pub(crate) use self::{
     list::{ServersArgs, servers},
     logs::{LogsArgs, logs},
     profiles::{ProfilesArgs, profiles},
-    progress::hooks,
+    progress::{bytes, hooks},
     up::{UpArgs, up},
 };

@@ -24,12 +24,15 @@ pub(crate) fn hooks(stop: Stop, ui: Ui) -> Hooks {
     })
 }
 
+/// What is fetched from one line to the next, where nobody knows how much there is.
+const STEP: u64 = 1_000_000_000;
+
 struct View {
     /// On a terminal.
     bar: Option<ProgressBar>,
     /// What was shown last, where it is shown line by line.
     last: String,
-    /// Tenths of the image that were shown.
+    /// Tenths of the image or the model that were shown.
     tenths: u64,
 }
 
@@ -59,6 +62,15 @@ impl View {
                 self.tenths = tenths;
                 self.step(&text, is_step);
             }
+            Progress::Downloading { what, done, total } => {
+                let of = total.map_or_else(String::new, |total| format!(" of {}", bytes(total)));
+                let steps =
+                    total.map_or(done / STEP, |total| done.saturating_mul(10) / total.max(1));
+                let is_step = steps != self.tenths || self.last.is_empty();
+                self.tenths = steps;
+                what.clone_into(&mut self.last);
+                self.step(&format!("fetching {what}: {}{of}", bytes(*done)), is_step);
+            }
             Progress::Started { name, url } => self.note(&format!("started {name} at {url}")),
             Progress::Milestone { stage, share } => {
                 let share =
@@ -67,6 +79,7 @@ impl View {
                 self.step(&format!("{stage}{share}"), is_step);
                 (*stage).clone_into(&mut self.last);
             }
+            Progress::Held(why) => self.note(why),
             Progress::Waiting(why) if self.bar.is_some() && self.last.is_empty() => {
                 self.step(why, false);
             }
@@ -115,8 +128,8 @@ impl View {
     }
 }
 
-/// As Docker tells sizes.
-fn bytes(bytes: u64) -> String {
+/// As Docker and registries tell sizes.
+pub(crate) fn bytes(bytes: u64) -> String {
     let bytes = bytes as f64;
     match bytes {
         _ if bytes >= 1e9 => format!("{:.2} GB", bytes / 1e9),

@@ -60,7 +60,7 @@ impl KvCache {
         self.groups.iter().map(bytes).fold(0, u64::saturating_add)
     }
 
-    /// How it comes about, in words: `32 layers x 2 x 8 KV heads x 128`.
+    /// The numbers that it keeps of a token, in words: `32 layers x 2 x 8 KV heads x 128`.
     pub fn made_of(&self) -> String {
         let group = |group: &LayerGroup| {
             let LayerGroup { layers, numbers_per_token, window_tokens, kv_heads } = *group;
@@ -73,7 +73,7 @@ impl KvCache {
             let kept = window_tokens.map(|tokens| format!(", of the last {tokens} tokens"));
             format!("{layers} layers x {each}{}", kept.unwrap_or_default())
         };
-        self.groups.iter().map(group).collect::<Vec<_>>().join("; ")
+        self.groups.iter().map(group).collect::<Vec<_>>().join(" + ")
     }
 
     /// What `config.json` says of it.

@@ -44,12 +44,12 @@ const BLOCK: &str = "blocks with their scales";
 
 /// Every precision. A block's bits are those of its struct in ggml/src/ggml-common.h of ggml-org/llama.cpp.
 static ENTRIES: [Entry; 41] = [
-    entry("fp32", &["f32", "float32"], (32.0, "4 B"), All),
-    entry("tf32", &[], (32.0, "4 B: computed with 19 bits, and stored as fp32"), All),
-    entry("bf16", &["bfloat16"], (16.0, "2 B"), All),
-    entry("fp16", &["f16", "float16", "half"], (16.0, "2 B"), All),
-    entry("fp8", &["f8", "fp8_e4m3", "fp8_e5m2", "e4m3", "e5m2"], (8.0, "1 B"), Linear),
-    entry("int8", &["i8", "w8a8", "w8a16"], (8.0, "1 B"), Linear),
+    entry("fp32", &["f32", "float32"], (32.0, "32 bits"), All),
+    entry("tf32", &[], (32.0, "32 bits, of which 19 are computed with"), All),
+    entry("bf16", &["bfloat16"], (16.0, "16 bits"), All),
+    entry("fp16", &["f16", "float16", "half"], (16.0, "16 bits"), All),
+    entry("fp8", &["f8", "fp8_e4m3", "fp8_e5m2", "e4m3", "e5m2"], (8.0, "8 bits"), Linear),
+    entry("int8", &["i8", "w8a8", "w8a16"], (8.0, "8 bits"), Linear),
     entry("mxfp8", &[], (8.25, "8 bits, and a scale of 8 for each 32"), Linear),
     entry(
         "int4",

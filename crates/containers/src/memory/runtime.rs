@@ -18,9 +18,12 @@ pub struct Runtime {
 impl Runtime {
     /// As vLLM's: what it measures in a run of the largest batch, its CUDA context and its captured graphs.
     pub(super) fn of_vllm(shape: Option<Shape>, gpu: Option<&Gpu>, gpus: u64) -> Self {
-        // vllm/engine/arg_utils.py, get_batch_defaults, of the API server.
-        let is_large = gpu.is_none_or(|gpu| gpu.memory_bytes >= 70 * GIB && !gpu.is_a100());
-        let (tokens, sequences) = if is_large { (8_192, 1_024) } else { (2_048, 256) };
+        // vllm/engine/arg_utils.py, get_batch_defaults, 0.32, of the API server.
+        let (tokens, sequences) = match gpu {
+            Some(gpu) if gpu.memory_bytes >= 160 * GIB => (16_384, 1_024),
+            Some(gpu) if gpu.memory_bytes < 70 * GIB || gpu.is_a100() => (2_048, 256),
+            _ => (8_192, 1_024),
+        };
         let Some(shape) = shape else {
             let made_of = "1 to 3 GiB for CUDA's context, kernels and captured graphs".to_owned();
             return Self { low_bytes: GIB, high_bytes: 3 * GIB, made_of };

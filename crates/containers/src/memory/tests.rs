@@ -161,7 +161,7 @@ fn a_model_fits_where_it_is_known_to() {
     for (name, gpu, gpus) in [
         ("llama-3.1-8b", "L4", 1),
         ("llama-3.1-8b", "RTX 5090", 1),
-        ("llama-3.1-70b", "H100", 4),
+        ("llama-3.1-70b", "H100", 2),
         ("llama-3.1-70b", "H200", 2),
         ("mixtral-8x7b", "H100", 2),
         ("gpt-oss-120b", "B200", 1),

@@ -61,7 +61,7 @@ impl Lock {
             };
             let waiting = format!("{name} is being prepared by {holder}");
             if told.as_ref() != Some(&waiting) {
-                hooks.tell(&Progress::Waiting(waiting.clone()));
+                hooks.tell(&Progress::Held(waiting.clone()));
             }
             if hooks.stop.level() >= Level::Drain {
                 return Err(Trouble::new(Cause::Stopped, waiting).fix("wait until it is done"));

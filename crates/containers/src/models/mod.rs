@@ -22,6 +22,7 @@ mod partial;
 mod payload;
 mod prepare;
 mod program;
+mod ready;
 mod record;
 mod room;
 mod spec;
@@ -29,6 +30,7 @@ mod spec;
 #[cfg(unix)]
 mod tests;
 
+pub(crate) use self::ready::ready;
 pub use self::{
     backends::ModelBackend,
     listing::{Listed, list},

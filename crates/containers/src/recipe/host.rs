@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{Asked, Recipe};
+use crate::models::ready;
 
 /// What is known of this machine where a server is to be started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,11 +45,12 @@ impl HostFacts {
         let secrets = recipe.secrets().into_iter().chain(asked.secrets.iter().cloned());
         let folder = |name: String| Some((name.clone(), env::var_os(&name)?.into()));
         let folders = recipe.folder_variables().into_iter().filter(|name| is_set(name));
+        let model = Path::new(&asked.model);
         Self {
             home: env::home_dir(),
             set: secrets.filter(is_set).collect(),
             folders: folders.filter_map(folder).collect(),
-            model: LocalModel::of(Path::new(&asked.model)),
+            model: ready(model, recipe.engine()).or_else(|| LocalModel::of(model)),
             gpus: None,
             taken: BTreeSet::new(),
         }

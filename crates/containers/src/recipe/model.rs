@@ -110,10 +110,13 @@ fn fits(form: ModelForm, local: &LocalModel) -> Result<(), Trouble> {
 /// What is mounted, where, and where the model is within that.
 fn places(local: &LocalModel, asked: &str) -> Result<(PathBuf, String, String), Trouble> {
     let last = last_of(Path::new(asked), local)?;
-    if local.is_file && without_part(last.trim_end_matches(".gguf")).is_some() {
+    // A model that was prepared is called otherwise than its files; a file of a cache has a name that says nothing.
+    let names = [last.clone(), path_name(&local.path)?];
+    let is_part = |name: &&String| without_part(name.trim_end_matches(".gguf")).is_some();
+    if let Some(part) = names.iter().find(is_part).filter(|_| local.is_file) {
         // Its other parts are found beside it.
         let folder = Path::new("/models").join(path_name(&local.root)?);
-        let told = folder.join(&last);
+        let told = folder.join(part);
         return Ok((local.root.clone(), utf8(&folder)?, utf8(&told)?));
     }
     let inside = Path::new("/models").join(hub_name(&local.root).as_ref().unwrap_or(&last));

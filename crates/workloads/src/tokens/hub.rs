@@ -1,6 +1,7 @@
 //! Models that Hugging Face's programs have downloaded to this machine.
 
 use std::{
+    env,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -16,6 +17,14 @@ pub(super) fn caches(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf
     caches.extend(users.map(|cache| cache.join("huggingface").join("hub")));
     caches.dedup();
     caches
+}
+
+/// The folder of a model that was downloaded to this machine before, such as `Qwen/Qwen3-8B`: of its newest revision. Looked
+/// for in `HF_HUB_CACHE`, `HF_HOME/hub` and the user's `.cache/huggingface/hub`. Nothing is downloaded.
+pub fn downloaded_model(name: &str) -> Option<PathBuf> {
+    let caches = caches(|variable| env::var_os(variable));
+    let folders = caches.iter().map(|cache| folder(cache, name));
+    folders.filter(|_| is_model_name(name)).find_map(|folder| snapshot(&folder))
 }
 
 /// Whether `name` may be that of a model on the Hub, such as `Qwen/Qwen3-8B` or `gpt2`.

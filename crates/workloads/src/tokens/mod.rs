@@ -20,6 +20,7 @@ mod words;
 pub use approximate::Approximate;
 #[cfg(feature = "tokenizers")]
 pub use hf::HfTokenizer;
+pub use hub::downloaded_model;
 #[cfg(feature = "tiktoken")]
 pub use ranks::TiktokenTokenizer;
 #[cfg(feature = "templates")]

@@ -55,8 +55,20 @@ fn a_model_of_ngc_lies_ready_for_each_backend() {
     assert!(
         readme.contains("wants a .gguf file") && !prepared.path.join("llama.cpp/launch").exists()
     );
-    insta::assert_snapshot!("vllm_of_ngc", shown(&place, &prepared.path.join("vllm/launch")));
-    insta::assert_snapshot!("ollama_of_ngc", shown(&place, &prepared.path.join("ollama/launch")));
+    let vllm = [
+        "--name inferbench-vllm-llama",
+        "--volume PLACE/models/llama:/models/llama:ro",
+        "serve /models/llama/vllm",
+        "vllm serve PLACE/models/llama/vllm",
+        "--served-model-name llama",
+    ];
+    launches(&place, &prepared.path.join("vllm"), &vllm);
+    let ollama = [
+        "--volume PLACE/models/llama:/models/llama:ro",
+        "docker exec inferbench-ollama-llama ollama create llama:latest -f /models/llama/ollama/Modelfile",
+        "ollama create llama:latest -f PLACE/models/llama/ollama/Modelfile",
+    ];
+    launches(&place, &prepared.path.join("ollama"), &ollama);
 
     let calls = place.calls();
     let dest = place.path("models/.partial-llama/ngc");

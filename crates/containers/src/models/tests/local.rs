@@ -1,6 +1,7 @@
 //! Models that are on this machine already.
 
 use super::*;
+use crate::{Asked, EngineName, HostFacts, Recipe, With};
 
 #[test]
 fn a_folder_stays_where_it_is() {
@@ -14,12 +15,15 @@ fn a_folder_stays_where_it_is() {
     let first = &links(&prepared.path.join("vllm"))[0];
     assert_eq!(first.1, Path::new("../payload/config.json"));
     assert!(fs::read_to_string(prepared.path.join("vllm/config.json")).unwrap().contains("llama"));
-    insta::assert_snapshot!(
-        "sglang_of_a_folder",
-        shown(&place, &prepared.path.join("sglang/launch"))
-    );
-    let ollama = shown(&place, &prepared.path.join("ollama/launch"));
-    assert!(ollama.contains("# not: its files stay at PLACE/data/llama"), "{ollama}");
+    let sglang = [
+        "--volume PLACE/data/llama:/models/llama:ro",
+        "--model-path /models/llama",
+        "--model-path PLACE/data/llama",
+        "--served-model-name llama",
+    ];
+    launches(&place, &prepared.path.join("sglang"), &sglang);
+    let not = "# not: its files stay at PLACE/data/llama";
+    launches(&place, &prepared.path.join("ollama"), &[not]);
     // The whole is moved: links hold as long as the payload does.
     fs::rename(place.path("models"), place.path("others")).unwrap();
     assert!(place.path("others/llama/vllm/model.safetensors").is_file());
@@ -39,10 +43,13 @@ fn a_file_is_for_llama_cpp_and_ollama() {
     assert_eq!(modelfile, "FROM ./tiny.Q4_K_M.gguf\n");
     assert!(prepared.path.join("ollama/tiny.Q4_K_M.gguf").is_file());
     assert!(fs::read_to_string(prepared.path.join("vllm/README")).unwrap().contains("GGUF"));
-    insta::assert_snapshot!(
-        "llamacpp_of_a_file",
-        shown(&place, &prepared.path.join("llama.cpp/launch"))
-    );
+    let llama = [
+        "--volume PLACE/data/tiny.Q4_K_M.gguf:/models/tiny.Q4_K_M.gguf:ro",
+        "--model /models/tiny.Q4_K_M.gguf",
+        "--model PLACE/data/tiny.Q4_K_M.gguf",
+        "--alias tiny",
+    ];
+    launches(&place, &prepared.path.join("llama.cpp"), &llama);
 }
 
 #[test]
@@ -61,17 +68,53 @@ fn a_model_in_hugging_faces_cache_has_links_of_its_own() {
     let prepared = place.prepare(&asked).unwrap();
     assert_eq!(prepared.record.source, "Qwen/Qwen3-0.6B");
     assert!(prepared.path.join("vllm/model.safetensors").is_file());
-    let launch = shown(&place, &prepared.path.join("vllm/launch"));
-    let mount = "--volume PLACE/hub/models--Qwen--Qwen3-0.6B:/models/Qwen/Qwen3-0.6B:ro";
-    assert!(launch.contains(mount), "{launch}");
-    assert!(
-        launch.contains("vllm serve PLACE/hub/models--Qwen--Qwen3-0.6B/snapshots/0a1b2c"),
-        "{launch}"
-    );
+    let vllm = [
+        "--volume PLACE/hub/models--Qwen--Qwen3-0.6B:/models/Qwen/Qwen3-0.6B:ro",
+        "vllm serve PLACE/hub/models--Qwen--Qwen3-0.6B/snapshots/0a1b2c",
+    ];
+    launches(&place, &prepared.path.join("vllm"), &vllm);
     // A cache that leads out of itself is none.
     symlink("/etc/hostname", snapshot.join("out")).unwrap();
     let trouble = place.prepare(&Prepare { name: "other".parse().unwrap(), ..asked }).unwrap_err();
     assert_eq!(trouble.cause, Cause::ModelUnsafe);
+}
+
+/// The command that starts a container of an engine with a prepared model.
+fn command(engine: EngineName, model: &Path) -> String {
+    let recipe = Recipe::of(engine);
+    let asked = Asked { model: model.to_string_lossy().into_owned(), ..Asked::default() };
+    let host = HostFacts::here(&recipe, &asked);
+    recipe.launch(&asked, &host).unwrap().command(With::Docker)
+}
+
+#[test]
+fn a_prepared_model_is_named_by_its_folder() {
+    let place = Place::new();
+    let folder = place.model("data/llama");
+    place.program("hf", "cp \"$PLACE\"data/llama/* \"$4\"");
+    let within = place.prepare(&place.asked("hf:a/llama", "within")).unwrap().path;
+    let linked = place.prepare(&place.asked(&folder.to_string_lossy(), "linked")).unwrap().path;
+    for (model, engine) in [
+        (&within, ModelBackend::Vllm),
+        (&within, ModelBackend::Sglang),
+        (&within, ModelBackend::Ollama),
+        (&linked, ModelBackend::Vllm),
+    ] {
+        let launch = fs::read_to_string(model.join(engine.name()).join("launch")).unwrap();
+        let command = command(engine.engine(), model);
+        assert!(launch.contains(&command), "{command}: {launch}");
+    }
+    let parts = place.path("data/parts");
+    fs::create_dir(&parts).unwrap();
+    for number in [1, 2] {
+        fs::write(parts.join(format!("tiny-0000{number}-of-00002.gguf")), gguf()).unwrap();
+    }
+    let tiny = place.prepare(&place.asked(&parts.to_string_lossy(), "tiny")).unwrap().path;
+    let command = command(EngineName::LlamaCpp, &tiny);
+    let mount = format!("--volume {}:/models/parts:ro", parts.display());
+    assert!(command.contains(&mount), "{command}");
+    assert!(command.contains("--model /models/parts/tiny-00001-of-00002.gguf"), "{command}");
+    assert!(command.contains("--alias tiny"), "{command}");
 }
 
 #[test]

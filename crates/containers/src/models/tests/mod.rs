@@ -122,15 +122,14 @@ fn gguf() -> Vec<u8> {
     file
 }
 
-/// The text of a file of a prepared model, with the place where it is, and the user's caches, taken out.
-fn shown(place: &Place, path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
+/// Checks that a `launch` has lines that end so, with the place where it is taken out: what else is in it is the recipe's.
+fn launches(place: &Place, folder: &Path, lines: &[&str]) {
+    let text = fs::read_to_string(folder.join("launch")).unwrap();
     let text = text.replace(&*place.path("").to_string_lossy(), "PLACE/");
-    let line = |line: &str| match (line.find("--volume "), line.find(":/root/.")) {
-        (Some(begin), Some(end)) => format!("{}--volume CACHE{}", &line[..begin], &line[end..]),
-        _ => line.to_owned(),
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
+    let of_text: Vec<&str> = text.lines().map(|line| line.trim().trim_end_matches(" \\")).collect();
+    for line in lines {
+        assert!(of_text.iter().any(|known| known.ends_with(line)), "{line}: {text}");
+    }
 }
 
 /// Every link in a folder, with what it leads to.

@@ -30,7 +30,7 @@ async fn until(what: impl Fn() -> bool) {
 fn waited_for(place: &Place) -> Option<String> {
     let told = place.told.lock().unwrap();
     told.iter().find_map(|progress| match progress {
-        Progress::Waiting(what) => Some(what.clone()),
+        Progress::Held(what) => Some(what.clone()),
         _ => None,
     })
 }
