@@ -75,12 +75,12 @@ pub(crate) fn estimate(args: &EstimateArgs) -> Result<Exit, Failure> {
 
 fn page(fits: &Fits) -> String {
     let Fits { model, estimate, common, notes } = fits;
-    let parameters = match &model.parameters {
-        Ok(parameters) => format!("{:.2} billion parameters", *parameters as f64 / 1e9),
-        Err(_) => "an unknown number of parameters".to_owned(),
-    };
-    let mut lines =
-        vec![format!("{}: {parameters}, {}", model.name, estimate.precision), String::new()];
+    let parameters = model.parameters_in_words();
+    let parameters = parameters.unwrap_or_else(|| "an unknown number of".to_owned());
+    let mut lines = vec![
+        format!("{}: {parameters} parameters, {}", model.name, estimate.precision),
+        String::new(),
+    ];
     lines.extend(sizes(estimate));
     if let Some(placement) = &estimate.placement {
         lines.push(String::new());

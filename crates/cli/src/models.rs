@@ -34,7 +34,7 @@ enum ModelsCommand {
 
 #[derive(Debug, Args)]
 struct PrepareArgs {
-    /// ngc:ORG/[TEAM/]MODEL:VERSION, hf:ORG/MODEL[@REVISION], a folder, a .gguf file, or a model that was downloaded
+    /// `ngc:ORG/[TEAM/]MODEL:VERSION`, `hf:ORG/MODEL[@REVISION]`, a folder, a .gguf file, or a model that was downloaded
     #[arg(value_name = "SPEC")]
     spec: String,
 

@@ -44,10 +44,13 @@ pub fn fits(model: &str, gpu: GpuAsked, asked: &AskedMemory) -> Result<Fits, Fai
         GpuAsked::Here => Some(here()?),
         GpuAsked::Usual => here().ok(),
     };
-    let (gpu, gpus_at_most, notes) = match here {
+    let (gpu, gpus_at_most, mut notes) = match here {
         Some(Here { gpu, count, notes }) => (Some(gpu), count, notes),
         None => (None, None, Vec::new()),
     };
+    if gpu.as_ref().is_some_and(|gpu| gpu.has_unified_memory) {
+        notes.push("its memory is the machine's, from which all programs take".to_owned());
+    }
     let asked = AskedMemory { gpu, gpus_at_most, ..asked.clone() };
     let estimate = |asked: &AskedMemory| {
         Estimate::of(&model, asked).map_err(|error| Failure::new(Code::Setting, error.to_string()))
@@ -134,9 +137,6 @@ impl Here {
         for (index, bytes) in alike.iter().map(used).filter(|(_, bytes)| *bytes > 0) {
             notes.push(format!("of GPU {index}, processes use {} MiB now", bytes >> 20));
         }
-        if most.has_unified_memory {
-            notes.push("its memory is the machine's, from which all programs take".to_owned());
-        }
         let memory_bytes = alike.iter().filter_map(|gpu| gpu.memory_bytes).min()?;
         let name = most.name.clone().unwrap_or_else(|| "unnamed GPU".to_owned());
         let has_unified_memory = most.has_unified_memory;
@@ -173,7 +173,7 @@ mod tests {
     fn what_is_used_already_is_said() {
         let processes = Some(vec![GpuProcess { pid: 1, memory_bytes: Some(3 << 20) }]);
         let busy = InventoryGpu { processes, has_unified_memory: true, ..gpu(0, "GB10", 119) };
-        let notes = Here::of(&[busy]).unwrap().notes;
-        assert!(notes[0].contains("use 3 MiB") && notes[1].contains("the machine's"), "{notes:?}");
+        let here = Here::of(&[busy]).unwrap();
+        assert!(here.gpu.has_unified_memory && here.notes[0].contains("use 3 MiB"), "{here:?}");
     }
 }

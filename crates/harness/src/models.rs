@@ -93,6 +93,7 @@ fn failure(trouble: Trouble) -> Failure {
         Cause::ProgramMissing
         | Cause::KeyMissing
         | Cause::ModelBroken
+        | Cause::RegistryUnreachable
         | Cause::DiskFull
         | Cause::FolderDenied => Code::ModelFetch,
         _ => Code::ModelFiles,

@@ -12,6 +12,9 @@ const MOST_GPUS: u64 = 64;
 /// Tokens of a sequence where neither user nor model say how many.
 const USUAL_CONTEXT: u64 = 8_192;
 
+/// More tokens than any sequence has, so that one more can be counted.
+const MOST_CONTEXT: u64 = 1 << 40;
+
 /// What is estimated with.
 pub(super) struct Asking<'a> {
     model: &'a Model,
@@ -117,7 +120,7 @@ impl<'a> Asking<'a> {
         let each = precision.bits() / 8.0;
         let made_of = format!(
             "{} parameters x {each} B ({}){rest}",
-            billions(parameters),
+            in_words(parameters),
             precision.made_of()
         );
         Ok(WeightsEstimate { bytes, is_exact: false, made_of })
@@ -238,7 +241,7 @@ impl<'a> Asking<'a> {
 
     /// The most tokens of a sequence that takes no more than `left` of each GPU.
     fn longest(&self, gpus: u64, left: u64) -> Option<u64> {
-        let most = self.model.context_tokens.unwrap_or(1 << 24);
+        let most = self.model.context_tokens.unwrap_or(1 << 24).min(MOST_CONTEXT);
         self.sequence_bytes(gpus, 1).filter(|bytes| *bytes > 0)?;
         let (mut fits, mut beyond) = (0, most + 1);
         while beyond - fits > 1 {
@@ -258,7 +261,7 @@ fn share(bytes: u64, share: f64) -> u64 {
 }
 
 /// `8.03 billion`, `494 million`.
-fn billions(parameters: u64) -> String {
+pub(super) fn in_words(parameters: u64) -> String {
     match parameters as f64 {
         n if n >= 1e9 => format!("{:.2} billion", n / 1e9),
         n => format!("{:.0} million", n / 1e6),

@@ -87,8 +87,7 @@ impl FromStr for Gpu {
 
     fn from_str(name: &str) -> Result<Self, UnknownGpu> {
         if let Some(memory_bytes) = size(name) {
-            let name = format!("GPU of {}", name.trim());
-            return Ok(Self { name, memory_bytes, has_unified_memory: false });
+            return Ok(Self { name: "GPU".to_owned(), memory_bytes, has_unified_memory: false });
         }
         let wanted = plain(name);
         let is = |(known, aliases, _): &&Entry| {

@@ -28,6 +28,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::gguf::{is_first, part_of};
 pub use self::{
     estimate::{
         AskedMemory, Estimate, EstimateError, KvEstimate, Placement, Verdict, WeightsEstimate,

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     KvCache, Parameters, Precision, Quantization,
+    asking::in_words,
     config::{Config, Known},
     gguf::{self, Gguf},
     kv_cache::Heads,
@@ -142,6 +143,11 @@ impl Model {
             Some(parameters) => Ok(Self::of_parameters(text, parameters)),
             None => Err(ModelError::NotFound { path: model.to_owned() }),
         }
+    }
+
+    /// How many numbers it consists of, in words: `8.03 billion`; `None` where that is not known.
+    pub fn parameters_in_words(&self) -> Option<String> {
+        self.parameters.as_ref().ok().map(|parameters| in_words(*parameters))
     }
 
     fn in_file(path: &Path) -> Result<Self, ModelError> {

@@ -8,13 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    launch_file,
-    partial::unwritable,
-    payload::{Payload, is_part},
-    record::BackendRecord,
-};
-use crate::{EngineName, Trouble};
+use super::{launch_file, partial::unwritable, payload::Payload, record::BackendRecord};
+use crate::{EngineName, Trouble, memory::part_of};
 
 /// A backend that folders are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -143,7 +138,7 @@ impl Linking<'_> {
                 let is_first = |name: &&str| *name == models[0];
                 let others = payload.named(".gguf").filter(|name| !is_first(name));
                 let names: Vec<&str> = [models[0]].into_iter().chain(others).collect();
-                match backend == ModelBackend::Ollama && is_part(models[0]) {
+                match backend == ModelBackend::Ollama && part_of(models[0].trim_end_matches(".gguf")).is_some() {
                     true => Err("it is in several GGUF files, and Ollama takes one: `llama-gguf-split --merge` makes it".to_owned()),
                     false => Ok(names),
                 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     lock::Lock,
-    program::{Ended, GOES_ON, Program, Programs},
+    program::{Ended, Program, Programs},
     record::Fetched,
     room,
 };
@@ -52,38 +52,29 @@ impl HubModel<'_> {
 
     /// Why it was not fetched.
     fn failed(&self, ended: &Ended) -> Trouble {
-        let said = ended.said.to_ascii_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
         let Self { model, revision } = self;
+        let gated = ["gatedrepo", "gated repo", "awaiting a review", "access to model"];
+        let no_revision = ["revisionnotfound", "revision not found", "invalid rev id"];
+        let missing = ["repositorynotfound", "repository not found"];
         // The hub says 401 of what is not there, too, to those whom it does not know.
-        let trouble =
-            if says(&["gatedrepo", "403", "gated repo", "awaiting a review", "access to model"]) {
-                Trouble::new(
-                Cause::KeyMissing,
-                format!("{model} is given to those alone who accepted its licence"),
-            )
-            .fix(format!(
+        let is_missing = ["401", "404"].iter().any(|status| ended.says_status(status));
+        let trouble = if ended.says(&gated) || ended.says_status("403") {
+            let what = format!("{model} is given to those alone who accepted its licence");
+            let fix = format!(
                 "accept it at huggingface.co/{model}, and set HF_TOKEN to a token of that account"
-            ))
-            } else if says(&["revisionnotfound", "revision not found", "invalid rev id"]) {
-                let revision = revision.unwrap_or("main");
-                Trouble::new(Cause::ModelMissing, format!("{model} has no revision {revision}"))
-                    .fix("a branch, a tag or a commit of it; without `@…` it is main")
-            } else if says(&["repositorynotfound", "401", "404", "repository not found"]) {
-                Trouble::new(
-                    Cause::ModelMissing,
-                    format!("the hub has no {model}, or not for everybody"),
-                )
+            );
+            Trouble::new(Cause::KeyMissing, what).fix(fix)
+        } else if ended.says(&no_revision) {
+            let revision = revision.unwrap_or("main");
+            Trouble::new(Cause::ModelMissing, format!("{model} has no revision {revision}"))
+                .fix("a branch, a tag or a commit of it; without `@…` it is main")
+        } else if ended.says(&missing) || is_missing {
+            let what = format!("the hub has no {model}, or not for everybody");
+            Trouble::new(Cause::ModelMissing, what)
                 .fix("see to its name; of a private one, set HF_TOKEN")
-            } else if says(&["no space left", "disk quota"]) {
-                Trouble::new(Cause::DiskFull, "the disk filled up while the model was fetched")
-                    .fix("make room, then run the same command again")
-            } else {
-                let code =
-                    ended.code.map_or("by a signal".to_owned(), |code| format!("with {code}"));
-                let what = format!("fetching {model} broke off: the program ended {code}");
-                Trouble::new(Cause::ModelBroken, what).fix(GOES_ON)
-            };
+        } else {
+            ended.broke_off(model)
+        };
         trouble.said(ended.last_lines())
     }
 }

@@ -11,7 +11,7 @@ use super::{
     lock::Lock,
     partial,
     payload::broken,
-    program::{Ended, GOES_ON, Program, Programs},
+    program::{Ended, Program, Programs},
     record::{Fetched, FileRecord},
     room,
 };
@@ -100,31 +100,26 @@ impl NgcModel<'_> {
 
     /// Why `ngc` did not do what it was to.
     fn failed(&self, ended: &Ended) -> Trouble {
-        let said = ended.said.to_ascii_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        let trouble = if says(&[
-            "401",
+        let unknown = [
             "unauthorized",
             "invalid api key",
             "not authenticated",
             "missing api key",
             "no api key",
-        ]) {
+        ];
+        let denied = ["forbidden", "access denied", "not authorized", "accept the"];
+        let missing = ["not found", "does not exist", "could not find", "not be found"];
+        let trouble = if ended.says_status("401") || ended.says(&unknown) {
             Trouble::new(Cause::KeyMissing, format!("NGC does not know who asks for {self}"))
                 .fix("set NGC_CLI_API_KEY or NGC_API_KEY to a key of org.ngc.nvidia.com/setup, or run `ngc config set`")
-        } else if says(&["403", "forbidden", "access denied", "not authorized", "accept the"]) {
+        } else if ended.says_status("403") || ended.says(&denied) {
             Trouble::new(Cause::KeyMissing, format!("NGC does not give {self} to the owner of this key"))
                 .fix("accept its licence at catalog.ngc.nvidia.com, or set NGC_CLI_API_KEY to a key of an organization that may have it")
-        } else if says(&["404", "not found", "does not exist", "could not find", "not be found"]) {
+        } else if ended.says_status("404") || ended.says(&missing) {
             Trouble::new(Cause::ModelMissing, format!("NGC has no {self}"))
                 .fix(format!("`ngc registry model list \"{}:*\"` lists its versions", self.path))
-        } else if says(&["no space left", "disk quota"]) {
-            Trouble::new(Cause::DiskFull, "the disk filled up while the model was fetched")
-                .fix("make room, then run the same command again")
         } else {
-            let code = ended.code.map_or("by a signal".to_owned(), |code| format!("with {code}"));
-            Trouble::new(Cause::ModelBroken, format!("fetching {self} broke off: ngc ended {code}"))
-                .fix(GOES_ON)
+            ended.broke_off(&self.to_string())
         };
         trouble.said(ended.last_lines())
     }

@@ -62,6 +62,13 @@ impl Partial {
         Ok(folder)
     }
 
+    /// Whether nothing was fetched.
+    pub(super) fn is_empty(&self) -> bool {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let fetched = entries.filter(|entry| entry.file_name() != SOURCE);
+        fetched.map(|entry| room::bytes_in(&entry.path())).all(|bytes| bytes == 0)
+    }
+
     /// Removes it: nothing in it is worth going on from.
     pub(super) fn discard(self) {
         // What cannot be removed now is, by the next try.

@@ -81,10 +81,7 @@ impl Payload {
 
     /// Models in GGUF, each by its only or its first file.
     pub(super) fn gguf_models(&self) -> Vec<&str> {
-        let is_first = |name: &&str| {
-            !name.starts_with("mmproj") && (!is_part(name) || name.contains("-00001-of-"))
-        };
-        self.named(".gguf").filter(is_first).collect()
+        self.named(".gguf").filter(|name| memory::is_first(name)).collect()
     }
 
     /// Whether it is a model as `transformers` keeps it, which vLLM and SGLang read.
@@ -118,13 +115,6 @@ impl Payload {
         // What is not understood of it is no reason to refuse the model.
         memory::detect_quantization(&place).ok().flatten().map(|known| known.label)
     }
-}
-
-/// Whether a file is one of several that make a model.
-pub(super) fn is_part(name: &str) -> bool {
-    let digits = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let stem = name.strip_suffix(".gguf").unwrap_or(name);
-    stem.rsplit_once("-of-").is_some_and(|(_, of)| digits(of))
 }
 
 /// Going through a payload.

@@ -70,9 +70,9 @@ pub async fn prepare(asked: &Prepare, hooks: &Hooks) -> Result<Prepared, Trouble
     match fetch(asked, &partial, &mut lock, hooks).await {
         Ok((fetched, payload)) => complete(asked, partial, fetched, &payload),
         Err(trouble) => {
-            let is_of_use = matches!(trouble.cause, Cause::Stopped | Cause::DiskFull)
-                || trouble.cause == Cause::ModelBroken && trouble.fix == super::program::GOES_ON;
-            if !is_of_use {
+            // What is not whole though it is said to be, or leads elsewhere, is nothing to go on from.
+            let is_bad = matches!(trouble.cause, Cause::ModelBroken | Cause::ModelUnsafe);
+            if is_bad || partial.is_empty() {
                 partial.discard();
             }
             Err(trouble)

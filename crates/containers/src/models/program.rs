@@ -61,6 +61,39 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// Whether it says one of these, in whatever case.
+    pub(super) fn says(&self, words: &[&str]) -> bool {
+        let said = self.said.to_ascii_lowercase();
+        words.iter().any(|word| said.contains(word))
+    }
+
+    /// Whether it says this status of HTTP, rather than a number of bytes.
+    pub(super) fn says_status(&self, status: &str) -> bool {
+        const OF_ERRORS: [&str; 4] = ["error", "http", "response", "status"];
+        let said = self.said.to_ascii_lowercase();
+        let mut lines =
+            said.lines().filter(|line| OF_ERRORS.iter().any(|word| line.contains(word)));
+        let is_word = |c: char| c.is_ascii_alphanumeric() || ".,/%".contains(c);
+        lines.any(|line| {
+            let mut words = line.split(|c: char| !is_word(c));
+            words.any(|word| word.trim_end_matches(['.', ',']) == status)
+        })
+    }
+
+    /// That fetching `what` broke off, for no reason that has to do with where it is from.
+    pub(super) fn broke_off(&self, what: &str) -> Trouble {
+        if self.says(&["no space left", "disk quota"]) {
+            let what = format!("the disk filled up while {what} was fetched");
+            return Trouble::new(Cause::DiskFull, what)
+                .fix("make room, then run the same command again");
+        }
+        let ended = self.code.map_or("by a signal".to_owned(), |code| format!("with {code}"));
+        let what = format!("fetching {what} broke off: the program that does it ended {ended}");
+        Trouble::new(Cause::RegistryUnreachable, what).fix(GOES_ON)
+    }
+}
+
 /// A program to run.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -130,14 +163,14 @@ impl Program {
         let said = [out.await, err.await].map(Result::unwrap_or_default).concat();
         let status = status.map_err(|error| {
             let what = format!("how {} ended is not known", self.path.display());
-            Trouble::new(Cause::ModelBroken, what).said(error.to_string())
+            Trouble::new(Cause::RegistryUnreachable, what).said(error.to_string())
         })?;
         Ok(Ended { is_ok: status.success(), code: status.code(), said: without_secrets(&said) })
     }
 }
 
 /// What is to be done where something was broken off.
-pub(super) const GOES_ON: &str = "run the same command again: it goes on from what is there";
+const GOES_ON: &str = "run the same command again: it goes on from what is there";
 
 /// Hears all that a program says, and keeps the end of it.
 fn listen(
@@ -198,4 +231,28 @@ fn without_secrets(text: &str) -> String {
     values
         .filter(|value| value.len() >= 8)
         .fold(text.to_owned(), |text, value| text.replace(&value, "***"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_no_number_of_bytes() {
+        let says = |said: &str| {
+            let ended = Ended { is_ok: false, code: Some(1), said: said.to_owned() };
+            ["401", "403", "404"].map(|status| ended.says_status(status))
+        };
+        for (said, status) in [
+            ("Client Error: 401 Response: Unauthorized", [true, false, false]),
+            ("HTTP 403.", [false, true, false]),
+            ("HTTPError(404)", [false, false, true]),
+            ("status=404, retrying", [false, false, true]),
+            ("━━ • 401.2/4030.0 MiB • 404 MB/s", [false; 3]),
+            ("http: 401.2 MB of 404/900, error", [false; 3]),
+            ("401", [false; 3]),
+        ] {
+            assert_eq!(says(said), status, "{said}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{ModelBackend, ModelRecord};
-use crate::{EngineName, LocalModel};
+use crate::{EngineName, LocalModel, memory::is_first};
 
 /// What an engine is to be given of the model in a folder, if it was prepared; `None` if the folder is no such model's.
 pub(crate) fn ready(folder: &Path, engine: EngineName) -> Option<LocalModel> {
@@ -29,6 +29,5 @@ pub(crate) fn ready(folder: &Path, engine: EngineName) -> Option<LocalModel> {
 fn first_gguf(folder: &Path) -> Option<String> {
     let entries = fs::read_dir(folder).ok()?.flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let is_model = |name: &String| name.ends_with(".gguf") && !name.starts_with("mmproj");
-    names.filter(is_model).min()
+    names.filter(|name| is_first(name)).min()
 }

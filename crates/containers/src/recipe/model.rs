@@ -8,7 +8,7 @@ use super::{
     image,
     parts::{ModelForm, Parts},
 };
-use crate::{Cause, Mount, Trouble};
+use crate::{Cause, Mount, Trouble, memory::part_of};
 
 /// A model as an engine is to be told of it.
 #[derive(Debug)]
@@ -174,10 +174,7 @@ fn utf8(path: &Path) -> Result<String, Trouble> {
 
 /// The name of a model that is in several files, of one of which this is the name without its ending.
 fn without_part(stem: &str) -> Option<&str> {
-    let digits = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (rest, of) = stem.rsplit_once("-of-")?;
-    let (name, part) = rest.rsplit_once('-')?;
-    (digits(of) && digits(part)).then_some(name)
+    part_of(stem).map(|(name, ..)| name)
 }
 
 /// Whether a text can only be meant as a path.

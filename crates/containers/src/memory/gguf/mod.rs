@@ -48,9 +48,7 @@ pub(super) fn in_folder(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
     let mut found: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)?.take(10_000) {
         let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_model = name.ends_with(".gguf") && !name.starts_with("mmproj");
-        if is_model && part_of(name).is_none_or(|(_, number, _)| number == 1) {
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(is_first) {
             found.push(path);
         }
     }
@@ -68,19 +66,26 @@ pub(super) fn in_folder(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
     }
 }
 
-/// `model-00001-of-00003.gguf`: what comes before the number, the number, and of how many.
-fn part_of(name: &str) -> Option<(&str, u64, u64)> {
-    let (rest, of) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
-    let (before, number) = rest.rsplit_once('-')?;
+/// What a model is called that is in several files, which of them one is, and how many there are: `a`, 1 and 3 of
+/// `a-00001-of-00003`, its name without `.gguf`. `None` of one that is whole.
+pub(crate) fn part_of(stem: &str) -> Option<(&str, u64, u64)> {
+    let (rest, of) = stem.rsplit_once("-of-")?;
+    let (name, number) = rest.rsplit_once('-')?;
     let digits = |text: &str| text.len() == 5 && text.bytes().all(|c| c.is_ascii_digit());
-    (digits(number) && digits(of)).then_some((before, number.parse().ok()?, of.parse().ok()?))
+    (digits(number) && digits(of)).then_some((name, number.parse().ok()?, of.parse().ok()?))
+}
+
+/// Whether a file is a model by its name, or the first of several.
+pub(crate) fn is_first(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".gguf") else { return false };
+    !name.starts_with("mmproj") && part_of(stem).is_none_or(|(_, number, _)| number == 1)
 }
 
 impl Gguf {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
         let mut gguf = Header::open(path)?.read()?;
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some((before, 1, of)) = part_of(name) else { return Ok(gguf) };
+        let stem = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some((before, 1, of)) = part_of(stem) else { return Ok(gguf) };
         gguf.parts = of.min(MOST_PARTS);
         for number in 2..=gguf.parts {
             let part = path.with_file_name(format!("{before}-{number:05}-of-{of:05}.gguf"));

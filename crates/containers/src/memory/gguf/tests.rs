@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::memory::Model;
+use crate::memory::{AskedMemory, Estimate, Model};
 
 /// A header in the making.
 #[derive(Default)]
@@ -147,6 +147,19 @@ fn what_is_made_up_is_refused() {
 }
 
 #[test]
+fn numbers_beyond_any_model_do_no_harm() {
+    let names = ["context_length", "embedding_length", "attention.head_count", "block_count"];
+    for name in names.into_iter().chain(["attention.head_count_kv", "feed_forward_length"]) {
+        for number in [0, 1, u64::MAX] {
+            let huge = llama().entry(&format!("llama.{name}"), 10, &number.to_le_bytes());
+            let model = model(&huge.file(10, 100)).unwrap();
+            let asked = AskedMemory { gpu: "H100".parse().ok(), ..AskedMemory::default() };
+            let _ = Estimate::of(&model, &asked).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_file_that_is_cut_off_within_its_header_says_so() {
     let file = llama().file(10, 100);
     for length in 0..file.len() - 100 {
@@ -165,8 +178,8 @@ proptest! {
             file[at % length] = byte;
         }
         if let Ok(model) = model(&file) {
-            let asked = crate::memory::AskedMemory { gpu: "H100".parse().ok(), ..Default::default() };
-            let _ = crate::memory::Estimate::of(&model, &asked);
+            let asked = AskedMemory { gpu: "H100".parse().ok(), ..Default::default() };
+            let _ = Estimate::of(&model, &asked);
         }
     }
 }

@@ -148,7 +148,7 @@ fn what_broke_off_is_gone_on_with() {
     let first = "mkdir -p \"$to\"; cp \"$PLACE\"there/config.json \"$to\"; echo 'connection reset' >&2; exit 1";
     ngc(&place, KNOWS_NOTHING, first);
     let trouble = place.prepare(&asked(&place)).unwrap_err();
-    assert_eq!(trouble.cause, Cause::ModelBroken);
+    assert_eq!(trouble.cause, Cause::RegistryUnreachable);
     assert!(
         trouble.said.contains("connection reset") && trouble.fix.contains("goes on"),
         "{trouble:?}"
@@ -166,6 +166,15 @@ fn what_broke_off_is_gone_on_with() {
     ngc(&place, KNOWS_NOTHING, &rest);
     let prepared = place.prepare(&asked(&place)).unwrap();
     assert_eq!((prepared.record.files.len(), place.names()), (3, vec!["llama".to_owned()]));
+}
+
+#[test]
+fn what_came_before_a_key_expired_stays() {
+    let place = Place::new();
+    let expires = "mkdir -p \"$to\"; echo x > \"$to/config.json\"; echo '• 401.2/403 MiB'; echo 'HTTP 401' >&2; exit 1";
+    ngc(&place, KNOWS_NOTHING, expires);
+    assert_eq!(place.prepare(&asked(&place)).unwrap_err().cause, Cause::KeyMissing);
+    assert_eq!(place.names(), [".partial-llama"]);
 }
 
 #[test]
@@ -195,7 +204,7 @@ fn what_ngc_says_is_understood() {
             "ngc registry model list",
         ),
         ("OSError: [Errno 28] No space left on device", Cause::DiskFull, "make room"),
-        ("Traceback: something else", Cause::ModelBroken, "again"),
+        ("Traceback: something else", Cause::RegistryUnreachable, "again"),
     ] {
         let place = Place::new();
         ngc(&place, KNOWS_NOTHING, &format!("echo \"{said}\"; exit 1"));
@@ -241,7 +250,7 @@ fn a_model_of_the_hub_is_fetched_by_its_own_program() {
         ("RepositoryNotFoundError: 401 Client Error.", Cause::ModelMissing),
         ("RevisionNotFoundError: 404 Client Error.", Cause::ModelMissing),
         ("OSError: No space left on device", Cause::DiskFull),
-        ("ConnectionError: timed out", Cause::ModelBroken),
+        ("ConnectionError: timed out", Cause::RegistryUnreachable),
     ] {
         let place = Place::new();
         place.program("hf", &format!("echo '{said}' >&2; exit 1"));
