@@ -1,6 +1,6 @@
 //! What an engine says in place of doing what it was asked, and what that means.
 
-use std::{error::Error as _, fmt, io};
+use std::{fmt, io};
 
 use bollard::errors::Error;
 
