@@ -1,12 +1,13 @@
 //! Arguments as typed, with no side effects.
 
 use std::{
+    net::IpAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use bench_harness::Exit;
+use bench_harness::{Exit, HOLD};
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue},
@@ -18,6 +19,7 @@ use crate::{
     dataset::DatasetArgs,
     flags::{PlanFlags, ServerFlags},
     gate::GateArgs,
+    servers::{DownArgs, LogsArgs, ProfilesArgs, ServersArgs, UpArgs},
     values,
     watch::WatchArgs,
 };
@@ -65,8 +67,24 @@ pub(crate) enum Command {
     Agent(AgentArgs),
     /// Check this machine, and a server, and find out how wrong measurements here are
     Doctor(DoctorArgs),
+    /// Start a server, in a container or as a process, and wait until it is ready
+    Up(Box<UpArgs>),
+    /// Take down servers that `up` has started
+    Down(DownArgs),
+    /// List servers that were started here
+    Servers(ServersArgs),
+    /// Print what a server says that was started here
+    Logs(LogsArgs),
+    /// List what a NIM can be run as on this machine
+    Profiles(ProfilesArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
+    /// Hold a process that was started as a server, and end it with whoever started it
+    #[command(name = HOLD, hide = true)]
+    Hold {
+        /// Where it is written down
+        folder: PathBuf,
+    },
     /// Panic, to see what a bug looks like
     #[command(hide = true)]
     Panic {
@@ -316,9 +334,13 @@ fn no_key(_key: &str) -> Result<String, &'static str> {
 
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
-    /// The port to listen on, at 127.0.0.1; 0 takes any that is free
+    /// The port to listen on; 0 takes any that is free
     #[arg(long, default_value = "8000")]
     pub(crate) port: u16,
+
+    /// The address to listen at; in a container 0.0.0.0
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
 
     /// Milliseconds to the first token
     #[arg(long, value_name = "MS", value_parser = values::milliseconds, allow_negative_numbers = true, default_value = "50")]

@@ -22,6 +22,7 @@ mod reference;
 mod run;
 #[cfg(feature = "history")]
 mod runs;
+mod servers;
 mod signals;
 mod simulate;
 mod term;
@@ -31,11 +32,12 @@ mod watch;
 use std::{panic::catch_unwind, process::ExitCode};
 
 use args::{Cli, Command};
-use bench_harness::{Exit, Failure};
+use bench_harness::{Exit, Failure, held_by_us, hold};
 
 fn main() -> ExitCode {
     // What panics on another thread becomes a failure of the run; this is for our own.
     let exit = catch_unwind(|| {
+        held_by_us();
         for note in foreign::notes(args::words().skip(1)) {
             output::say(&format!("note: {note}"));
         }
@@ -66,7 +68,13 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Watch(args) => watch::watch(&args),
         Command::Agent(args) => agent::agent(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Up(args) => servers::up(&args),
+        Command::Down(args) => servers::down(&args),
+        Command::Servers(args) => servers::servers(&args),
+        Command::Logs(args) => servers::logs(&args),
+        Command::Profiles(args) => servers::profiles(&args),
         Command::Explain(args) => explain::explain(&args.word),
+        Command::Hold { folder } => std::process::exit(hold(&folder).into()),
         Command::Panic { on_screen } => {
             let _screen = on_screen.then(term::Screen::open);
             panic!("as asked for")

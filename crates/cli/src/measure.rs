@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bench_core::{
     MetricSink, Phase, PointOutcome, RunEvent, Sample, ServerInfo, SinkError, Stop, metric,
 };
-use bench_harness::{Exit, Experiment, Failure, Finished, Target};
+use bench_harness::{Exit, Experiment, Failure, Finished, Server, Settings, Target};
 use bench_report::{
     console::{self, Histograms, LogHistogram, Report, matrix, sweep::SweepReport},
     gate::GateReport,
@@ -20,17 +20,31 @@ use crate::{
     gate::{self, Gate},
     output,
     progress::ProgressView,
+    servers::hooks,
     signals::Signals,
 };
 
-/// Runs `experiment` to its end, or until the user stops it, and says what came of it.
+/// Runs what `prepare` makes of `settings` to its end, or until the user stops it, and says what came of it.
 pub(crate) fn measure(
-    experiment: Experiment,
+    mut settings: Settings,
+    prepare: impl FnOnce(Settings) -> Result<Experiment, Failure>,
     gate: Option<Gate>,
     args: &MeasureArgs,
 ) -> Result<Exit, Failure> {
     let stop = Stop::new();
-    let signals = Signals::stop(&stop);
+    // A server that is coming up has to be taken down; until then a signal may end the process.
+    let starts = settings.targets.iter().any(|target| matches!(target.server, Server::Up(_)));
+    let early = starts.then(|| Signals::stop(&stop));
+    settings.hooks = hooks(stop.clone(), args.ui);
+    let experiment = match (prepare(settings), early.as_ref().and_then(Signals::exit)) {
+        (Ok(experiment), _) => experiment,
+        (Err(failure), None) => return Err(failure),
+        (Err(failure), Some(exit)) => {
+            output::failure(&failure);
+            return Ok(exit);
+        }
+    };
+    let signals = early.unwrap_or_else(|| Signals::stop(&stop));
     if args.ui != Ui::None {
         for note in experiment.notes() {
             output::say(&clean(&note));
@@ -46,6 +60,8 @@ pub(crate) fn measure(
     }
     let finished = experiment.run(sinks, &stop)?;
     let stopped = signals.exit();
+    // Why a server is not there stands in the middle of what was shown, or nowhere.
+    finished.server_failures.iter().for_each(output::failure);
     // Nothing is compared that was stopped, or that failed by itself.
     let is_whole = stopped.is_none() && matches!(finished.exit(), Exit::Ok | Exit::GoalMissed);
     let gate = gate.filter(|_| is_whole).map(|gate| gate.judge(&finished.directory)).transpose();

@@ -12,8 +12,10 @@ pub(crate) fn failure(failure: &Failure) {
     say(&format!("error{failure}"));
     let lines = [("said", &failure.said), ("it has", &failure.has), ("fix", &failure.fix)];
     for (name, text) in lines {
-        if let Some(text) = text {
-            say(&format!("  {name:<8} {}", clean(text)));
+        let lines = text.iter().flat_map(|text| text.lines());
+        for (index, line) in lines.enumerate() {
+            let name = if index == 0 { name } else { "" };
+            say(&format!("  {name:<8} {}", clean(line)));
         }
     }
     say(&format!("  {:<8} inferbench explain {}", "more", failure.code.name()));

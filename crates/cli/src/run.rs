@@ -57,7 +57,7 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
     if let Some(gate) = &gate {
         gate.record(&mut settings);
     }
-    measure(prepare(settings)?, gate, args)
+    measure(settings, prepare, gate, args)
 }
 
 /// Goes on with a run by the plan that it keeps.
@@ -71,7 +71,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let gate = Gate::of_resumed(&settings, &directory)?;
-    measure(resumed(directory, settings)?, gate, &args.measure)
+    measure(settings, |settings| resumed(directory, settings), gate, &args.measure)
 }
 
 /// Flags that may be given when a run goes on: what is not kept, and where its server and its baseline are by

@@ -1,9 +1,6 @@
 //! `inferbench sim`: the simulator as a server of its own.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-};
+use std::{net::SocketAddr, path::Path};
 
 use bench_core::{Level, Stop};
 use bench_harness::{Code, Exit, Failure};
@@ -13,7 +10,7 @@ use crate::{args::SimArgs, output, signals::Signals};
 
 pub(crate) fn simulate(args: &SimArgs) -> Result<Exit, Failure> {
     bench_harness::raise_file_limit();
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let addr = SocketAddr::from((args.host, args.port));
     let server = Server::start(config(args), addr).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidInput => Failure::new(Code::Setting, error.to_string()),
         _ => Failure::new(Code::Simulator, format!("the simulator cannot listen on {addr}"))

@@ -164,4 +164,6 @@ pub struct Held {
     pub created_s: Option<u64>,
     /// Whether it was to live as long as a process that is gone.
     pub is_orphan: bool,
+    /// Whether it lives until somebody takes it down.
+    pub is_kept: bool,
 }

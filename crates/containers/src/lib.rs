@@ -24,6 +24,12 @@ mod lines;
 pub mod log;
 pub mod nim;
 mod owner;
+mod port;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(not(target_os = "linux"))]
+#[path = "process_elsewhere.rs"]
+mod process;
 mod progress;
 mod recipe;
 mod trouble;
@@ -35,6 +41,7 @@ pub use docker::Docker;
 pub use environment::Environment;
 pub use folders::prepare_folders;
 pub use launch::{Gpus, Launch, Lifetime, Mount, Place, Program, Pull, Ulimit, Variable};
+pub use process::{Process, hold};
 pub use progress::{Hooks, Progress};
 pub use recipe::{Asked, EngineName, HostFacts, LocalModel, Recipe, With};
 pub use trouble::{Cause, Trouble};

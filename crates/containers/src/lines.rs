@@ -76,7 +76,7 @@ fn clean(text: &str) -> String {
 }
 
 /// Passes over what follows an escape.
-fn skip_sequence(characters: &mut std::str::Chars<'_>) {
+pub(crate) fn skip_sequence(characters: &mut std::str::Chars<'_>) {
     match characters.next() {
         Some('[') => {
             characters.find(|character| ('\u{40}'..='\u{7e}').contains(character));

@@ -26,15 +26,16 @@ impl Owner {
 
     /// The process of a number.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The program's name, in parentheses, may hold anything; what follows is numbers.
-        let (_, after_name) = stat.rsplit_once(')')?;
-        let mut fields = after_name.split_ascii_whitespace();
-        // A zombie runs no more.
-        if matches!(fields.next()?, "Z" | "X") {
-            return None;
-        }
-        let start = fields.nth(18)?.parse().ok()?;
+        Self::told_by(pid, Stat::of(pid).filter(|stat| !stat.has_ended)?)
+    }
+
+    /// A child that nobody has asked for how it ended: it may have.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_child(pid: u32) -> Option<Self> {
+        Self::told_by(pid, Stat::of(pid)?)
+    }
+
+    fn told_by(pid: u32, Stat { start, .. }: Stat) -> Option<Self> {
         let namespace = fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned();
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
         let namespace = namespace.trim_matches(|c: char| !c.is_ascii_digit()).to_owned();
@@ -50,6 +51,39 @@ impl Owner {
         }
         let is_watched = self.namespace == this.namespace;
         self.boot != this.boot || (is_watched && Self::of(self.pid).as_ref() != Some(self))
+    }
+
+    /// Its number, and when it was started, if it is one of the processes that are seen from here. It may have ended.
+    pub(crate) fn seen_from_here(&self) -> Option<(u32, u64)> {
+        let this = Self::this()?;
+        let of = |owner: &Self| [&owner.namespace, &owner.boot, &owner.machine].map(String::clone);
+        (of(self) == of(&this)).then_some((self.pid, self.start))
+    }
+}
+
+/// What the system tells of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Whether it runs no more, and only its parent has not asked for how it ended.
+    pub(crate) has_ended: bool,
+    pub(crate) parent: u32,
+    pub(crate) group: u32,
+    /// When it was started, in ticks since the machine was.
+    pub(crate) start: u64,
+}
+
+impl Stat {
+    /// That of the process of a number.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The program's name, in parentheses, may hold anything; what follows is numbers.
+        let (_, after_name) = stat.rsplit_once(')')?;
+        let mut fields = after_name.split_ascii_whitespace();
+        let has_ended = matches!(fields.next()?, "Z" | "X");
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        let start = fields.nth(16)?.parse().ok()?;
+        Some(Self { has_ended, parent, group, start })
     }
 }
 

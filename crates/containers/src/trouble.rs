@@ -46,7 +46,7 @@ pub enum Cause {
     NameTaken,
     /// Docker cannot give containers GPUs.
     NoGpuRuntime,
-    /// The GPU's driver is missing, too old, or not loaded.
+    /// The GPU's driver is missing, too old, or not loaded, or the program was built for other GPUs.
     GpuDriver,
     /// A limit that was asked for is more than this machine lets have.
     LimitDenied,
@@ -54,6 +54,10 @@ pub enum Cause {
     KeyMissing,
     /// The model is not where it should be, or not to be had.
     ModelMissing,
+    /// The engine does not run the model: its format, its architecture or its precision.
+    ModelUnfit,
+    /// It may not read or write a folder that it needs.
+    FolderDenied,
     /// The GPU's memory does not suffice.
     GpuMemory,
     /// The system killed it, for memory.
@@ -93,6 +97,8 @@ impl Cause {
             Self::LimitDenied => "limit_denied",
             Self::KeyMissing => "key_missing",
             Self::ModelMissing => "model_missing",
+            Self::ModelUnfit => "model_unfit",
+            Self::FolderDenied => "folder_denied",
             Self::GpuMemory => "gpu_memory",
             Self::OomKilled => "oom_killed",
             Self::Exited => "exited",

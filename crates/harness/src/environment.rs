@@ -30,7 +30,7 @@ pub(crate) fn environment(lab: &Lab, skipped: &[Value]) -> Value {
 
 fn target(lab: &Lab, index: usize, known: &Known) -> Value {
     let asked = &lab.settings().targets[index];
-    let Known { target, provider, memory, not_watched, .. } = known;
+    let Known { target, provider, facts, not_watched, .. } = known;
     json!({
         "name": lab.name(index),
         "pass": asked.pass,
@@ -45,7 +45,8 @@ fn target(lab: &Lab, index: usize, known: &Known) -> Value {
         "profile": target.info.profile,
         "context_length": lab.context_length(index),
         "simulated": target.is_simulated(),
-        "facts": memory.to_json(),
+        "server": lab.servers().to_json(index),
+        "facts": facts.to_json(),
         "not_watched": not_watched.get().map_or(&[][..], Vec::as_slice),
         "template": match &target.engine {
             Engine::Custom(template) => json!(template.file()),

@@ -143,6 +143,7 @@ fn target_words(asked: &TargetSettings) -> String {
         Server::Simulator(_) => "simulator".to_owned(),
         Server::At(endpoint) => endpoint.to_string(),
         Server::Find => "what is found".to_owned(),
+        Server::Up(up) => format!("{} {}", up.recipe.engine(), up.asked.model),
     };
     let name = asked.name.clone().or_else(|| asked.model.clone()).unwrap_or_else(by_server);
     match &asked.pass {

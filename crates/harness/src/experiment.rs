@@ -43,6 +43,8 @@ pub struct Finished {
     pub exported: Vec<String>,
     /// The servers, as far as they were found, by the names that points give them.
     pub targets: Vec<Target>,
+    /// Why servers did not come up that were started for the run, or ended by themselves.
+    pub server_failures: Vec<Failure>,
     /// Cells that were left out, each with why, in words.
     pub skipped: Vec<String>,
     /// The highest loads that meet every goal, where these were sought.
@@ -182,15 +184,29 @@ impl Experiment {
         };
         let outcome = measure(&plan, &mut *course, prepare, record, sinks, &directory, stop)?;
         drop(course);
-        let lab = lab.into_inner();
-        if lab.known().count() > found_before {
+        let mut lab = lab.into_inner();
+        lab.take_down();
+        lab.servers().write_logs(directory.path()).map_err(|error| {
+            Failure::new(Code::Artifacts, "the servers' logs cannot be written").caused_by(&error)
+        })?;
+        if lab.known().count() > found_before || lab.servers().any() {
             record_again(&directory, lab.environment(&skipped))?;
         }
         let exported = exports::write(&lab, &directory)?;
+        let server_failures = lab.servers().failures().cloned().collect();
         let targets = lab.into_targets();
         let skipped = skipped_words(&skipped).collect();
         let found = Vec::new();
-        let mut finished = Finished { plan, outcome, directory, exported, targets, skipped, found };
+        let mut finished = Finished {
+            plan,
+            outcome,
+            directory,
+            exported,
+            targets,
+            server_failures,
+            skipped,
+            found,
+        };
         if map.is_some()
             && let Some(summary) = finished.summary()?
         {
@@ -250,6 +266,8 @@ impl Finished {
         let is_unanswered = || self.found.iter().any(|found| found.highest.is_none());
         if points().any(ours) {
             Exit::Resource
+        } else if !self.server_failures.is_empty() {
+            Exit::Server
         } else if points().any(PointOutcome::is_lost) && !points().all(is_failed) {
             Exit::Partial
         } else if points().any(|point| point.failure.is_some()) {

@@ -17,6 +17,8 @@ pub enum Exit {
     Target = 5,
     /// More requests failed than the gate lets pass, or none succeeded.
     Failed = 6,
+    /// A server that was to be started did not come up, or ended by itself.
+    Server = 7,
     /// This machine had too little of something: files, ports, disk, memory.
     Resource = 8,
     /// Measured in part: a target was lost, or could not be reached, and the others, or the time before, were
@@ -35,7 +37,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The one that is told where both apply: 70, 130 or 143, 8, 5, 9, 6, 3, 99, 98, in this order. With 2
+    /// The one that is told where both apply: 70, 130 or 143, 8, 7, 5, 9, 6, 3, 99, 98, in this order. With 2
     /// nothing was measured.
     pub fn or_worse(self, other: Self) -> Self {
         if other.weight() > self.weight() { other } else { self }
@@ -50,10 +52,11 @@ impl Exit {
             Self::Failed => 4,
             Self::Partial => 5,
             Self::Target => 6,
-            Self::Resource => 7,
-            Self::Interrupted | Self::Terminated => 8,
-            Self::Bug => 9,
-            Self::Usage => 10,
+            Self::Server => 7,
+            Self::Resource => 8,
+            Self::Interrupted | Self::Terminated => 9,
+            Self::Bug => 10,
+            Self::Usage => 11,
         }
     }
 }
@@ -94,13 +97,27 @@ pub enum Code {
     Artifacts,
     /// The simulator cannot be started.
     Simulator,
+    /// Docker or Podman cannot be used.
+    Backend,
+    /// An image is not to be had.
+    Image,
+    /// A server cannot be started.
+    Start,
+    /// A server that was started ended by itself.
+    ServerEnded,
+    /// A server was not ready in time.
+    NotReady,
+    /// The user stopped waiting for a server.
+    Stopped,
+    /// There is no such server of ours.
+    UnknownServer,
     /// A bug of inferbench.
     Bug,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 24] = [
         Self::Setting,
         Self::Plan,
         Self::Address,
@@ -117,6 +134,13 @@ impl Code {
         Self::Resource,
         Self::Artifacts,
         Self::Simulator,
+        Self::Backend,
+        Self::Image,
+        Self::Start,
+        Self::ServerEnded,
+        Self::NotReady,
+        Self::Stopped,
+        Self::UnknownServer,
         Self::Bug,
     ];
 
@@ -203,6 +227,48 @@ impl Code {
             Self::Simulator => {
                 ("IB403", Exit::Resource, "The built-in simulator could not be started.")
             }
+            Self::Backend => (
+                "IB501",
+                Exit::Server,
+                "Servers run in containers of Docker or Podman, and whichever was asked for cannot be used: it does \
+                 not run, this user may not use it, or it failed. `with: process` starts a server without either.",
+            ),
+            Self::Image => (
+                "IB502",
+                Exit::Server,
+                "The image of a server is not to be had: there is none of that name or version, the registry wants a \
+                 login, gives no more for now, or cannot be reached.",
+            ),
+            Self::Start => (
+                "IB503",
+                Exit::Server,
+                "A server could not be started: a key or the model is missing, its port or its name is taken, GPUs cannot \
+                 be given to containers, its program is not there, a disk is full, or a limit is more than this machine \
+                 has. Nothing is left of it.",
+            ),
+            Self::ServerEnded => (
+                "IB504",
+                Exit::Server,
+                "A server that was started ended by itself, before it was ready or while it was measured. What it said \
+                 last tells why. What was measured before is kept.",
+            ),
+            Self::NotReady => (
+                "IB505",
+                Exit::Server,
+                "A server that was started did not answer with a token in time, and was taken down. Large models take \
+                 longer: --ready-within, or `ready_within` in a plan.",
+            ),
+            Self::Stopped => (
+                "IB506",
+                Exit::Interrupted,
+                "The user stopped waiting for a server, which was taken down.",
+            ),
+            Self::UnknownServer => (
+                "IB507",
+                Exit::Usage,
+                "There is no server of that name that inferbench has started. `inferbench servers` lists them; others \
+                 are never touched.",
+            ),
             Self::Bug => (
                 "IB900",
                 Exit::Bug,
@@ -297,11 +363,22 @@ mod tests {
     #[test]
     fn the_worst_is_told() {
         use Exit::{
-            Bug, Failed, GoalMissed, Interrupted, Ok, Partial, Regression, Resource, Target,
-            Terminated, Void,
+            Bug, Failed, GoalMissed, Interrupted, Ok, Partial, Regression, Resource, Server,
+            Target, Terminated, Void,
         };
-        let in_order =
-            [Bug, Interrupted, Resource, Target, Partial, Failed, Void, GoalMissed, Regression, Ok];
+        let in_order = [
+            Bug,
+            Interrupted,
+            Resource,
+            Server,
+            Target,
+            Partial,
+            Failed,
+            Void,
+            GoalMissed,
+            Regression,
+            Ok,
+        ];
         for pair in in_order.windows(2) {
             assert_eq!((pair[0].or_worse(pair[1]), pair[1].or_worse(pair[0])), (pair[0], pair[0]));
         }

@@ -20,19 +20,25 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    Code, Export, Failure, LoadSettings, Settings, Target, TargetSettings,
+    Code, Export, Failure, LoadSettings, Server, Settings, Target, TargetSettings,
+    facts::Facts,
     input::{self, Input, Sent},
     loads::{self, ceil},
     lookout::Lookout,
     machine,
-    memory::Memory,
     points::{self, Cell},
     resume::Before,
     server_tokenizer::{Counter, ServerTokenizer},
+    servers::{self, Servers},
     shape::Shape,
     talks, target,
     telemetry::Watching,
 };
+
+/// Whether the server of a target is started for the run.
+fn is_started(target: &TargetSettings) -> bool {
+    matches!(target.server, Server::Up(_))
+}
 
 /// Prompts prepared for a point at most; beyond, they come again.
 const MOST_PROMPTS: u64 = 10_000;
@@ -55,6 +61,8 @@ pub(crate) struct Lab {
     grader: Option<Arc<Rules>>,
     /// For talking to servers between points.
     runtime: Runtime,
+    /// Those that are started for the run.
+    servers: Servers,
     /// One for each of the settings' targets.
     targets: Vec<Found>,
     /// What results call them: one for each, all different.
@@ -69,6 +77,8 @@ enum Found {
     Yes(Box<Known>),
     /// Why it could not be found so far.
     NotYet(Failure),
+    /// It is started when its first point comes.
+    Later,
 }
 
 /// A target that has been found, and what it was asked.
@@ -76,9 +86,12 @@ enum Found {
 pub(crate) struct Known {
     pub(crate) target: Target,
     pub(crate) provider: Arc<HttpProvider>,
-    pub(crate) memory: Memory,
+    /// What it says of itself.
+    pub(crate) facts: Facts,
     /// Whether it tells metrics.
     pub(crate) has_metrics: bool,
+    /// Its processes, where it was started here.
+    pub(crate) pids: Option<Vec<u32>>,
     /// The GPUs that it was found to compute on: to look for them takes as long as to watch them.
     pub(crate) gpus: OnceLock<Vec<GpuId>>,
     /// What is not watched although it usually is, and why, as of the first time that it was to be.
@@ -104,6 +117,11 @@ fn checked(settings: &Settings) -> Result<(Arc<dyn Tokenizer>, Option<Input>), F
     }
     loads::check(settings)?;
     settings.targets.iter().try_for_each(|asked| target::check(asked, settings))?;
+    for asked in &settings.targets {
+        if let Server::Up(up) = &asked.server {
+            servers::launch(up)?;
+        }
+    }
     let cells = points::cells(settings);
     let beyond = |cell: &Cell| points::beyond_known_context(settings, *cell);
     if cells.iter().all(|cell| beyond(cell).is_some()) {
@@ -155,26 +173,35 @@ impl Lab {
     /// When something is wrong that no waiting mends, or if not one target is there: with the first one's
     /// failure.
     pub(crate) fn open(settings: Settings) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| {
-            Failure::new(Code::Resource, "the system gives no runtime").said(error.to_string())
-        })?;
+        let runtime = servers::runtime()?;
         // What is wrong here is the user's to mend, and quicker to find than a server.
         let (tokenizer, input) = checked(&settings)?;
         let settings = completed(settings, input.as_ref())?;
         let grader = input::grader(&settings, input.as_ref())?;
+        let servers = Servers::new(settings.hooks.clone())?;
         let (targets, names, before) = (Vec::new(), Vec::new(), Before::default());
-        let mut lab = Self { settings, tokenizer, input, grader, runtime, targets, names, before };
+        let mut lab =
+            Self { settings, tokenizer, input, grader, runtime, servers, targets, names, before };
+        // What is measured first is there before anything is written.
+        let has_others = lab.settings.targets.iter().any(|target| !is_started(target));
         for index in 0..lab.settings.targets.len() {
-            let found = match lab.look_for(index) {
-                Ok(known) => Found::Yes(Box::new(known)),
-                Err(failure) => Found::NotYet(failure),
+            let is_later = is_started(&lab.settings.targets[index]) && (has_others || index > 0);
+            let found = match is_later {
+                true => Found::Later,
+                false => match lab.look_for(index) {
+                    Ok(known) => Found::Yes(Box::new(known)),
+                    Err(failure) => Found::NotYet(failure),
+                },
             };
             let name = lab.unused_name(index, &found);
             lab.names.push(name);
             lab.targets.push(found);
         }
-        if let Found::NotYet(failure) = &lab.targets[0]
+        let mut missing = lab.targets.iter().filter_map(|found| match found {
+            Found::NotYet(failure) => Some(failure),
+            Found::Yes(_) | Found::Later => None,
+        });
+        if let Some(failure) = missing.next()
             && lab.known().next().is_none()
         {
             return Err(failure.clone());
@@ -225,7 +252,7 @@ impl Lab {
     pub(crate) fn known(&self) -> impl Iterator<Item = (usize, &Known)> {
         self.targets.iter().enumerate().filter_map(|(index, found)| match found {
             Found::Yes(known) => Some((index, &**known)),
-            Found::NotYet(_) => None,
+            Found::NotYet(_) | Found::Later => None,
         })
     }
 
@@ -234,7 +261,7 @@ impl Lab {
         let found = self.targets.into_iter().zip(self.names);
         let found = found.filter_map(|(found, name)| match found {
             Found::Yes(known) => Some(Target { name, ..known.target }),
-            Found::NotYet(_) => None,
+            Found::NotYet(_) | Found::Later => None,
         });
         found.collect()
     }
@@ -253,6 +280,7 @@ impl Lab {
                 Found::NotYet(failure) => {
                     notes.push(format!("{name} is not there yet: {}", failure.what));
                 }
+                Found::Later => {}
             }
         }
         notes.extend(self.same_servers());
@@ -300,20 +328,40 @@ impl Lab {
         pairs.map(words).collect()
     }
 
-    fn look_for(&self, index: usize) -> Result<Known, Failure> {
-        let asked = &self.settings.targets[index];
-        let target = self.runtime.block_on(Target::find(asked, &self.settings))?;
+    /// Finds the target at `index`; its server is started for that where it is one that is.
+    fn look_for(&mut self, index: usize) -> Result<Known, Failure> {
+        let started = self.start(index)?;
+        let asked = started.as_ref().unwrap_or(&self.settings.targets[index]);
+        let model = self.servers.model(index).filter(|_| started.is_some());
+        let target = self.runtime.block_on(async {
+            match model {
+                Some(model) => servers::find(asked, model, &self.settings).await,
+                None => Target::find(asked, &self.settings).await,
+            }
+        })?;
         let provider = target::provider(target.config(asked, &self.settings))?;
         let metrics = self.runtime.block_on(provider.metrics());
-        let memory = Memory::of(asked.server_log.as_deref(), metrics.as_deref());
+        let facts = match started {
+            Some(_) => Facts::told(self.servers.facts(), metrics.as_deref()),
+            None => Facts::of(asked.server_log.as_deref(), metrics.as_deref()),
+        };
         let has_metrics = metrics.is_some();
         let provider = Arc::new(provider);
         let (gpus, not_watched) = (OnceLock::new(), OnceLock::new());
-        let known = Known { target, provider, memory, has_metrics, gpus, not_watched };
+        let pids = started.as_ref().and_then(|_| self.servers.pids(index));
+        let known = Known { target, provider, facts, has_metrics, pids, gpus, not_watched };
         let mut watching = Watching::of(&known, asked, &self.settings)?;
         self.runtime.block_on(watching.check(asked))?;
         let _ = known.not_watched.set(watching.absent);
         Ok(known)
+    }
+
+    /// Starts the server of a target, where it is one that is started, and says where it is from now on.
+    fn start(&mut self, index: usize) -> Result<Option<TargetSettings>, Failure> {
+        let asked = &self.settings.targets[index];
+        let Server::Up(up) = &asked.server else { return Ok(None) };
+        let endpoint = self.servers.start(index, up, &self.settings)?;
+        Ok(Some(TargetSettings { server: Server::At(endpoint), ..asked.clone() }))
     }
 
     /// The name of a target: its own, or with a number behind it where another one has that.
@@ -325,7 +373,8 @@ impl Lab {
                 Some(pass) => format!("{name} ({pass})"),
                 None => name.clone(),
             },
-            (_, None, crate::Server::At(endpoint)) => endpoint.to_string(),
+            (_, None, Server::At(endpoint)) => endpoint.to_string(),
+            (_, None, Server::Up(up)) => up.asked.model.clone(),
             _ => format!("target {}", index + 1),
         };
         let numbered = (2_u32..).map(|n| format!("{name} #{n}"));
@@ -333,9 +382,15 @@ impl Lab {
         names.find(|name| !self.names.contains(name)).unwrap_or(name)
     }
 
-    /// The target at `index`, looked for once more if it has not been found.
+    /// The target at `index`, looked for once more if it has not been found, and started if it is not up.
     fn target(&mut self, index: usize) -> Result<&Known, Failure> {
-        if matches!(self.targets[index], Found::NotYet(_)) {
+        self.servers.notice_death();
+        // One that could not be started, or ended by itself, would do so again.
+        if let Some(failure) = self.servers.failure(index) {
+            return Err(failure.clone());
+        }
+        let is_down = is_started(&self.settings.targets[index]) && !self.servers.is_up(index);
+        if is_down || !matches!(self.targets[index], Found::Yes(_)) {
             let known = self.look_for(index)?;
             self.before.check(index, self.name(index), &known)?;
             self.targets[index] = Found::Yes(Box::new(known));
@@ -343,6 +398,7 @@ impl Lab {
         match &self.targets[index] {
             Found::Yes(known) => Ok(known),
             Found::NotYet(failure) => Err(failure.clone()),
+            Found::Later => Err(Failure::new(Code::Bug, "a server that was not started")),
         }
     }
 
@@ -368,7 +424,7 @@ impl Lab {
         let asked = self.settings.targets[target].context_length;
         asked.or_else(|| match &self.targets[target] {
             Found::Yes(known) => known.target.context_length(),
-            Found::NotYet(_) => None,
+            Found::NotYet(_) | Found::Later => None,
         })
     }
 
@@ -455,7 +511,7 @@ impl Lab {
                 known.not_watched.get_or_init(|| std::mem::take(&mut watching.absent));
                 Ok(watching)
             }
-            Found::NotYet(_) => Ok(Watching::default()),
+            Found::NotYet(_) | Found::Later => Ok(Watching::default()),
         }
     }
 
@@ -604,6 +660,17 @@ impl Lab {
             goals: self.settings.goals.slo.clone(),
             resumed: None,
         }
+    }
+
+    /// Takes down what is up, once nothing more is measured.
+    pub(crate) fn take_down(&mut self) {
+        self.servers.notice_death();
+        self.servers.take_down();
+    }
+
+    /// The servers that were started for the run.
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
     }
 
     /// What is recorded of the machine and of the servers.

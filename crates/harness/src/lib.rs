@@ -16,15 +16,16 @@ mod environment;
 mod estimate;
 mod experiment;
 mod exports;
+mod facts;
 mod failure;
 mod fetch;
 mod find;
 mod input;
+mod kept;
 mod lab;
 mod loads;
 mod lookout;
 mod machine;
-mod memory;
 mod multi_turn;
 pub mod plan;
 mod points;
@@ -32,6 +33,7 @@ mod probe;
 mod resume;
 mod self_test;
 mod server_tokenizer;
+mod servers;
 mod settings;
 mod shape;
 mod sweep;
@@ -40,6 +42,10 @@ mod target;
 mod telemetry;
 mod watching;
 
+pub use bench_containers::{
+    Hooks, Lifetime, LogLine, Progress, hold,
+    nim::{Fit, Goal as ProfileGoal, Profile, Profiles},
+};
 pub use doctor::{Doctor, Finding, State};
 pub use estimate::{Estimate, PACE, PointEstimate};
 pub use experiment::{Experiment, Finished, prepare, resume};
@@ -47,14 +53,16 @@ pub use failure::{Code, Exit, Failure};
 pub use fetch::Fetcher;
 pub use find::{Found, Tried, candidates, found};
 pub use input::failure as input_failure;
+pub use kept::{Kept, KeptServer, Started, command, profiles_of};
 pub use lab::{check, tokenizer};
 pub use machine::raise_file_limit;
 pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
+pub use servers::{HOLD, held_by_us};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
     Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,
-    TelemetrySettings, WorkloadSettings,
+    TelemetrySettings, UpSettings, WorkloadSettings,
 };
 pub use target::{Target, simulator_config};
 pub use watching::{

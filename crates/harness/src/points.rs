@@ -59,7 +59,7 @@ pub(crate) fn beyond_known_context(settings: &Settings, cell: Cell) -> Option<St
     let target = &settings.targets[cell.target];
     let simulated = match &target.server {
         Server::Simulator(config) => Some(config.context_length),
-        Server::Find | Server::At(_) => None,
+        Server::Find | Server::At(_) | Server::Up(_) => None,
     };
     let context = target.context_length.or(simulated)?;
     beyond(settings, cell, context)
@@ -85,9 +85,13 @@ pub(crate) fn order(settings: &Settings, cells: &[Cell]) -> Vec<(usize, u32)> {
     order
 }
 
-/// Which pass over its server a target is, from 0.
+/// Which pass over its server a target is, from 0. A server that is started for the run is measured by itself, after
+/// those that are there anyway: two at a time would share GPUs that each has alone otherwise.
 fn pass(settings: &Settings, target: usize) -> usize {
     let this = &settings.targets[target];
+    if matches!(this.server, Server::Up(_)) {
+        return settings.targets.len() + target;
+    }
     let earlier = settings.targets[..target].iter();
     match this.pass {
         Some(_) => earlier.filter(|other| other.pass.is_some() && other.name == this.name).count(),

@@ -165,7 +165,7 @@ impl Asker {
     }
 }
 
-async fn trial(provider: &HttpProvider, prompt: &Prompt) -> Result<Trial, Failure> {
+pub(crate) async fn trial(provider: &HttpProvider, prompt: &Prompt) -> Result<Trial, Failure> {
     let request = provider.encode(prompt).map_err(|error| {
         Failure::new(Code::Setting, "the message cannot be asked").said(error.said)
     })?;

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bench_containers::{Asked, Hooks, Recipe};
 use bench_core::{
     Arrivals, Cancellation, ConcurrencyRamp, Counts, Goal, Goodput, Limits, Quantity, RateCurve,
 };
@@ -58,6 +59,8 @@ pub struct Settings {
     pub flush_cache: bool,
     /// How often a failed request is tried again.
     pub retries: u32,
+    /// Who is told how servers come up, and may stop waiting for them.
+    pub hooks: Hooks,
     /// What to send instead of synthetic prompts; there is one workload then.
     pub input: Option<InputSettings>,
     /// Whose random tokens prompts are made of, and how far their lengths scatter; English text if `None`.
@@ -134,6 +137,7 @@ impl Settings {
             warm_up_duration: None,
             flush_cache: false,
             retries: 0,
+            hooks: Hooks::default(),
             input: None,
             random: None,
             random_prefix: 0,
@@ -283,6 +287,19 @@ pub enum Server {
     At(Endpoint),
     /// The built-in simulator.
     Simulator(bench_sim::Config),
+    /// One that is started for the run, and stopped once it is measured.
+    Up(Box<UpSettings>),
+}
+
+/// A server to start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpSettings {
+    /// How its engine is started.
+    pub recipe: Recipe,
+    /// What is asked of that recipe.
+    pub asked: Asked,
+    /// Of NIM: which of its profiles, by id, by name or by a rule.
+    pub profile: Option<String>,
 }
 
 /// What to send: synthetic prompts, of which each API takes what it knows.

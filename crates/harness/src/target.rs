@@ -52,6 +52,9 @@ impl Target {
         let (endpoint, simulator) = match &target.server {
             Server::At(endpoint) => (endpoint.clone(), None),
             Server::Simulator(config) => simulator(config.clone())?,
+            Server::Up(_) => {
+                return Err(Failure::new(Code::Bug, "a server was looked for and not started"));
+            }
             Server::Find => match find_local(&mut notes).await {
                 Some(endpoint) => (endpoint, None),
                 None => simulator(simulator_config())?,

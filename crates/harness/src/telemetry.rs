@@ -103,7 +103,12 @@ impl Watching {
         way: Way,
     ) -> Result<Sources, gpu::Unavailable> {
         let mut config = gpu::Config { way, period: interval, ..gpu::Config::default() };
-        match server_pids(&known.target.endpoint) {
+        let pids = match &known.pids {
+            // Before a container, something else listens.
+            Some(pids) => Ok(Some(pids.clone())),
+            None => server_pids(&known.target.endpoint),
+        };
+        match pids {
             Ok(pids) => config.server_pids = pids,
             Err(why) => {
                 self.absent.push(format!("who else is on the GPUs: {why}"));

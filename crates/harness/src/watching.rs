@@ -166,6 +166,11 @@ pub fn server_address(settings: &Settings) -> Result<Option<Endpoint>, Failure> 
     match &settings.targets[0].server {
         Server::At(endpoint) => Ok(Some(endpoint.clone())),
         Server::Find => found(),
+        Server::Up(_) => {
+            let what = "a server that is started for a run is there for its time";
+            Err(Failure::new(Code::Setting, what)
+                .fix("inferbench up ENGINE MODEL, and its address"))
+        }
         Server::Simulator(_) => {
             let what = "the built-in simulator is there for the time of a run";
             Err(Failure::new(Code::Setting, what).fix("inferbench sim, and its address"))

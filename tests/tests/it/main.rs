@@ -17,6 +17,8 @@ mod bad_input;
 mod capacity;
 mod comparing;
 mod conforming;
+#[cfg(target_os = "linux")]
+mod containers;
 mod conversations;
 mod doctor;
 mod engines;
@@ -42,6 +44,8 @@ mod resuming;
 mod run_directory;
 mod same_again;
 mod schedules;
+#[cfg(target_os = "linux")]
+mod starting;
 mod sweeps;
 mod telemetry;
 mod templates;

@@ -242,7 +242,7 @@ fn energy_is_power_over_time_and_agrees_with_the_gpus_own_count() {
     close(value("tps_per_w"), value("output_tps") / 750.0);
     assert!(value("net_j_per_output_token").abs() < 1e-3 * value("j_per_output_token"));
     for gpu in &telemetry(&point).gpus {
-        close(gpu.counted_j.unwrap(), gpu.energy_j);
+        close(gpu.counted_j.unwrap(), gpu.energy_j.unwrap());
         assert!(gpu.difference.unwrap() < 0.01, "{gpu:?}");
         assert_eq!(gpu.name.as_deref(), Some("NVIDIA H200"));
     }
@@ -283,6 +283,7 @@ fn a_gpu_that_is_lost_while_it_is_watched_leaves_the_others() {
     assert_eq!(lost.instance.as_deref(), Some("1"));
     let [first, second] = &told.gpus[..] else { panic!("{:?}", told.gpus) };
     assert!(first.coverage > 0.99 && second.coverage < 0.9, "{:?}", told.gpus);
+    assert!(first.energy_j.is_some() && second.energy_j.is_none(), "{:?}", told.gpus);
     assert!(!point.metrics.contains_key("energy_j"), "of both it is not known");
     let reason = point.reasons.iter().find(|reason| reason.code == "gpu_lost");
     assert_eq!(reason.unwrap().trust, "doubtful");

@@ -155,7 +155,11 @@ fn an_agent_is_not_open_to_others_by_mistake() {
 
 #[cfg(unix)]
 mod terminal {
-    use std::{fs::File, io::Write, os::fd::OwnedFd};
+    use std::{
+        fs::File,
+        io::{Read, Write},
+        os::fd::OwnedFd,
+    };
 
     use nix::{
         pty::{OpenptyResult, Winsize, openpty},
@@ -170,6 +174,11 @@ mod terminal {
     const ALTERNATE: &str = "\u{1b}[?1049h";
     const GIVEN_BACK: &str = "\u{1b}[?1049l";
 
+    /// A page of nothing much.
+    const WATCH: &str = "watch 127.0.0.1:1 --gpu-telemetry off";
+    /// The last of it.
+    const LAST: &str = "q quit";
+
     /// A terminal of 80 by 24, and the program on it.
     struct Terminal {
         started: Started,
@@ -180,21 +189,30 @@ mod terminal {
         _place: Place,
     }
 
+    /// The terminal's ends, which no program inherits: it would keep its own terminal open.
+    fn open() -> (File, OwnedFd) {
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+        (File::from(master.try_clone().unwrap()), slave.try_clone().unwrap())
+    }
+
+    fn start(place: &Place, words: &str, slave: &OwnedFd) -> Started {
+        place.inferbench(words).env("TERM", "xterm-256color").on_terminal(slave)
+    }
+
     impl Terminal {
         fn of(words: &str) -> Self {
             let place = Place::new();
-            let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-            let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+            let (master, slave) = open();
             let before = tcgetattr(&slave).unwrap();
-            let call = place.inferbench(words).env("TERM", "xterm-256color");
-            let started = call.on_terminal(&slave);
-            let heard = Heard::listen(File::from(master.try_clone().unwrap()));
-            Self { started, heard, keys: File::from(master), slave, before, _place: place }
+            let started = start(&place, words, &slave);
+            let heard = Heard::listen(master.try_clone().unwrap());
+            Self { started, heard, keys: master, slave, before, _place: place }
         }
 
         fn watch() -> Self {
-            let terminal = Self::of("watch 127.0.0.1:1 --gpu-telemetry off");
-            terminal.heard.wait_for("q quit");
+            let terminal = Self::of(WATCH);
+            terminal.heard.wait_for(LAST);
             let now = tcgetattr(&terminal.slave).unwrap();
             assert!(now != terminal.before, "it has the terminal");
             terminal
@@ -236,6 +254,24 @@ mod terminal {
         let (back, told) = (said.find(GIVEN_BACK), said.find("as asked for"));
         assert!(back.is_some() && back < told, "{said:?}");
         terminal.gives_back(70);
+    }
+
+    #[test]
+    fn it_ends_when_its_terminal_goes_away() {
+        let (mut master, slave) = open();
+        let place = Place::new();
+        let mut watch = start(&place, WATCH, &slave);
+        drop(slave);
+        // Heard on this thread, which then holds the only end of it.
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains(LAST) {
+            let mut buffer = [0; 4096];
+            let count = master.read(&mut buffer).unwrap();
+            said.extend_from_slice(&buffer[..count]);
+        }
+        // Nobody signals that: the program is no session's first.
+        drop(master);
+        assert_eq!(watch.wait().code(), Some(143));
     }
 
     #[test]

@@ -17,10 +17,10 @@ pub struct GpuEnergy {
     pub instance: Option<Arc<str>>,
     /// What it is, such as `NVIDIA H200`.
     pub name: Option<String>,
-    /// Joules: the power read, integrated over the window by trapezoids. Where readings do not span all of the
-    /// window, of the part that they span.
-    pub energy_j: f64,
-    /// Watts: the mean of the same.
+    /// Joules: the power read, integrated over the window by trapezoids. What little of the window no reading spans
+    /// was like the rest; absent where it is more than that, for the GPU may be gone.
+    pub energy_j: Option<f64>,
+    /// Watts: the mean of the power read, over what of the window readings span.
     pub power_w: f64,
     /// Share of the window of which readings of power tell: between the first and the last, gaps left out that are
     /// longer than 2.5 s and a tenth of the window.
@@ -64,10 +64,10 @@ impl Watched {
         let unknown_s =
             self.series(gpu, reading::GPU_POWER_W)?.unknown_s(from, to, LONGEST_GAP_S, MOST_GAP);
         let known = power.coverage - unknown_s / window_s;
-        let energy_j = power.value * window_s * power.coverage;
         let counted = self.counted(gpu, from, to);
         let steps = self.series(gpu, reading::GPU_ENERGY_J).map_or(0, |s| s.changes(from, to));
-        let is_comparable = steps >= LEAST_STEPS && known > LEAST_COVERAGE;
+        let is_whole = known > LEAST_COVERAGE;
+        let is_comparable = steps >= LEAST_STEPS && is_whole;
         let difference = |(counted_j, over_time_j): (f64, f64)| {
             (counted_j > 0.0).then(|| (over_time_j - counted_j).abs() / counted_j)
         };
@@ -75,7 +75,7 @@ impl Watched {
             source: Arc::clone(&gpu.0),
             instance: gpu.1.clone(),
             name: self.is(gpu, "gpu_name").map(str::to_owned),
-            energy_j,
+            energy_j: is_whole.then_some(power.value * window_s),
             power_w: power.value,
             coverage: known.max(0.0),
             counted_j: counted.map(|(counted_j, _)| counted_j),
@@ -101,10 +101,8 @@ impl Watched {
 impl Telemetry {
     /// Joules of all GPUs over the window; `None` without any, or if one of them was not watched throughout.
     pub fn energy_j(&self) -> Option<f64> {
-        let is_whole = self.gpus.iter().all(|gpu| gpu.coverage > LEAST_COVERAGE);
-        // What little of the window no reading spans was like the rest.
-        let energy = |gpu: &GpuEnergy| gpu.energy_j / gpu.coverage;
-        (is_whole && !self.gpus.is_empty()).then(|| self.gpus.iter().map(energy).sum())
+        let energies: Option<Vec<f64>> = self.gpus.iter().map(|gpu| gpu.energy_j).collect();
+        energies.filter(|energies| !energies.is_empty()).map(|energies| energies.iter().sum())
     }
 
     /// Watts that all GPUs drew while nothing was asked of the server; `None` unless it is known of each.
@@ -158,7 +156,10 @@ mod tests {
         is(&mut watched, "nvml", "0", "gpu_name", "NVIDIA H200");
         let telemetry = watched.telemetry(at(1_000), at(9_000));
         let [first, second] = &telemetry.gpus[..] else { panic!("two GPUs") };
-        assert!((first.energy_j - 2_400.0).abs() < 1e-6 && (first.power_w - 300.0).abs() < 1e-9);
+        assert!(
+            (first.energy_j.unwrap() - 2_400.0).abs() < 1e-6
+                && (first.power_w - 300.0).abs() < 1e-9
+        );
         assert!((first.counted_j.unwrap() - 2_640.0).abs() < 1e-6);
         assert!((first.difference.unwrap() - 1.0 / 11.0).abs() < 1e-9);
         assert_eq!(first.name.as_deref(), Some("NVIDIA H200"));
@@ -171,10 +172,15 @@ mod tests {
     fn what_was_not_watched_throughout_has_no_energy() {
         let mut watched = Watched::default();
         watch(&mut watched, "0", 300.0, None);
-        assert!(watched.telemetry(at(0), at(10_200)).energy_j().is_some());
+        let nearly = watched.telemetry(at(0), at(10_200));
+        assert!(
+            (nearly.gpus[0].energy_j.unwrap() - 300.0 * 10.2).abs() < 1e-6,
+            "the rest is alike"
+        );
+        assert_eq!(nearly.energy_j(), nearly.gpus[0].energy_j);
         let late = watched.telemetry(at(0), at(20_000));
-        assert_eq!(late.energy_j(), None, "the GPU may be gone");
-        assert!((late.gpus[0].coverage - 0.5).abs() < 1e-9);
+        assert_eq!((late.gpus[0].energy_j, late.energy_j()), (None, None), "the GPU may be gone");
+        assert!((late.gpus[0].coverage - 0.5).abs() < 1e-9 && late.gpus[0].power_w > 299.0);
         assert_eq!(Watched::default().telemetry(at(0), at(1)).energy_j(), None);
     }
 

@@ -171,6 +171,9 @@ fn argument(flag: &'static Flag) -> Arg {
             .default_missing_value("true")
             .value_parser(checked(|text| target::simulate(&Origin::Default, text).map(drop)))
             .conflicts_with("url"),
+        Kind::Up => arg
+            .value_parser(checked(|text| target::up(&Origin::Default, text).map(drop)))
+            .conflicts_with_all(["url", "simulate"]),
         Kind::On(other) | Kind::Off(other) => arg.action(ArgAction::SetTrue).overrides_with(other),
     }
 }
@@ -232,6 +235,7 @@ fn read(flag: &Flag, matches: &ArgMatches, root: &mut Node) -> Result<(), String
             *node = json(&at, &Json::Object(fields));
         }
         Kind::Simulate => *node = target::simulate(&at, last)?,
+        Kind::Up => *node = target::up(&at, last)?,
         Kind::Target => {
             let targets = texts.iter().map(|target| target::read(&at, target));
             *node = Node::new(at.clone(), Content::List(targets.collect::<Result<_, _>>()?));
@@ -356,6 +360,7 @@ fn write(flag: &Flag, node: &Node, words: &mut Vec<String>) -> Result<(), String
         }
         Kind::Or(..) => words.push(format!("--{}={node}", flag.long)),
         Kind::Simulate => words.push(format!("--{}={}", flag.long, target::write_simulate(node)?)),
+        Kind::Up => push(words, flag.long, &target::write_up(node)?),
         Kind::On(_) | Kind::Off(_) => {
             let is_on = node.to_string() == "true";
             if is_on == matches!(flag.kind, Kind::On(_)) {

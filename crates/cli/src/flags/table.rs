@@ -64,6 +64,8 @@ pub(super) enum Kind {
     Off(&'static str),
     /// `--simulate`, or how.
     Simulate,
+    /// A server to start.
+    Up,
     /// A target.
     Target,
     /// A pass of a target.
@@ -420,13 +422,16 @@ pub(crate) const FLAGS: &[Flag] = &[
     server("target.replicas", "replica", "URL", Kind::Each(value::<Address>),
         "Another address of the same server: sessions go to each in turn; repeatable"),
     server("targets", "target", "NAME=URL,...", Kind::Target,
-        "A server to compare, with what is its own: `vllm=http://localhost:8000,model=m,gpus=1`; other \
-         keys are labels; repeatable"),
+        "A server to compare, with what is its own: `vllm=http://localhost:8000,model=m,gpus=1`, or to start, \
+         `vllm=up:MODEL`; other keys are labels; repeatable"),
     server("target.passes", "pass", "LABEL=VALUE,...", Kind::Pass,
         "Measure each target in passes, this one with a label and perhaps another url or model: \
          `quantization=nvfp4,model=m-fp4`; repeatable, once for each pass"),
     server("target.simulate", "simulate", "KEY=VALUE,...", Kind::Simulate,
         "Measure the built-in simulator without looking for a server; `=ttft=20ms,itl=1ms` says how it behaves"),
+    server("target.up", "up", "ENGINE:MODEL", Kind::Up,
+        "Start the server, and stop it once it is measured: `vllm:Qwen/Qwen3-0.6B,args='--max-model-len 8192'`; see \
+         docs/containers"),
     server("target.model", "model", "MODEL", Kind::Text(any),
         "The model to ask for [default: the only one that the server offers]")
         .short('m').or(&["model-names"]),

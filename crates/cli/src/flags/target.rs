@@ -1,6 +1,6 @@
 //! `--target NAME=URL,key=value,…` and `--pass quantization=nvfp4,…`.
 
-use bench_harness::plan::{Content, Entry, Node, Origin};
+use bench_harness::plan::{Content, Entry, Node, Origin, Up};
 use serde_json::Value as Json;
 
 use super::{entry, json, list};
@@ -36,6 +36,9 @@ const KEYS: [&str; 24] = [
 /// Keys whose values have keys: `labels.gpu=H200`.
 const SECTIONS: [&str; 3] = ["headers", "labels", "simulate"];
 
+/// What an address begins with that is none: a server to start.
+const UP: &str = "up:";
+
 pub(super) fn read(at: &Origin, text: &str) -> Result<Node, String> {
     let mut node = Node::new(at.clone(), Content::default());
     let mut is_found = false;
@@ -43,22 +46,108 @@ pub(super) fn read(at: &Origin, text: &str) -> Result<Node, String> {
         is_found |= index > 0 && key == "url" && value.as_deref() == Some("");
         match (index, value) {
             // NAME=URL comes first; a URL alone has no `=` in it.
-            (0, None) => set(&mut node, at, &["url"], &key),
+            (0, None) => set_place(&mut node, at, &key),
             (0, Some(url)) => {
                 set(&mut node, at, &["name"], &key);
-                set(&mut node, at, &["url"], &url);
+                set_place(&mut node, at, &url);
             }
             (_, None) => return Err(format!("`{key}` has no value; write {key}=…")),
             (_, Some(value)) => read_key(&mut node, at, &key, &value)?,
         }
     }
     // A variable of the shell that is not set leaves nothing there.
-    if !is_found && node.get("url").is_none() && node.get("simulate").is_none() {
-        let what =
-            "there is no address; write NAME=URL, or NAME=,url= for the server that is found";
+    let has_place = ["url", "simulate", "up"].iter().any(|key| node.get(key).is_some());
+    if !is_found && !has_place {
+        let what = "there is no address; write NAME=URL, NAME=up:ENGINE:MODEL for a server to start, or NAME=,url= \
+                    for the one that is found";
         return Err(what.to_owned());
     }
     Ok(node)
+}
+
+/// An address, or a server to start.
+fn set_place(node: &mut Node, at: &Origin, place: &str) {
+    match place.strip_prefix(UP) {
+        Some(server) => *node.at_path(&["up"]) = started(at, server),
+        None => set(node, at, &["url"], place),
+    }
+}
+
+/// `[ENGINE:]MODEL`.
+fn started(at: &Origin, text: &str) -> Node {
+    let Up(up) = Up::parse(text);
+    let part = |key: &str, value: Option<String>| {
+        value.map(|value| entry(at, key, Node::text(at.clone(), value)))
+    };
+    let parts = [part("recipe", up.recipe), part("model", up.model)];
+    Node::new(at.clone(), Content::Map(parts.into_iter().flatten().collect()))
+}
+
+/// `[ENGINE:]MODEL,key=value,…`
+pub(super) fn up(at: &Origin, text: &str) -> Result<Node, String> {
+    let mut node = Node::new(at.clone(), Content::default());
+    for (index, (key, value)) in list::items(text)?.into_iter().enumerate() {
+        match (index, value) {
+            (0, None) => node = started(at, &key),
+            (_, None) => return Err(format!("`{key}` has no value; write {key}=…")),
+            (_, Some(value)) => set_up(&mut node, at, &[], &key, &value),
+        }
+    }
+    Ok(node)
+}
+
+/// Keys of `up` whose values have keys: `env.NAME=VALUE`.
+const SECTIONS_OF_UP: [&str; 2] = ["env", "vary"];
+
+fn set_up(node: &mut Node, at: &Origin, path: &[&str], key: &str, value: &str) {
+    let keys = match key.split_once('.').filter(|(key, _)| SECTIONS_OF_UP.contains(key)) {
+        Some((section, key)) => vec![section, key],
+        None => vec![key],
+    };
+    let keys = [path, &*keys].concat();
+    *node.at_path(&keys) = Node::text(at.clone(), value);
+}
+
+pub(super) fn write_up(node: &Node) -> Result<String, String> {
+    let text = |key: &str| node.get(key).map(Node::to_string);
+    let spec = match (text("recipe"), text("model")) {
+        (Some(recipe), Some(model)) => format!("{recipe}:{model}"),
+        (None, Some(model)) => model,
+        _ => String::new(),
+    };
+    let is_read_so = |key: &str| Up::parse(&spec).0.part(key) == text(key).as_deref();
+    let mut items = Vec::new();
+    let is_short = !spec.is_empty() && is_read_so("recipe") && is_read_so("model");
+    if is_short {
+        items.push(list::quoted(&spec));
+    }
+    for entry in node.entries() {
+        if !(is_short && matches!(entry.key.as_str(), "recipe" | "model")) {
+            items.extend(pairs_of_up("", entry)?);
+        }
+    }
+    Ok(items.join(","))
+}
+
+/// An entry of `up` as items, each key after `prefix`.
+fn pairs_of_up(prefix: &str, entry: &Entry) -> Result<Vec<String>, String> {
+    let Entry { key, node, .. } = entry;
+    if SECTIONS_OF_UP.contains(&key.as_str()) {
+        let inner = node.entries().iter();
+        let prefix = format!("{prefix}{key}.");
+        return inner
+            .map(|entry| Ok(pair(&format!("{prefix}{}", entry.key), &words(&entry.node)?)))
+            .collect();
+    }
+    Ok(vec![pair(&format!("{prefix}{key}"), &words(node)?)])
+}
+
+/// A list as one text.
+fn words(node: &Node) -> Result<Node, String> {
+    let Content::List(items) = &node.content else { return Ok(node.clone()) };
+    let items: Vec<String> = items.iter().map(Node::to_string).collect();
+    let joined = shlex::try_join(items.iter().map(String::as_str));
+    joined.map(|text| Node::text(node.at.clone(), text)).map_err(|error| error.to_string())
 }
 
 fn set(node: &mut Node, at: &Origin, keys: &[&str], value: &str) {
@@ -71,6 +160,10 @@ fn read_key(node: &mut Node, at: &Origin, key: &str, value: &str) -> Result<(), 
     let in_section = key.split_once('.').filter(|(section, _)| SECTIONS.contains(section));
     if key == "extra_inputs" {
         *node.at_path(&[key]) = object(at, value)?;
+    } else if key == "up" {
+        *node.at_path(&[key]) = up(at, value)?;
+    } else if let Some(key) = key.strip_prefix("up.") {
+        set_up(node, at, &["up"], key, value);
     } else if let Some((section, key)) = in_section {
         set(node, at, &[section, key], value);
     } else if key == "name" {
@@ -95,6 +188,8 @@ pub(super) fn read_pass(at: &Origin, text: &str) -> Result<Node, String> {
         let value = value.ok_or_else(|| format!("`{key}` has no value; write {key}=…"))?;
         if key == "extra_inputs" {
             *node.at_path(&[&key]) = object(at, &value)?;
+        } else if let Some(key) = key.strip_prefix("up.") {
+            set_up(&mut node, at, &["up"], key, &value);
         } else {
             *node.at_path(&[&key]) = Node::text(at.clone(), value);
         }
@@ -125,7 +220,7 @@ pub(super) fn write_simulate(node: &Node) -> Result<String, String> {
 pub(super) fn write(target: &Node) -> Result<String, String> {
     let text = |key: &str| target.get(key).map(Node::to_string);
     let url = text("url").map(|url| list::quoted(&url)).unwrap_or_default();
-    let is_found = url.is_empty() && target.get("simulate").is_none();
+    let is_found = url.is_empty() && target.get("simulate").is_none() && target.get("up").is_none();
     let mut items = vec![match text("name") {
         Some(name) => format!("{}={url}", list::quoted(&name)),
         None => url,
@@ -135,6 +230,7 @@ pub(super) fn write(target: &Node) -> Result<String, String> {
         match entry.key.as_str() {
             "name" | "url" | "passes" => {}
             "extra_inputs" => items.push(format!("extra_inputs={}", compact(&entry.node)?)),
+            "up" => items.extend(pairs_of_section(&entry.node)?),
             section if SECTIONS.contains(&section) && !entry.node.entries().is_empty() => {
                 let inner = entry.node.entries().iter();
                 items.extend(inner.map(|e| pair(&format!("{section}.{}", e.key), &e.node)));
@@ -150,10 +246,20 @@ pub(super) fn write_pass(pass: &Node, target: Option<&Node>) -> Result<String, S
     for entry in pass.entries() {
         items.push(match entry.key.as_str() {
             "extra_inputs" => format!("extra_inputs={}", compact(&entry.node)?),
+            "up" => pairs_of_section(&entry.node)?.join(","),
             key => pair(key, &entry.node),
         });
     }
     Ok(items.join(","))
+}
+
+/// `up` of a target or of a pass as items: `up.model=…`.
+fn pairs_of_section(up: &Node) -> Result<Vec<String>, String> {
+    if up.entries().is_empty() {
+        return Ok(vec![pair("up", up)]);
+    }
+    let pairs = up.entries().iter().map(|entry| pairs_of_up("up.", entry));
+    Ok(pairs.collect::<Result<Vec<_>, String>>()?.concat())
 }
 
 fn pair(key: &str, value: &Node) -> String {

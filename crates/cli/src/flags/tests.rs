@@ -227,11 +227,28 @@ fn target() -> impl Strategy<Value = Json> {
             some("url", proptest::sample::select(vec![":8000", "https://h/v1"])),
             some("simulate", Just(json!(true))),
             some("simulate", Just(json!({"ttft": "20ms", "jitter": "5%"}))),
+            some("up", Just(json!({"recipe": "vllm", "model": "a/b"}))),
+            some("up", up()),
         ],
     );
     (texts, maps).prop_map(|((a, b, c, d, e, f, g, h), (i, j, k, l, m))| {
         object(vec![a, b, c, d, e, f, g, h, i, j, k, l, m])
     })
+}
+
+fn up() -> impl Strategy<Value = Json> {
+    let parts = (
+        some("recipe", proptest::sample::select(vec!["ollama", "own.toml"])),
+        "[a-z]{1,6}(:[a-z0-9]{1,3})?".prop_map(|model| Some(("model", json!(model)))),
+        some("args", collection::vec(word(), 1..4).prop_map(|words| json!(words))),
+        some("env", collection::btree_map("[A-Z_]{1,5}", word(), 1..3).prop_map(|m| json!(m))),
+        some("vary", Just(json!({"max-num-seqs": ["64", "128"], "-c": ["1"]}))),
+        some("gpus", proptest::sample::select(vec!["all", "device=0,1"])),
+        some("shm_size", Just(json!("16g"))),
+        some("with", proptest::sample::select(vec!["podman", "process"])),
+        some("port", 1..u16::MAX),
+    );
+    parts.prop_map(|(a, b, c, d, e, f, g, h, i)| object(vec![a, b, c, d, e, f, g, h, i]))
 }
 
 fn any_plan() -> impl Strategy<Value = Json> {

@@ -2,9 +2,11 @@
 
 use std::{
     io::{self, Stdout},
+    mem::ManuallyDrop,
     panic,
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use ratatui::{
@@ -13,18 +15,26 @@ use ratatui::{
     buffer::Buffer,
     crossterm::{
         cursor::Show,
+        event::Event,
         execute,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
     layout::Rect,
 };
 
+use super::keys::Keys;
+
 /// The terminal in raw mode, on a page of its own. It is given back when this is dropped, and when the thread that
 /// opened it panics.
 ///
 /// Signals do not drop anything: whoever opens one listens for those that would end the process.
 #[derive(Debug)]
-pub(crate) struct Screen(Terminal<CrosstermBackend<Stdout>>);
+pub(crate) struct Screen {
+    /// Never dropped: where the cursor cannot be shown any more, it would say so on a standard error that may be gone
+    /// as well, and panic. [`give_back`] shows it.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
+    keys: Keys,
+}
 
 /// Whether the terminal is taken.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
@@ -39,13 +49,31 @@ impl Screen {
         hear_panics();
         IS_TAKEN.store(true, Ordering::Relaxed);
         let taken = enable_raw_mode().and_then(|()| execute!(io::stdout(), EnterAlternateScreen));
-        let opened = taken.and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
-        opened.map(Self).inspect_err(|_| give_back())
+        let opened = taken.and_then(|()| {
+            let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+            Ok(Self { terminal: ManuallyDrop::new(terminal), keys: Keys::listen()? })
+        });
+        opened.inspect_err(|_| give_back())
     }
 
     /// Draws a page; only what has changed is written.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::UnexpectedEof`] when the terminal is gone.
     pub(crate) fn draw(&mut self, page: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
-        self.0.draw(|frame| page(frame.area(), frame.buffer_mut())).map(drop)
+        let drawn = self.terminal.draw(|frame| page(frame.area(), frame.buffer_mut())).map(drop);
+        drawn.map_err(|error| if self.keys.are_gone() { gone() } else { error })
+    }
+
+    /// What is typed, or happens otherwise, within `time`.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::UnexpectedEof`] when the terminal is gone.
+    pub(crate) fn event(&self, time: Duration) -> io::Result<Option<Event>> {
+        let event = self.keys.next(time)?;
+        if event.is_none() && self.keys.are_gone() { Err(gone()) } else { Ok(event) }
     }
 }
 
@@ -53,6 +81,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+fn gone() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
 }
 
 fn give_back() {

@@ -3,8 +3,8 @@
 use std::{io, time::Duration};
 
 use bench_core::{Clock, Level, Polling, Stop};
-use bench_harness::{Code, Failure};
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use bench_harness::{Code, Exit, Failure};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::time::Instant;
 
 use super::{page, page::View, state::State};
@@ -24,28 +24,34 @@ enum Does {
     Down,
 }
 
-/// Shows what is read until a key or `stop` ends it.
+/// Shows what is read until a key, `stop` or the end of the terminal ends it.
 pub(super) fn live(
     polling: &Polling,
     clock: Clock,
-    mut view: View,
+    view: View,
     stop: &Stop,
-) -> Result<(), Failure> {
-    let failed = |error: io::Error| {
-        Failure::new(Code::Resource, "the terminal cannot be drawn on")
+) -> Result<Exit, Failure> {
+    match show(polling, clock, view, stop) {
+        Ok(()) => Ok(Exit::Ok),
+        // As if the signal had come that tells of a hang-up.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Exit::Terminated),
+        Err(error) => Err(Failure::new(Code::Resource, "the terminal cannot be drawn on")
             .said(error.to_string())
-            .fix("--once")
-    };
-    let mut screen = Screen::open().map_err(failed)?;
+            .fix("--once")),
+    }
+}
+
+fn show(polling: &Polling, clock: Clock, mut view: View, stop: &Stop) -> io::Result<()> {
+    let mut screen = Screen::open()?;
     let mut state = State::default();
     let mut frozen: Option<State> = None;
     while stop.level() == Level::Go {
         polling.take().for_each(|batch| state.add(batch));
         state.now = clock.now();
         let shown = frozen.as_ref().unwrap_or(&state);
-        screen.draw(|area, buffer| page::draw(shown, &view, area, buffer)).map_err(failed)?;
+        screen.draw(|area, buffer| page::draw(shown, &view, area, buffer))?;
         let mut is_over = false;
-        keys(stop, |does| {
+        keys(&screen, stop, |does| {
             match does {
                 Does::Quit => is_over = true,
                 Does::Freeze if frozen.is_none() => frozen = Some(state.clone()),
@@ -57,8 +63,7 @@ pub(super) fn live(
             }
             view.is_frozen = frozen.is_some();
             is_over
-        })
-        .map_err(failed)?;
+        })?;
         if is_over {
             break;
         }
@@ -67,7 +72,7 @@ pub(super) fn live(
 }
 
 /// Hands each key to `act` until the next picture is due, sooner if one was typed, or `act` says that it is over.
-fn keys(stop: &Stop, mut act: impl FnMut(Does) -> bool) -> io::Result<()> {
+fn keys(screen: &Screen, stop: &Stop, mut act: impl FnMut(Does) -> bool) -> io::Result<()> {
     let began = Instant::now();
     let mut lasts = SHOWN_EVERY;
     loop {
@@ -75,10 +80,8 @@ fn keys(stop: &Stop, mut act: impl FnMut(Does) -> bool) -> io::Result<()> {
         if left.is_zero() || stop.level() > Level::Go {
             return Ok(());
         }
-        if !event::poll(left)? {
-            continue;
-        }
-        match event::read()? {
+        let Some(event) = screen.event(left)? else { continue };
+        match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => {
                 lasts = SHOWN_AT_MOST_EVERY;
                 if meaning(key).is_some_and(&mut act) {

@@ -95,16 +95,16 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<Exit, Failure> {
     };
     let stop = Stop::new();
     let signals = Signals::leave(&stop);
-    if args.json {
-        json::lines(&mut polling, &stop, args.once)?;
+    let ended = if args.json {
+        json::lines(&mut polling, &stop, args.once).map(|()| Exit::Ok)
     } else if args.once || !io::stdout().is_terminal() {
-        once(&mut polling, clock, &view, &stop)?;
+        once(&mut polling, clock, &view, &stop).map(|()| Exit::Ok)
     } else {
-        live::live(&polling, clock, view, &stop)?;
-    }
+        live::live(&polling, clock, view, &stop)
+    }?;
     Ok(match signals.exit() {
         // Being stopped is how it ends.
-        Some(Exit::Interrupted) | None => Exit::Ok,
+        Some(Exit::Interrupted) | None => ended,
         Some(exit) => exit,
     })
 }

@@ -16,6 +16,7 @@ pub(super) const ENGINE: &str = "inferbench.engine";
 pub(super) const MODEL: &str = "inferbench.model";
 pub(super) const VERSION: &str = "inferbench.version";
 pub(super) const LIFETIME: &str = "inferbench.lifetime";
+pub(super) const KEPT: &str = "kept";
 /// Whose it is, if it is to end with that process.
 pub(super) const OWNER: &str = "inferbench.owner";
 /// The names of its variables that are secrets: their values are to be hidden in what it says.
@@ -60,7 +61,7 @@ fn labels(launch: &Launch, owner: Option<&Owner>) -> HashMap<String, String> {
     let secrets = launch.env.iter().filter(|(_, variable)| is_secret(variable));
     let secrets: Vec<_> = secrets.map(|(name, _)| name.as_str()).collect();
     let lifetime = match launch.lifetime {
-        Lifetime::Kept => "kept",
+        Lifetime::Kept => KEPT,
         Lifetime::WithUs => "with-us",
     };
     let mut labels = vec![

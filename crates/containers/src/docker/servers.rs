@@ -1,10 +1,6 @@
 //! Containers of ours: how they are started, looked at and stopped.
 
-use std::{
-    collections::HashMap,
-    net::{Ipv4Addr, TcpListener},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use bollard::{
     models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, PortMap},
@@ -16,14 +12,14 @@ use bollard::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    container::{self, ENGINE, Given, MODEL, NAME, OWNER, SECRETS},
+    container::{self, ENGINE, Given, KEPT, LIFETIME, MODEL, NAME, OWNER, SECRETS},
     engine::{Engine, PATIENCE},
     image::Reference,
     refusal::{About, Refusal},
 };
 use crate::{
     Cause, Environment, Gpus, Held, Launch, Running, State, Trouble, environment::Mask,
-    owner::Owner,
+    owner::Owner, port,
 };
 
 /// A container is given GPUs and its file system within that: a hook of the GPUs' may take long.
@@ -41,7 +37,7 @@ pub(super) async fn start(
     let mut tries = 0;
     loop {
         tries += 1;
-        let port = launch.place.outside.map_or_else(free_port, Ok)?;
+        let port = launch.place.outside.map_or_else(port::free, Ok)?;
         let started = start_at(engine, environment, launch, image, Some(port)).await;
         let is_taken = started.as_ref().is_err_and(|trouble| trouble.cause == Cause::PortTaken);
         if is_taken && launch.place.outside.is_none() && tries < MOST_PORTS {
@@ -49,15 +45,6 @@ pub(super) async fn start(
         }
         return started.map(|id| Running { id, port });
     }
-}
-
-/// A port of the loopback address that nobody listens on.
-fn free_port() -> Result<u16, Trouble> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let address = listener.and_then(|listener| listener.local_addr()).map_err(|error| {
-        Trouble::new(Cause::PortTaken, "no port of this machine is free").said(error.to_string())
-    })?;
-    Ok(address.port())
 }
 
 /// Creates a container and starts it; of one that cannot be started nothing is left.
@@ -235,6 +222,7 @@ fn held_of(id: String, summary: ContainerSummary, state: State) -> Held {
     let mut labels = summary.labels.unwrap_or_default();
     let mut label = |name: &str| labels.remove(name).unwrap_or_default();
     let owner: Option<Owner> = label(OWNER).parse().ok();
+    let is_kept = label(LIFETIME) == KEPT;
     Held {
         id,
         name: label(NAME),
@@ -245,5 +233,6 @@ fn held_of(id: String, summary: ContainerSummary, state: State) -> Held {
         state,
         created_s: summary.created.and_then(|created| u64::try_from(created).ok()),
         is_orphan: owner.is_some_and(|owner| owner.is_gone()),
+        is_kept,
     }
 }

@@ -76,6 +76,20 @@ impl EngineName {
             Self::Custom => "custom",
         }
     }
+
+    /// The engines whose lines a log of this one has: NIM and Ollama run others within them, and a custom one may be
+    /// any.
+    pub(crate) const fn speaks(self) -> &'static [Self] {
+        match self {
+            Self::Nim => &[Self::Nim, Self::Vllm, Self::Sglang, Self::TrtLlm],
+            Self::Vllm => &[Self::Vllm],
+            Self::Sglang => &[Self::Sglang],
+            Self::TrtLlm => &[Self::TrtLlm],
+            Self::LlamaCpp => &[Self::LlamaCpp],
+            Self::Ollama => &[Self::Ollama, Self::LlamaCpp],
+            Self::Custom => &Self::ALL,
+        }
+    }
 }
 
 impl fmt::Display for EngineName {

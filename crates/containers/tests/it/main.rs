@@ -1,14 +1,8 @@
-//! Backends against the real thing: what `.ci/docker` starts, or stands in for it.
+//! The crate as its users meet it.
 
-#![cfg(all(feature = "docker", target_os = "linux"))]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod broken_engine;
-mod images;
-mod pulling;
-mod registry;
-mod rig;
-mod running;
-mod starting;
-mod stopping;
-mod tcp;
+mod diagnosing;
+#[cfg(all(feature = "docker", target_os = "linux"))]
+mod docker;
+mod logs;
+#[cfg(target_os = "linux")]
+mod processes;

@@ -124,6 +124,11 @@ impl Check<'_> {
             );
             self.alone(
                 &path,
+                ("up", target.up.is_some()),
+                &[("url", target.url.is_some()), ("simulate", target.simulate.is_some())],
+            );
+            self.alone(
+                &path,
                 ("api_key_file", target.api_key_file.is_some()),
                 &[("api_key_env", target.api_key_env.is_some())],
             );

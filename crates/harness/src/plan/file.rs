@@ -18,6 +18,7 @@ use super::{
 mod input;
 mod load;
 mod target;
+mod up;
 
 pub use input::{
     ColumnsFile, HistoryName, InputFile, SamplingName, SuiteName, ThinkTimePattern, ToolChoiceName,
@@ -27,6 +28,7 @@ pub use load::{
     PickName, RateRampFile, Shape,
 };
 pub use target::{EndpointType, EngineName, PassFile, ReuseName, TargetFile};
+pub use up::{BackendName, PullName, Up, UpFile};
 
 /// The version of plans that this program writes.
 pub const VERSION: u32 = 1;

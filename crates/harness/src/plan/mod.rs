@@ -38,11 +38,12 @@ mod values;
 
 pub use document::{Document, Format, read};
 pub use file::{
-    ArrivalPattern, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile, CorpusName,
-    EndpointType, EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName, ImagesFile,
-    InputFile, IslCounts, LimitsFile, LoadFile, MatrixName, OrderName, OutputFile, PassFile,
-    PickName, PlanFile, PrefixFile, RateRampFile, ReuseName, SamplingName, Shape, SuiteName,
-    TargetFile, TelemetryFile, ThinkTimePattern, ToolChoiceName, VERSION, WorkloadFile, schema,
+    ArrivalPattern, BackendName, CancelFile, ColumnsFile, ConcurrencyCounts, ConcurrencyRampFile,
+    CorpusName, EndpointType, EngineName, ExportName, FindFile, GateFile, GoalsFile, HistoryName,
+    ImagesFile, InputFile, IslCounts, LimitsFile, LoadFile, MatrixName, OrderName, OutputFile,
+    PassFile, PickName, PlanFile, PrefixFile, PullName, RateRampFile, ReuseName, SamplingName,
+    Shape, SuiteName, TargetFile, TelemetryFile, ThinkTimePattern, ToolChoiceName, Up, UpFile,
+    VERSION, WorkloadFile, schema,
 };
 pub use labels::{GoalText, Goodput as GoodputLimits, Label, Labels, Simulate, SimulateFile};
 pub use layers::{Layered, document_of, layer};
@@ -56,6 +57,7 @@ pub use scenario::Scenario;
 pub use substitute::{Environment, names_variable};
 pub use sweep::{Sweep, split};
 pub use values::{
-    Address, Auto, Change, Count, Deviation, GpuDevices, GpuTelemetry, Pair, PerSecond, Percent,
-    Period, Positive, ServerMetrics, Several, Time, TokenLimit, Tokens, Value,
+    Address, Auto, Change, Count, Deviation, GpuDevices, GpuRequest, GpuTelemetry, Pair, PerSecond,
+    Percent, Period, Positive, ServerMetrics, Several, Size, Time, TokenLimit, Tokens, Value,
+    Words,
 };

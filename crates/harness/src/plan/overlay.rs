@@ -3,7 +3,7 @@
 use super::{Content, Node, Problem};
 
 /// A typed key, and the keys of the file beside it that it makes void: the same said in another way.
-const REPLACES: [(&str, &str, &str); 14] = [
+const REPLACES: [(&str, &str, &str); 15] = [
     (
         "load",
         "request_rate",
@@ -28,8 +28,9 @@ const REPLACES: [(&str, &str, &str); 14] = [
     ("workload", "mix", "isl osl pairs matrix preset scenario isl_stddev osl_stddev"),
     ("workload", "preset", "isl osl pairs matrix mix scenario isl_stddev osl_stddev"),
     ("workload", "scenario", "isl osl pairs matrix mix preset isl_stddev osl_stddev query_tokens"),
-    ("target", "url", "simulate"),
-    ("target", "simulate", "url"),
+    ("target", "url", "simulate up"),
+    ("target", "simulate", "url up"),
+    ("target", "up", "url simulate"),
     ("target", "api_key_file", "api_key_env"),
 ];
 
@@ -66,7 +67,7 @@ fn for_each_target(root: &mut Node, common: &Node, typed: bool, problems: &mut V
     }
     let Content::List(targets) = &mut targets.content else { return };
     let several = targets.len() > 1;
-    for key in ["url", "simulate", "name"].into_iter().filter(|_| several) {
+    for key in ["url", "simulate", "up", "name"].into_iter().filter(|_| several) {
         if let Some(node) = common.get(key) {
             let what = "is for one target, and there are several";
             problems.push(Problem::new(node.at.clone(), key, what));

@@ -18,7 +18,7 @@ use super::{
     ArrivalPattern, ConcurrencyCounts, CorpusName, Environment, ExportName, FindFile, IslCounts,
     Layered, LoadFile, OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive,
     Problem, Problems, Shape, Simulate, Sweep, TargetFile, TelemetryFile, ThinkTimePattern, Time,
-    WorkloadFile, checks::MOST_POINTS, input, recordings, template,
+    UpFile, WorkloadFile, checks::MOST_POINTS, input, recordings, template,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
@@ -26,6 +26,7 @@ use crate::{
     simulator_config,
 };
 
+mod up;
 mod workloads;
 
 /// What `layered` comes to. Reads the files that it names, and nothing else.
@@ -151,14 +152,27 @@ impl Resolver<'_> {
     /// A target, or its passes.
     fn targets(&mut self, index: usize, target: &TargetFile) -> Vec<TargetSettings> {
         let path = format!("targets[{index}]");
-        let whole = self.target(&path, target);
+        let own = target.up.as_ref().map(|up| &up.0);
         if target.passes.is_empty() {
-            return vec![whole];
+            let whole = self.target(&path, target, own);
+            return match own {
+                Some(up) => self.varied(&path, whole, up),
+                None => vec![whole],
+            };
         }
-        target.passes.iter().map(|pass| with_pass(whole.clone(), pass)).collect()
+        let passes = target.passes.iter().enumerate().flat_map(|(number, pass)| {
+            let more = pass.up.as_ref().map(|up| &up.0);
+            let up = own.map_or_else(|| more.cloned(), |own| Some(own.over_by(more)));
+            let whole = with_pass(self.target(&path, target, up.as_ref()), pass);
+            match &up {
+                Some(up) => self.varied(&format!("{path}.passes[{number}]"), whole, up),
+                None => vec![whole],
+            }
+        });
+        passes.collect()
     }
 
-    fn target(&mut self, path: &str, target: &TargetFile) -> TargetSettings {
+    fn target(&mut self, path: &str, target: &TargetFile, up: Option<&UpFile>) -> TargetSettings {
         let (engine, api) = (self.engine(target), target.api());
         let streams = engine.as_ref().and_then(|engine| engine.streams(api));
         let streams = streams.or((!api.generates()).then_some(false));
@@ -166,7 +180,10 @@ impl Resolver<'_> {
             name: target.name.clone(),
             pass: None,
             labels: target.labels.0.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
-            server: self.server(path, target),
+            server: match up {
+                Some(up) => Server::Up(Box::new(self.up(path, target, up))),
+                None => self.server(path, target),
+            },
             replicas: target.replicas.iter().map(|url| url.endpoint().clone()).collect(),
             model: target.model.clone(),
             engine,
@@ -519,6 +536,19 @@ fn candidates(loads: &[LoadSettings], find: &FindFile) -> Vec<LoadSettings> {
 
 fn by_size(a: &&LoadSettings, b: &&LoadSettings) -> std::cmp::Ordering {
     loads::size(a).total_cmp(&loads::size(b))
+}
+
+/// A target whose server is started with another value of an argument: a pass of its own.
+fn with_argument(mut target: TargetSettings, argument: &str, value: &str) -> TargetSettings {
+    let name = argument.trim_start_matches('-');
+    if let Server::Up(up) = &mut target.server {
+        let flag = if name == argument { format!("--{name}") } else { argument.to_owned() };
+        up.asked.args.extend([flag, value.to_owned()]);
+    }
+    let words = format!("{name} {value}");
+    target.pass = Some(target.pass.map_or(words.clone(), |pass| format!("{pass}, {words}")));
+    target.labels.insert(name.to_owned(), value.to_owned());
+    target
 }
 
 fn with_pass(mut target: TargetSettings, pass: &PassFile) -> TargetSettings {

@@ -12,14 +12,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::typed::shown;
 
 mod several;
+mod starting;
 mod time;
 mod tokens;
 mod watching;
+mod words;
 
 pub use several::Several;
+pub use starting::{GpuRequest, Size};
 pub use time::{Period, Time};
 pub use tokens::{Deviation, Pair, TokenLimit, Tokens};
 pub use watching::{GpuDevices, GpuTelemetry, ServerMetrics};
+pub use words::Words;
 
 /// A value that has one text, and is read from it.
 pub trait Value: Sized + fmt::Display {
@@ -84,7 +88,9 @@ as_text!(
     Address,
     GpuTelemetry,
     ServerMetrics,
-    GpuDevices
+    GpuDevices,
+    GpuRequest,
+    Size
 );
 
 struct TextVisitor<T>(PhantomData<T>);
@@ -405,6 +411,10 @@ mod tests {
         check::<Pair>("zipf(1.2,4096)/poisson(300)", "zipf(1.2,4096)/poisson(300)");
         check::<Auto<Positive>>("auto", "auto");
         check::<Address>(":8000", ":8000");
+        check::<Size>("16GiB", "16g");
+        check::<Size>("1.5k", "1536");
+        check::<GpuRequest>("device=0, GPU-1", "device=0,GPU-1");
+        check::<GpuRequest>("2", "2");
     }
 
     #[test]
@@ -422,6 +432,8 @@ mod tests {
         check::<PerSecond>(&["0", "-1", "NaN", "fast"]);
         check::<Tokens>(&["0", "1024±", "1024±-1", "20m", "100..500", "unifrm(1,2)", "uniform(1"]);
         check::<Pair>(&["128", "128/", "/", "1/0"]);
+        check::<Size>(&["", "g", "0", "-1g", "16q", "NaN", "1e30t"]);
+        check::<GpuRequest>(&["", "-1", "some", "device=", "device=0,", "device=$(x)", "x=1"]);
         check::<Address>(&["ftp://x", "http://h:port"]);
     }
 }

@@ -36,7 +36,9 @@ fn in_order(report: &Report<'_>, page: &Page) -> Vec<String> {
     let cpu = facts.client_cpu_cores.zip(facts.cores);
     let coalesced = summary.value("coalesced_ratio");
     let counted = facts.server_requests_difference.or(facts.server_output_difference);
-    let (throttled, energy) = (facts.gpu_throttled_ratio, facts.energy_difference);
+    let throttled = facts.gpu_throttled_ratio;
+    // Of a part of the GPUs, or of the time, nobody is told.
+    let energy = facts.energy_difference.filter(|_| summary.value("energy_j").is_some());
     let checks = [
         ("errors", errors.map(|ratio| format!("errors {}", percent(ratio)))),
         ("osl", output.map(|ratio| format!("output {} of the tokens asked for", percent(ratio)))),

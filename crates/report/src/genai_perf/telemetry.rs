@@ -149,6 +149,6 @@ fn statistics(row: &Row, seen: Seen<'_>, gpu: Device<'_>) -> Option<Statistics> 
         return of_series(seen.of(gpu, row.name)?);
     }
     let its = |line: &&GpuLine| (&*line.source, line.instance.as_deref()) == gpu;
-    let energy_j = seen.0.gpus.iter().find(its)?.energy_j;
+    let energy_j = seen.0.gpus.iter().find(its)?.energy_j?;
     Some(Statistics::single(energy_j * row.factor))
 }

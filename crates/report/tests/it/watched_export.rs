@@ -115,7 +115,7 @@ fn genai_perfs_json_has_telemetry_by_metric_and_gpu() {
         source: "dcgm".into(),
         instance: Some("gpu0".into()),
         name: None,
-        energy_j: 500_000.0,
+        energy_j: Some(500_000.0),
         power_w: 45.85,
         coverage: 1.0,
         counted_j: None,

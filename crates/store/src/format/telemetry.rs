@@ -46,9 +46,10 @@ pub struct GpuLine {
     /// What it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Joules: power over time.
-    pub energy_j: f64,
-    /// Watts: the mean of the same.
+    /// Joules: power over time; absent where the GPU was not watched throughout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_j: Option<f64>,
+    /// Watts: the mean of the power that was read.
     pub power_w: f64,
     /// Share of the window that readings span.
     pub coverage: f64,
@@ -151,6 +152,13 @@ impl From<Reconciliation> for ReconciledLine {
             residual_ms: ttft.residual_ms(),
         });
         Self { rows: rows.collect(), ttft }
+    }
+}
+
+impl ComparedLine {
+    /// By which share of the client's value the server's is more; less is below 0.
+    pub fn difference(&self) -> f64 {
+        (self.server - self.client) / self.client
     }
 }
 

@@ -7,9 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value as Json};
 
-use super::super::{
-    labels::{Label, Labels, Simulate},
-    values::{Address, GpuDevices, GpuTelemetry, Positive, ServerMetrics, Time},
+use super::{
+    super::{
+        labels::{Label, Labels, Simulate},
+        values::{Address, GpuDevices, GpuTelemetry, Positive, ServerMetrics, Time},
+    },
+    up::Up,
 };
 
 /// A server under test.
@@ -28,6 +31,9 @@ pub struct TargetFile {
     /// Measure the built-in simulator: `true`, or how it behaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<Simulate>,
+    /// Start the server, and stop it once it is measured: `ENGINE:MODEL`, or how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<Up>,
     /// The model to ask for. The only one that the server offers by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -130,6 +136,9 @@ pub struct PassFile {
     /// More fields of the request.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra_inputs: Map<String, Json>,
+    /// What is otherwise of a server that is started for the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<Up>,
     /// Any other key is a label.
     #[serde(flatten)]
     pub labels: Labels,
@@ -159,6 +168,7 @@ impl<'de> de::Visitor<'de> for PassVisitor {
                 "model" => pass.model = map.next_value()?,
                 "server_log" => pass.server_log = map.next_value()?,
                 "extra_inputs" => pass.extra_inputs = map.next_value()?,
+                "up" => pass.up = map.next_value()?,
                 _ => {
                     let label: Label = map.next_value()?;
                     pass.labels.0.insert(key, label);

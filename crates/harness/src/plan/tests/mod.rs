@@ -1,5 +1,7 @@
 //! Whole plans: what they come to, what is said of wrong ones, and that no form of them loses anything.
 
+mod up;
+
 use std::{num::NonZeroU64, time::Duration};
 
 use insta::assert_snapshot;

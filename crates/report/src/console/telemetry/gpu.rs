@@ -79,7 +79,7 @@ fn row(seen: Seen<'_>, gpu: Device<'_>, several: bool, page: &Page) -> Vec<Entry
         Entry::plain(name(seen, gpu, several)),
         percent(mean_of(reading::GPU_UTILIZATION_RATIO)),
         entry(of(power, limit, &number)),
-        entry(energy.map(|gpu| page.number(gpu.energy_j))),
+        entry(energy.and_then(|gpu| gpu.energy_j).map(number)),
         entry(memory),
         entry(most(reading::GPU_TEMPERATURE_C).map(number)),
         percent(mean_of(reading::GPU_THROTTLED)),

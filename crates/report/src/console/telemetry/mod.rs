@@ -8,7 +8,7 @@ mod server;
 mod sources;
 
 use bench_core::{Reconciliation, Summary};
-use bench_store::{PointSummary, SeriesLine, TelemetryLine};
+use bench_store::{PointSummary, ReconciledLine, SeriesLine, TelemetryLine};
 
 use super::{LEAST_WIDTH, Page, Paint, Report, Span, Style};
 use crate::telemetry::{Seen, mean, statistic};
@@ -25,8 +25,8 @@ struct Watched<'a> {
     dropped: Option<u64>,
     /// By how much energy and its counter differ.
     difference: Option<f64>,
-    /// What the server knows as well; not kept of a stored point.
-    both: Option<Reconciliation>,
+    /// What the server knows as well.
+    both: Option<&'a ReconciledLine>,
     /// Whether each series is shown too.
     verbose: bool,
 }
@@ -43,7 +43,7 @@ pub fn render(point: &PointSummary, width: usize, style: Style, verbose: bool) -
         cost_cores: point.facts.telemetry_cpu_cores,
         dropped: point.facts.dropped_readings,
         difference: point.facts.energy_difference,
-        both: None,
+        both: point.reconciled.as_ref(),
         verbose,
     };
     watched.render(&|title| title.to_owned(), &mut page);
@@ -57,6 +57,7 @@ pub(super) fn of_report(report: &Report<'_>, page: &mut Page) {
         return;
     }
     let telemetry = TelemetryLine::from(&summary.telemetry);
+    let both = Reconciliation::of(summary).map(ReconciledLine::from);
     let watched = Watched {
         seen: Seen(&telemetry),
         value: &|id| summary.value(id),
@@ -64,7 +65,7 @@ pub(super) fn of_report(report: &Report<'_>, page: &mut Page) {
         cost_cores: summary.facts.telemetry_cpu_cores,
         dropped: summary.facts.dropped_readings,
         difference: summary.facts.energy_difference,
-        both: Reconciliation::of(summary),
+        both: both.as_ref(),
         verbose: report.verbose,
     };
     watched.render(&|title| report.titled(title), page);
@@ -82,7 +83,7 @@ impl Watched<'_> {
         if !lines.is_empty() || self.both.is_some() {
             page.line(&[Span::new(titled("Server"), Paint::Bold)]);
             write(&lines, page);
-            if let Some(both) = &self.both {
+            if let Some(both) = self.both {
                 reconciled::render(both, self.verbose, page);
             }
             page.blank();

@@ -15,7 +15,7 @@ use bollard::{
     },
 };
 
-use crate::rig::Rig;
+use super::rig::Rig;
 
 #[tokio::test]
 async fn one_that_does_not_listen_is_ended_all_the_same_and_only_once() {
@@ -86,7 +86,7 @@ async fn holds_two_servers_until_it_is_killed() {
 async fn what_a_killed_process_leaves_the_next_one_takes_down() {
     let Some(rig) = Rig::new().await else { return };
     let mut holder = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "stopping::holds_two_servers_until_it_is_killed"])
+        .args(["--exact", "--nocapture", "docker::stopping::holds_two_servers_until_it_is_killed"])
         .env(HOLDER, "1")
         .stdout(Stdio::piped())
         .spawn()

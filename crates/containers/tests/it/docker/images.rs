@@ -19,7 +19,7 @@ use bollard::{
 use futures_util::TryStreamExt;
 use tokio::sync::Mutex;
 
-const SOURCE: &str = include_str!("../data/server.rs");
+const SOURCE: &str = include_str!("../../data/server.rs");
 
 /// The image of the server, made where it is not there. It stays, for the next time.
 pub(crate) async fn server(client: &Client) -> String {

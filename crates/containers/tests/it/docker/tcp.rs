@@ -15,7 +15,7 @@ use tokio_rustls::{
     rustls::{RootCertStore, ServerConfig, pki_types::PrivateKeyDer, server::WebPkiClientVerifier},
 };
 
-use crate::rig::Rig;
+use super::rig::Rig;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -12,7 +12,7 @@ use bench_core::Stop;
 use bollard::auth::DockerCredentials;
 use tokio::time::sleep;
 
-use crate::{
+use super::{
     images,
     registry::{Gate, Guarded},
     rig::{REGISTRY, Rig, variable},

@@ -8,7 +8,7 @@ use bollard::{
     query_parameters::{CreateContainerOptions, StartContainerOptions},
 };
 
-use crate::rig::Rig;
+use super::rig::Rig;
 
 fn command<const N: usize>(words: [&str; N]) -> [String; N] {
     words.map(str::to_owned)

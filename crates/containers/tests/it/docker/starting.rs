@@ -11,7 +11,7 @@ use bench_containers::{
 };
 use bollard::query_parameters::InspectContainerOptions;
 
-use crate::rig::{BARE, Rig};
+use super::rig::{BARE, Rig};
 
 /// What a port answers.
 fn ask(port: u16) -> String {

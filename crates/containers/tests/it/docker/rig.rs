@@ -15,7 +15,7 @@ use bollard::{
 };
 use tokio::time::sleep;
 
-use crate::images;
+use super::images;
 
 /// Where an engine as users have it answers, as `.ci/docker` says.
 const ENGINE: &str = "INFERBENCH_DOCKER_HOST";

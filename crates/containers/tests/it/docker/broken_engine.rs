@@ -10,7 +10,7 @@ use std::{
 use bench_containers::{Backend, Cause, Docker, Environment, Hooks, Launch, Program, Pull};
 use tokio::time::timeout;
 
-use crate::{
+use super::{
     images,
     rig::{BARE, REGISTRY, Rig, variable},
 };
