@@ -60,7 +60,7 @@ pub(super) async fn start_at(
         return Err(Trouble::new(Cause::NoGpuRuntime, what)
             .fix("use Podman 5.4 or newer, or Docker; without a GPU: --gpus none"));
     }
-    let (variables, mask) = environment.given_to(launch);
+    let (variables, mask) = container::variables(launch, environment);
     let owner = Owner::this();
     let given = Given {
         image,
