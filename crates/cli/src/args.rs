@@ -79,6 +79,12 @@ pub(crate) enum Command {
     Profiles(ProfilesArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
+    /// Hold a server that runs as a process: end it once whoever started it is gone
+    #[command(hide = true)]
+    Hold {
+        /// Where it is written down
+        folder: PathBuf,
+    },
     /// Panic, to see what a bug looks like
     #[command(hide = true)]
     Panic {

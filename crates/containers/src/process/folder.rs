@@ -109,7 +109,8 @@ impl Servers {
         let making = Folder(self.0.join(format!("{MAKING}{}={owner}", record.id)));
         folders(false).create(&making.0).map_err(|error| failed(&error))?;
         let folder = Folder(self.0.join(&record.name));
-        let made = making.write("server.json", record).and_then(|()| fs::rename(&making.0, &folder.0));
+        let made =
+            making.write("server.json", record).and_then(|()| fs::rename(&making.0, &folder.0));
         let Err(error) = made else { return Ok(folder) };
         making.remove();
         let taken = [io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::AlreadyExists];
@@ -220,5 +221,7 @@ fn refused(path: &Path, error: &io::Error) -> Trouble {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::DiskFull,
         _ => Cause::Backend,
     };
-    Trouble::new(cause, what).said(error.to_string()).fix("set INFERBENCH_STATE_DIR to another place")
+    Trouble::new(cause, what)
+        .said(error.to_string())
+        .fix("set INFERBENCH_STATE_DIR to another place")
 }

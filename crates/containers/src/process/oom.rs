@@ -74,8 +74,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let groups = "5:cpu,memory:/a/b\n4:cpuset:/\n0::/user.slice\n";
         let found = files(root.path(), groups);
-        let expected =
-            ["memory/a/b/memory.oom_control", "user.slice/memory.events"].map(|f| root.path().join(f));
+        let expected = ["memory/a/b/memory.oom_control", "user.slice/memory.events"]
+            .map(|f| root.path().join(f));
         assert_eq!(found, expected);
         for (file, text) in found.iter().zip([
             "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",

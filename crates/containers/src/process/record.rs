@@ -90,7 +90,8 @@ impl Record {
     pub(super) fn variables(&self, environment: &Environment) -> Vec<(String, String)> {
         let texts = self.texts.iter().map(|(name, text)| (name.clone(), text.clone()));
         let secrets = self.secrets.iter();
-        let secrets = secrets.filter_map(|(name, ours)| Some((name.clone(), environment.var(ours)?)));
+        let secrets =
+            secrets.filter_map(|(name, ours)| Some((name.clone(), environment.var(ours)?)));
         texts.chain(secrets).collect()
     }
 

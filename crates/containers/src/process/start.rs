@@ -36,7 +36,10 @@ pub(super) struct Started {
 }
 
 /// A launch of which nothing is open: its port and its GPUs are chosen.
-pub(super) fn settled(environment: &Environment, launch: &Launch) -> Result<(Launch, u16), Trouble> {
+pub(super) fn settled(
+    environment: &Environment,
+    launch: &Launch,
+) -> Result<(Launch, u16), Trouble> {
     let port = match launch.place.outside {
         Some(port) => port::check(port).map(|()| port),
         None => port::free(),

@@ -112,8 +112,7 @@ async fn a_program_that_is_missing_or_none_is_told_and_nothing_left() {
             (EngineName::Vllm, "vllm-that-is-not-here", "pip install vllm"),
             (EngineName::Ollama, "/nowhere/ollama", "https://ollama.com/download"),
         ] {
-            let launch =
-                Launch { engine, program: Program::Process(program.into()), ..launch("") };
+            let launch = Launch { engine, program: Program::Process(program.into()), ..launch("") };
             for trouble in [
                 rig.process.fetch(&launch, &Hooks::default()).await.unwrap_err(),
                 rig.process.start(&launch).await.unwrap_err(),
