@@ -66,6 +66,8 @@ pub(super) static ROWS: &[Row] = &[
     ("contains custom code which must be executed", &OWN_CODE),
     ("pass the argument `trust_remote_code=True`", &OWN_CODE),
     ("less than desired GPU memory utilization", &GPU_TAKEN),
+    ("less than the engine's budget after excluding", &GPU_TAKEN),
+    ("less than desired CPU memory utilization", &HOST_TAKEN),
     ("no available memory for the cache blocks", &NO_KV_MEMORY),
     ("not enough memory. please try to increase --mem-fraction-static", &NO_KV_MEMORY),
     ("larger than the available KV cache memory", &LONG_CONTEXT),
@@ -89,6 +91,7 @@ pub(super) static ROWS: &[Row] = &[
     ("unsupported gpu architecture", &OTHER_GPU),
     ("failed to infer device type", &NO_GPU),
     ("no CUDA GPUs are available", &NO_GPU),
+    ("no accelerator ({*} is available", &NO_GPU),
     ("found no NVIDIA driver", &NO_GPU),
     ("no CUDA-capable device is detected", &NO_GPU),
     ("larger than the number of available GPUs", &FEW_GPUS),
@@ -194,6 +197,11 @@ static GPU_TAKEN: Known = always(
     "something else has a part of the GPU's memory",
     "end what else runs on it (nvidia-smi), or lower --gpu-memory-utilization (after `--`); where CPU and GPU share memory, as on a \
      DGX Spark, drop the page cache first: sync; sudo sysctl vm.drop_caches=3",
+);
+static HOST_TAKEN: Known = always(
+    Cause::ModelUnfit,
+    "the machine's memory does not suffice for what vLLM reserves of it",
+    "lower --gpu-memory-utilization (after `--`), which is of the machine's memory where there is no GPU",
 );
 static NO_KV_MEMORY: Known = depends(
     Cause::GpuMemory,

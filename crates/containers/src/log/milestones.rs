@@ -53,7 +53,7 @@ static ROWS: &[Row] = &[
     (&[Vllm], ALLOCATING, "Available KV cache memory: "),
     (&[Vllm], ALLOCATING, "KV cache size: "),
     (&[Vllm], ALLOCATING, "Memory profiling takes "),
-    (&[Vllm], CAPTURING, "Capturing CUDA graph{*}: {}%|"),
+    (&[Vllm], CAPTURING, "Capturing {*}CUDA graph{*}: {}%|"),
     (&[Vllm], CAPTURING, "Capturing cudagraphs for decoding"),
     (&[Vllm], WARMING_UP, "Graph capturing finished in "),
     (&[Vllm], WARMING_UP, "init engine (profile, create kv cache, warmup model) took "),

@@ -97,8 +97,10 @@ pub(super) const LEAST: [&str; 4] =
 pub(super) static ROWS: &[Row] = &[
     // vLLM. A start is told once, by the process that starts the others.
     start(Vllm, "vLLM API server version "),
+    start(Vllm, "vLLM server version "),
     start(Vllm, "█ version "),
     version(Vllm, "vLLM API server version {version}"),
+    version(Vllm, "vLLM server version {version},"),
     version(Vllm, "█ version {version}"),
     // Not `an LLM engine`: so NIM 1.0 calls its own, with its own version.
     version(Vllm, "Initializing a V0 LLM engine (v{version})"),
@@ -126,7 +128,7 @@ pub(super) static ROWS: &[Row] = &[
     number(
         Vllm,
         "compile_s",
-        "(profile, create kv cache, warmup model) took {*} (compilation: {} s)",
+        "(profile, create kv cache, warmup model) took {*} (compilation: {} s",
     ),
     // One for each part of the model.
     number(Vllm, "compile_s", "torch.compile takes {} s in total").sum(),

@@ -46,7 +46,7 @@ fn ended(exit_code: i64) -> State {
 }
 
 /// An engine, what it said last, the cause, and a part of what mends it.
-const SAID: [(EngineName, &str, Cause, &str); 53] = [
+const SAID: [(EngineName, &str, Cause, &str); 55] = [
     (Nim, "NGC_API_KEY is not set", Cause::KeyMissing, "NGC_API_KEY"),
     (
         Nim,
@@ -166,6 +166,18 @@ const SAID: [(EngineName, &str, Cause, &str); 53] = [
         "Error: model requires more system memory (5.6 GiB) than is available (2.1 GiB)",
         Cause::ModelUnfit,
         "smaller",
+    ),
+    (
+        Vllm,
+        "ValueError: Available memory on node 0 (3.2/23.5 GiB) on startup is less than desired CPU memory utilization (0.9, 21.2 GiB).",
+        Cause::ModelUnfit,
+        "lower --gpu-memory-utilization",
+    ),
+    (
+        Sglang,
+        "RuntimeError: No accelerator (CUDA, XPU, HPU, NPU, MUSA, MPS) or platform plugin is available.",
+        Cause::GpuDriver,
+        "nvidia-smi",
     ),
     (Vllm, "RuntimeError: Failed to infer device type", Cause::GpuDriver, "nvidia-smi"),
     (Vllm, "RuntimeError: No CUDA GPUs are available", Cause::GpuDriver, "Container Toolkit"),
@@ -415,7 +427,7 @@ fn a_server_that_is_well_and_slow_is_not_ready() {
 
 #[test]
 fn logs_of_servers_that_came_up_tell_no_trouble() {
-    for log in crate::logs::TEXTS {
+    for log in crate::logs::texts() {
         let lines: Vec<&str> = log.lines().collect();
         let told = diagnose(&launch(Custom), &ended(1), &lines);
         assert_eq!(told.cause, Cause::Exited, "{told:?}");

@@ -15,7 +15,7 @@ type Told = (
     &'static [(&'static str, &'static str)],
 );
 
-const TOLD: [Told; 14] = [
+const TOLD: [Told; 15] = [
     (
         "vllm-0.6.6",
         Vllm,
@@ -263,6 +263,19 @@ const TOLD: [Told; 14] = [
         &[("kv_cache_dtype", "f16"), ("quantization", "F16")],
     ),
     (
+        "llama.cpp-0.7.0",
+        LlamaCpp,
+        include_str!("../data/logs/llama.cpp-0.7.0.log"),
+        &[
+            ("context_length_tokens", 4_096.0),
+            ("kv_cache_gib", 0.015_625),
+            ("kv_cache_tokens", 8_192.0),
+            ("model_memory_gib", 11.52 / 1_024.0),
+            ("weights_gib", 11.52 / 1_024.0),
+        ],
+        &[("engine_version", "llamacpp 11669"), ("kv_cache_dtype", "f16"), ("quantization", "F16")],
+    ),
+    (
         "ollama-0.21.2",
         Ollama,
         include_str!("../data/logs/ollama-0.21.2.log"),
@@ -272,10 +285,9 @@ const TOLD: [Told; 14] = [
 ];
 
 /// All logs, all of servers that came up.
-pub(crate) const TEXTS: [&str; 15] = [
-    TOLD[0].2, TOLD[1].2, TOLD[2].2, TOLD[3].2, TOLD[4].2, TOLD[5].2, TOLD[6].2, TOLD[7].2,
-    TOLD[8].2, TOLD[9].2, TOLD[10].2, TOLD[11].2, TOLD[12].2, TOLD[13].2, QUIET,
-];
+pub(crate) fn texts() -> impl Iterator<Item = &'static str> {
+    TOLD.iter().map(|told| told.2).chain([QUIET])
+}
 
 /// One of a llama-server that says little.
 const QUIET: &str = include_str!("../data/logs/llama.cpp-0.5.0-dev-quiet.log");
