@@ -53,6 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<Exit, Failure> {
+    bench_harness::servers_are_held_by(&["hold"]);
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Find(args) => run::find(&args),
@@ -73,6 +74,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Logs(args) => servers::logs(&args),
         Command::Profiles(args) => servers::profiles(&args),
         Command::Explain(args) => explain::explain(&args.word),
+        Command::Hold { folder } => bench_harness::hold(&folder).map(|()| Exit::Ok),
         Command::Panic { on_screen } => {
             let _screen = on_screen.then(term::Screen::open);
             panic!("as asked for")

@@ -58,6 +58,7 @@ pub use lab::{check, tokenizer};
 pub use machine::raise_file_limit;
 pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
+pub use servers::{hold, servers_are_held_by};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
     Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,

@@ -1,13 +1,19 @@
 //! Servers that are started for a run: one at a time, around its points.
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
-
-use bench_containers::{
-    Answer, Asked, Backend, Cause, EngineName, Hooks, HostFacts, Launch, Mount, Probe, Trouble, Up,
-    With, log::Fact, nim, prepare_folders, up,
+use std::{
+    collections::BTreeMap,
+    env, fs, io,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
+
 #[cfg(feature = "docker")]
-use bench_containers::{Docker, Environment};
+use bench_containers::Docker;
+use bench_containers::{
+    Answer, Asked, Backend, Cause, EngineName, Environment, Hooks, HostFacts, Launch, Mount, Probe,
+    Process, Trouble, Up, With, log::Fact, nim, prepare_folders, up,
+};
 use bench_core::{Prompt, async_trait};
 use bench_providers::{Config, Endpoint, Engine};
 use bench_telemetry::gpu;
@@ -431,6 +437,36 @@ fn absolute(mounts: &[Mount]) -> Vec<Mount> {
     mounts.iter().map(absolute).collect()
 }
 
+/// How this program is called to hold a server, if it can.
+static HOLD: OnceLock<&[&str]> = OnceLock::new();
+
+/// Says that this program, called with `args` and a folder, does what [`hold`] does. Servers that it starts as processes
+/// then end with it though it is killed; otherwise the next run ends them.
+pub fn servers_are_held_by(args: &'static [&'static str]) {
+    // Whoever said so first was right.
+    let _ = HOLD.set(args);
+}
+
+/// Holds the server that is written down in `folder`, until it ends or whoever started this process is gone.
+///
+/// # Errors
+///
+/// When there is none, or it cannot be started.
+pub fn hold(folder: &Path) -> Result<(), Failure> {
+    bench_containers::hold(folder).map_err(|error| {
+        Failure::new(Code::Start, "the server cannot be started").said(error.to_string())
+    })
+}
+
+fn processes() -> Result<Process, Trouble> {
+    let process = Process::new(Environment::ours())?;
+    let program = HOLD.get().and_then(|args| Some((env::current_exe().ok()?, args)));
+    Ok(match program {
+        Some((program, args)) => process.held_by(program, args.iter()),
+        None => process,
+    })
+}
+
 /// Where servers of that kind run.
 ///
 /// # Errors
@@ -451,6 +487,6 @@ pub(crate) async fn backend(with: With) -> Result<Arc<dyn Backend>, Failure> {
             let what = "this program was built without containers";
             Err(Failure::new(Code::Backend, what).fix("start it as a process: with: process"))
         }
-        With::Process => Err(Failure::new(Code::Bug, "no")),
+        With::Process => Ok(Arc::new(processes().map_err(failure)?)),
     }
 }
