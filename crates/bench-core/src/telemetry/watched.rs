@@ -339,9 +339,11 @@ impl Telemetry {
         })
     }
 
-    /// Share of the readings at which a GPU was throttled; of several GPUs, the one that was most.
+    /// Share of the time for which a GPU was throttled; of several GPUs, the one that was most.
     pub(crate) fn throttled_ratio(&self) -> Option<f64> {
-        let ratios = self.gauges(reading::GPU_THROTTLED).map(|(_, _, throttled)| throttled.mean);
+        let gauges = self.gauges(reading::GPU_THROTTLED);
+        // One reading tells of no time, but of something.
+        let ratios = gauges.map(|(_, over_time, each)| over_time.unwrap_or(each.mean));
         ratios.reduce(f64::max)
     }
 
@@ -409,6 +411,24 @@ mod tests {
             let increase = telemetry.increase(reading::SERVER_REQUESTS).unwrap();
             assert_eq!(increase.whole, whole, "read at {last_read} ms");
         }
+    }
+
+    #[test]
+    fn a_gpu_is_throttled_for_a_share_of_the_time_however_often_it_is_read() {
+        let mut watched = Watched::default();
+        let throttled = |ms, value| Reading {
+            name: reading::GPU_THROTTLED.into(),
+            instance: Some("0".into()),
+            ..requests(ms, value)
+        };
+        assert_eq!(watched.telemetry(at(0), at(1)).throttled_ratio(), None);
+        watched.add(&throttled(0, 1.0));
+        assert_eq!(watched.telemetry(at(0), at(1)).throttled_ratio(), Some(1.0));
+        (1..=10).for_each(|n| watched.add(&throttled(n * 100, 1.0)));
+        watched.add(&throttled(1_001, 0.0));
+        watched.add(&throttled(10_000, 0.0));
+        let ratio = watched.telemetry(at(0), at(10_000)).throttled_ratio().unwrap();
+        assert!((ratio - 0.1).abs() < 0.001, "{ratio}");
     }
 
     #[test]
