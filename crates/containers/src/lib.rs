@@ -22,6 +22,8 @@ mod folders;
 mod launch;
 mod lines;
 pub mod log;
+pub mod memory;
+pub mod models;
 pub mod nim;
 mod owner;
 mod port;

@@ -42,6 +42,11 @@ impl Owner {
         Some(Self { pid, start, namespace, boot, machine: machine()? })
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Whether it is known to be gone. Of a process that cannot be looked at from here, such as one on another machine,
     /// it is not.
     pub(crate) fn is_gone(&self) -> bool {

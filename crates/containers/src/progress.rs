@@ -21,6 +21,15 @@ pub enum Progress {
         /// All layers.
         layers: usize,
     },
+    /// A model is fetched.
+    Downloading {
+        /// Which.
+        what: String,
+        /// Bytes that are here.
+        done: u64,
+        /// All bytes, where that is known.
+        total: Option<u64>,
+    },
     /// It was started.
     Started {
         /// What it is called.

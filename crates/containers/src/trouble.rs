@@ -56,6 +56,10 @@ pub enum Cause {
     ModelMissing,
     /// The engine does not run the model: its format, its architecture or its precision.
     ModelUnfit,
+    /// A model is not whole: fetching it broke off, or what fetched it says more than is there.
+    ModelBroken,
+    /// A model's files are none that can be trusted: they lead elsewhere, or are no files.
+    ModelUnsafe,
     /// It may not read or write a folder that it needs.
     FolderDenied,
     /// The GPU's memory does not suffice.
@@ -98,6 +102,8 @@ impl Cause {
             Self::KeyMissing => "key_missing",
             Self::ModelMissing => "model_missing",
             Self::ModelUnfit => "model_unfit",
+            Self::ModelBroken => "model_broken",
+            Self::ModelUnsafe => "model_unsafe",
             Self::FolderDenied => "folder_denied",
             Self::GpuMemory => "gpu_memory",
             Self::OomKilled => "oom_killed",
