@@ -239,7 +239,7 @@ mod tests {
     fn check(name: &str, launch: &Launch, podman: Option<Podman>) {
         let environment =
             Environment::of([("HF_TOKEN", "hf_canary"), ("NGC_API_KEY", "nv_canary")]);
-        let (variables, _) = super::variables(launch, &environment);
+        let (variables, _) = variables(launch, &environment);
         let owner = "7:8:9:boot:machine".parse().unwrap();
         let entrypoint = ["/opt/start".to_owned()];
         let given = Given {
@@ -270,7 +270,7 @@ mod tests {
     fn secrets_are_in_the_environment_alone() {
         let launch = large_launch();
         let environment = Environment::of([("HF_TOKEN", "hf_canary")]);
-        let (variables, _) = super::variables(&launch, &environment);
+        let (variables, _) = variables(&launch, &environment);
         let given = Given {
             image: "i",
             entrypoint: None,
