@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bench_harness::Exit;
+use bench_harness::{Exit, HOLD};
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue},
@@ -79,8 +79,8 @@ pub(crate) enum Command {
     Profiles(ProfilesArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
-    /// Hold a server that runs as a process: end it once whoever started it is gone
-    #[command(hide = true)]
+    /// Hold a process that was started as a server, and end it with whoever started it
+    #[command(name = HOLD, hide = true)]
     Hold {
         /// Where it is written down
         folder: PathBuf,

@@ -43,7 +43,7 @@ mod telemetry;
 mod watching;
 
 pub use bench_containers::{
-    Hooks, Lifetime, LogLine, Progress,
+    Hooks, Lifetime, LogLine, Progress, hold,
     nim::{Fit, Goal as ProfileGoal, Profile, Profiles},
 };
 pub use doctor::{Doctor, Finding, State};
@@ -58,7 +58,7 @@ pub use lab::{check, tokenizer};
 pub use machine::raise_file_limit;
 pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
-pub use servers::{hold, servers_are_held_by};
+pub use servers::{HOLD, held_by_us};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
     Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,
