@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["serve", port, ref words @ ..] => linux::serve(port, words),
-        ["hold", folder] => return ExitCode::from(bench_containers::hold(folder.as_ref())),
+        ["hold", folder] => bench_containers::hold(folder.as_ref()).unwrap(),
         ["start", folder, ref words @ ..] => linux::start(folder, words, true),
         ["start-alone", folder, ref words @ ..] => linux::start(folder, words, false),
         _ => return ExitCode::from(2),
