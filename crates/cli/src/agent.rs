@@ -3,11 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bench_core::{Level, Stop};
-use bench_harness::{Code, Exit, Failure, agent_token, host_name, local_sources};
+use bench_harness::{Code, Exit, Failure, host_name, local_sources};
 use bench_telemetry::agent::{Config, PORT, Server, StartError, Tls, Token};
 use clap::Args;
 
-use crate::{output, signals::Signals, values};
+use crate::{args::TokenArgs, output, signals::Signals, values};
 
 #[derive(Debug, Args)]
 pub(crate) struct AgentArgs {
@@ -15,9 +15,8 @@ pub(crate) struct AgentArgs {
     #[arg(long, value_name = "ADDR:PORT", value_parser = address, default_value = "127.0.0.1:9467")]
     listen: SocketAddr,
 
-    /// A file that has what askers need to know, which only its owner can read [default: INFERBENCH_AGENT_TOKEN]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
 
     /// The certificate to show, and those that vouch for it, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -43,7 +42,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 pub(crate) fn agent(args: &AgentArgs) -> Result<Exit, Failure> {
-    let token = agent_token(args.token_file.as_deref())?;
+    let token = args.token.token()?;
     let token = token.map(|token| Token::new(&token)).transpose();
     let token = token.map_err(|error| {
         Failure::new(Code::Setting, error.to_string()).fix("openssl rand -hex 16 makes one")
@@ -89,8 +88,9 @@ fn tls(args: &AgentArgs) -> Result<Option<Tls>, Failure> {
 
 fn refused(error: &StartError) -> Failure {
     match error {
-        StartError::NoToken(_) => Failure::new(Code::Setting, error.to_string())
-            .fix("--token-file FILE or INFERBENCH_AGENT_TOKEN; openssl rand -hex 16 makes one"),
+        StartError::NoToken(_) => Failure::new(Code::Setting, error.to_string()).fix(
+            "--agent-token-file FILE or INFERBENCH_AGENT_TOKEN; openssl rand -hex 16 makes one",
+        ),
         StartError::NoTls(_) => Failure::new(Code::Setting, error.to_string()).fix(
             "--tls-cert FILE --tls-key FILE; --plain-http where nobody else is on the network",
         ),

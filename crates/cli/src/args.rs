@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bench_harness::{Exit, HOLD};
+use bench_harness::{Exit, Failure, agent_token};
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue},
@@ -85,8 +85,8 @@ pub(crate) enum Command {
     Profiles(ProfilesArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
-    /// Hold a process that was started as a server, and end it with whoever started it
-    #[command(name = HOLD, hide = true)]
+    /// Hold a server that runs as a process: end it once whoever started it is gone
+    #[command(hide = true)]
     Hold {
         /// Where it is written down
         folder: PathBuf,
@@ -175,6 +175,25 @@ pub(crate) struct ChatArgs {
     /// Show each piece of its answer, and when it came
     #[arg(long, help_heading = "Output")]
     pub(crate) raw: bool,
+}
+
+/// What an agent and those who ask it share.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// A file that holds the token of the agent, which only its owner can read
+    #[arg(long, value_name = "FILE", alias = "token-file", conflicts_with = "agent_token_env")]
+    agent_token_file: Option<PathBuf>,
+
+    /// The variable that holds it [default: INFERBENCH_AGENT_TOKEN]
+    #[arg(long, value_name = "NAME")]
+    agent_token_env: Option<String>,
+}
+
+impl TokenArgs {
+    /// The token; `None` where there is none.
+    pub(crate) fn token(&self) -> Result<Option<String>, Failure> {
+        agent_token(self.agent_token_file.as_deref(), self.agent_token_env.as_deref())
+    }
 }
 
 /// What all have that measure.

@@ -34,12 +34,11 @@ mod watch;
 use std::{panic::catch_unwind, process::ExitCode};
 
 use args::{Cli, Command};
-use bench_harness::{Exit, Failure, held_by_us, hold};
+use bench_harness::{Exit, Failure};
 
 fn main() -> ExitCode {
     // What panics on another thread becomes a failure of the run; this is for our own.
     let exit = catch_unwind(|| {
-        held_by_us();
         for note in foreign::notes(args::words().skip(1)) {
             output::say(&format!("note: {note}"));
         }
@@ -56,6 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<Exit, Failure> {
+    bench_harness::servers_are_held_by(&["hold"]);
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Find(args) => run::find(&args),
@@ -78,7 +78,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Logs(args) => servers::logs(&args),
         Command::Profiles(args) => servers::profiles(&args),
         Command::Explain(args) => explain::explain(&args.word),
-        Command::Hold { folder } => std::process::exit(hold(&folder).into()),
+        Command::Hold { folder } => bench_harness::hold(&folder).map(|()| Exit::Ok),
         Command::Panic { on_screen } => {
             let _screen = on_screen.then(term::Screen::open);
             panic!("as asked for")

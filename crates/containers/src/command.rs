@@ -249,7 +249,7 @@ mod tests {
         let args = vec!["--chat-template".to_owned(), "{{ it's\n$HOME }}".to_owned()];
         let asked = Asked { model, args, ..Asked::default() };
         let set = ["NGC_API_KEY".to_owned()].into();
-        let host = HostFacts { home: Some("/home/ann lee".into()), set, ..HostFacts::default() };
+        let host = HostFacts { home: Some("/users/ann lee".into()), set, ..HostFacts::default() };
         let mut launch = Recipe::of(EngineName::Nim).launch(&asked, &host).unwrap();
         launch.then.push(words(["echo", "a b"]));
         launch.env.insert("INSIDE".to_owned(), Variable::Secret("OUTSIDE".to_owned()));

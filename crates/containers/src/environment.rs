@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, env, fmt, sync::Arc};
 
-use crate::{Launch, Variable};
-
 type Look = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// The variables that a backend may look at: where an engine answers, and the secrets that servers are given.
@@ -28,26 +26,6 @@ impl Environment {
     /// The value of a variable; one that is empty is as one that is not set.
     pub fn var(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
-    }
-
-    /// The variables that a server is started with, and what hides the secrets among them.
-    pub(crate) fn given_to(&self, launch: &Launch) -> (Vec<(String, String)>, Mask) {
-        let mut secrets = Vec::new();
-        let mut variables = Vec::new();
-        for (name, variable) in &launch.env {
-            let value = match variable {
-                Variable::Text(text) => text.clone(),
-                Variable::Secret(ours) => match self.var(ours) {
-                    Some(value) => {
-                        secrets.push(value.clone());
-                        value
-                    }
-                    None => continue,
-                },
-            };
-            variables.push((name.clone(), value));
-        }
-        (variables, Mask::of(secrets))
     }
 }
 

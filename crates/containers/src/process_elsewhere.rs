@@ -1,6 +1,6 @@
 //! Where the system is not Linux: no process can be told there from one that has its number later, and so none is started.
 
-use std::{convert::Infallible, ffi::OsString, path::Path, time::Duration};
+use std::{convert::Infallible, ffi::OsString, io, path::Path, time::Duration};
 
 use bench_core::async_trait;
 
@@ -36,8 +36,12 @@ impl Process {
 }
 
 /// Holds nothing.
-pub fn hold(_: &Path) -> u8 {
-    1
+///
+/// # Errors
+///
+/// Always.
+pub fn hold(_: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[async_trait]

@@ -325,6 +325,12 @@ impl<'a> Coming<'a> {
 
     async fn too_late(&mut self) -> Trouble {
         let _ = self.read_log().await;
+        // What its log tells is more than that it was late.
+        let state = State { is_running: true, ..State::default() };
+        let told = diagnosis(self.launch, &state, &self.lines.clone().into_vec());
+        if told.cause != Cause::NotReady {
+            return told;
+        }
         let within = self.launch.ready_within.as_secs_f64();
         let stage = self.milestones.last();
         let stage = stage.map_or_else(String::new, |(stage, at)| {

@@ -165,6 +165,20 @@ mod tests {
     }
 
     #[test]
+    fn answers_may_be_as_long_as_metrics_are_read() {
+        let answer = |bytes: usize| -> &'static str {
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\nconnection: close\r\n\r\n");
+            (head + &"\n".repeat(bytes)).leak()
+        };
+        let most = bench_telemetry::prometheus::LONGEST;
+        let (got, _) = asked(&[answer(most), answer(most + 1)], 2);
+        assert_eq!(got[0].as_ref().unwrap().len(), most);
+        let said = &got[1].as_ref().unwrap_err().said;
+        assert!(said.contains("more than 16 MiB"), "{said}");
+    }
+
+    #[test]
     fn nobody_there_has_no_status() {
         let fetcher =
             Fetcher::at(Endpoint::parse("127.0.0.1:1").unwrap(), None, Transport::default());

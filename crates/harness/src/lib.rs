@@ -45,7 +45,7 @@ mod telemetry;
 mod watching;
 
 pub use bench_containers::{
-    Hooks, Lifetime, LogLine, Progress, hold,
+    Hooks, Lifetime, LogLine, Progress,
     memory::{
         AskedMemory, Estimate as MemoryEstimate, Gpu, KvEstimate, Model, Placement, Precision,
         Verdict,
@@ -67,7 +67,7 @@ pub use memory::{Fits, GpuAsked, fits};
 pub use models::{ToPrepare, models, prepare_model};
 pub use probe::{KeepsLength, PROBE_TOKENS, Probed, Trial, chat, probe};
 pub use self_test::{Errors, SelfTest, SelfTestResult, self_test};
-pub use servers::{HOLD, held_by_us};
+pub use servers::{hold, servers_are_held_by};
 pub use settings::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, InputSource, LoadSettings,
     Order, OutputLimits, Repeats, Server, Settings, TalkSettings, TargetSettings,

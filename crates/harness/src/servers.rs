@@ -2,12 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    env, fs, io,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -445,16 +442,34 @@ fn absolute(mounts: &[Mount]) -> Vec<Mount> {
     mounts.iter().map(absolute).collect()
 }
 
-/// The command of this program that holds a process, as [`hold`](bench_containers::hold) does; the folder follows it.
-pub const HOLD: &str = "hold";
+/// How this program is called to hold a server, if it can.
+static HOLD: OnceLock<&[&str]> = OnceLock::new();
 
-/// Whether this program has that command.
-static HOLDS: AtomicBool = AtomicBool::new(false);
+/// Says that this program, called with `args` and a folder, does what [`hold`] does. Servers that it starts as processes
+/// then end with it though it is killed; otherwise the next run ends them.
+pub fn servers_are_held_by(args: &'static [&'static str]) {
+    // Whoever said so first was right.
+    let _ = HOLD.set(args);
+}
 
-/// Says that this program, called with [`HOLD`] and a folder, does what [`hold`](bench_containers::hold) does: servers that
-/// it starts as processes then end with it, whatever ends it. Without, the next start takes down what a killed one has left.
-pub fn held_by_us() {
-    HOLDS.store(true, Ordering::Relaxed);
+/// Holds the server that is written down in `folder`, until it ends or whoever started this process is gone.
+///
+/// # Errors
+///
+/// When there is none, or it cannot be started.
+pub fn hold(folder: &Path) -> Result<(), Failure> {
+    bench_containers::hold(folder).map_err(|error| {
+        Failure::new(Code::Start, "the server cannot be started").said(error.to_string())
+    })
+}
+
+fn processes() -> Result<Process, Trouble> {
+    let process = Process::new(Environment::ours())?;
+    let program = HOLD.get().and_then(|args| Some((env::current_exe().ok()?, args)));
+    Ok(match program {
+        Some((program, args)) => process.held_by(program, args.iter()),
+        None => process,
+    })
 }
 
 /// Where servers of that kind run.
@@ -477,14 +492,6 @@ pub(crate) async fn backend(with: With) -> Result<Arc<dyn Backend>, Failure> {
             let what = "this program was built without containers";
             Err(Failure::new(Code::Backend, what).fix("start it as a process: with: process"))
         }
-        With::Process => {
-            let processes = Process::new(Environment::ours()).map_err(failure)?;
-            Ok(match std::env::current_exe() {
-                Ok(program) if HOLDS.load(Ordering::Relaxed) => {
-                    Arc::new(processes.held_by(program, [HOLD]))
-                }
-                _ => Arc::new(processes),
-            })
-        }
+        With::Process => Ok(Arc::new(processes().map_err(failure)?)),
     }
 }

@@ -16,7 +16,7 @@ use crate::{Code, Failure, Fetcher, Server, Settings, plan::GpuTelemetry, teleme
 type Sources = Vec<Box<dyn TelemetrySource>>;
 
 /// The variable that an agent's token is read from, where no file is named.
-const TOKEN_VARIABLE: &str = "INFERBENCH_AGENT_TOKEN";
+pub(crate) const TOKEN_VARIABLE: &str = "INFERBENCH_AGENT_TOKEN";
 
 /// What of this host can be watched.
 pub struct Local {
@@ -125,22 +125,31 @@ fn with_port(url: &str) -> String {
     }
 }
 
-/// What an agent and who asks it share: from `file`, else from the environment; `None` if there is neither.
+/// What an agent and who asks it share: from `file`, else from the environment, there from `variable`, or one that is
+/// usual; `None` if that one is not set.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or others can read it, too.
-pub fn agent_token(file: Option<&Path>) -> Result<Option<String>, Failure> {
+/// When the file cannot be read, or others can read it, too; when `variable` is not set.
+pub fn agent_token(file: Option<&Path>, variable: Option<&str>) -> Result<Option<String>, Failure> {
     let Some(path) = file else {
-        return Ok(std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.trim().is_empty()));
+        let token = std::env::var(variable.unwrap_or(TOKEN_VARIABLE)).ok();
+        let token = token.filter(|token| !token.trim().is_empty());
+        return match variable.filter(|_| token.is_none()) {
+            Some(name) => {
+                Err(Failure::new(Code::Setting, format!("--agent-token-env: {name} is not set")))
+            }
+            None => Ok(token),
+        };
     };
     let shown = path.display();
     let unreadable = |error: std::io::Error| {
-        Failure::new(Code::Setting, format!("--token-file: {shown}")).said(error.to_string())
+        Failure::new(Code::Setting, format!("--agent-token-file: {shown}")).said(error.to_string())
     };
     let is_open = is_open_to_others(path).map_err(unreadable)?;
     if is_open {
-        let what = format!("--token-file: {shown} can be read by other users of this machine");
+        let what =
+            format!("--agent-token-file: {shown} can be read by other users of this machine");
         return Err(Failure::new(Code::Setting, what).fix(format!("chmod 600 {shown}")));
     }
     std::fs::read_to_string(path).map(Some).map_err(unreadable)
@@ -250,13 +259,13 @@ mod tests {
             |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         for mode in [0o644, 0o640, 0o604, 0o660] {
             set(mode);
-            let failure = agent_token(Some(&file)).unwrap_err();
+            let failure = agent_token(Some(&file), None).unwrap_err();
             assert!(failure.fix.unwrap().starts_with("chmod 600 "));
         }
         set(0o600);
-        let token = agent_token(Some(&file)).unwrap().unwrap();
+        let token = agent_token(Some(&file), None).unwrap().unwrap();
         assert_eq!(token.trim(), "0123456789abcdef0123456789abcdef");
-        let missing = agent_token(Some(&folder.path().join("none"))).unwrap_err();
+        let missing = agent_token(Some(&folder.path().join("none")), None).unwrap_err();
         assert!(missing.said.unwrap().contains("No such file"));
     }
 }

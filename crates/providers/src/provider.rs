@@ -161,7 +161,7 @@ impl HttpProvider {
     ///
     /// # Errors
     ///
-    /// When there is no answer, one of another status than 200, or one of more than 4 MiB.
+    /// When there is no answer, one of another status than 200, or one of more than 16 MiB.
     pub async fn poll(&self, path: &str) -> Result<Vec<u8>, ProviderError> {
         self.inquiry.poll(path).await
     }

@@ -430,4 +430,7 @@ fn an_agent_that_is_told_the_wrong_token_is_not_asked_again() {
     assert!(ended.stderr.contains("it cannot be read") && ended.stderr.contains("token"));
     assert!(!ended.stderr.contains(wrong), "{}", ended.stderr);
     assert!(here.run_directories().is_empty());
+    let usual =
+        format!("--simulate -n 5 --idle-baseline 0s --gpu-telemetry agent=127.0.0.1:{port}");
+    here.run(&usual).env("INFERBENCH_AGENT_TOKEN", TOKEN).measures();
 }

@@ -96,7 +96,7 @@ fn another_host_is_watched_through_its_agent() {
     let watch = |token: &str| {
         let token = secret(&place, "token", token);
         let words = format!("watch --json --once --gpu-telemetry off --agent 127.0.0.1:{port}");
-        place.inferbench(&words).arg("--token-file").arg(token).exits(0).stdout
+        place.inferbench(&words).arg("--agent-token-file").arg(token).exits(0).stdout
     };
     let lines = watch(TOKEN);
     let name = format!("127.0.0.1:{port}");
@@ -108,6 +108,25 @@ fn another_host_is_watched_through_its_agent() {
     assert!(lines.contains("the agent wants another token"), "{lines}");
     assert!(!lines.contains(TOKEN) && !lines.contains("twenty-two"), "{lines}");
     assert!(!sources(&lines).contains(&expected[0]));
+    let words = format!("watch --json --once --agent 127.0.0.1:{port} --agent-token-env MINE");
+    let lines = place.inferbench(&words).env("MINE", TOKEN).exits(0).stdout;
+    assert!(sources(&lines).contains(&expected[0]), "{lines}");
+    let unset = place.inferbench(&words).exits(2).stderr;
+    assert!(unset.contains("--agent-token-env: MINE is not set"), "{unset}");
+}
+
+#[test]
+fn help_has_what_matters_where_nothing_is_sent() {
+    let place = Place::new();
+    let help = place.inferbench("watch --help").exits(0).stdout;
+    let has =
+        |flag: &str| help.contains(&format!("{flag} <")) || help.contains(&format!("{flag}["));
+    for flag in ["--url", "--model", "--tls-ca", "--agent-token-file", "--agent-token-env"] {
+        assert!(has(flag), "{flag}: {help}");
+    }
+    for flag in ["--extra-inputs", "--simulate", "--first-token-timeout", "--token-file"] {
+        assert!(!has(&format!(" {flag}")), "{flag}: {help}");
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -141,13 +160,14 @@ fn an_agent_is_not_open_to_others_by_mistake() {
     let with = |token| place.inferbench(open).env("INFERBENCH_AGENT_TOKEN", token);
     refused(with(TOKEN).exits(2), "without TLS the token can be read on the way");
     refused(with("hunter2").exits(2), "a token has at least 22 characters");
-    refused(place.inferbench(open).words("--token-file none").exits(2), "No such file");
+    refused(place.inferbench(open).words("--agent-token-file none").exits(2), "No such file");
     refused(place.inferbench("agent --listen here").exits(2), "an address is such as");
     #[cfg(unix)]
     {
         let path = secret(&place, "token", TOKEN);
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        // As it was called before, too.
         let words = format!("{open} --token-file token");
         refused(place.inferbench(&words).exits(2), "can be read by other users");
     }

@@ -70,7 +70,7 @@ pub struct Facts {
     pub clock_step_ms: Option<f64>,
     /// Why the phase was ended early.
     pub early_end: Option<EarlyEnd>,
-    /// Share of the readings at which a GPU was throttled; of several GPUs, the one that was most.
+    /// Share of the time for which a GPU was throttled; of several GPUs, the one that was most.
     pub gpu_throttled_ratio: Option<f64>,
     /// The most processes that were seen on a GPU beside the server.
     pub gpu_other_processes: Option<u32>,

@@ -1,6 +1,12 @@
 //! What all sources said while a point was measured, taken in one by one.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     energy::GpuEnergy,
@@ -18,10 +24,16 @@ use crate::{
 const MOST_FACTS: usize = 4_096;
 const MOST_HAPPENINGS: usize = 200;
 
+/// Series that are kept of a point: sixteen GPUs and a server have some 1 000. They take 1 GiB at most, where each is read
+/// for a quarter of an hour.
+const MOST_SERIES: usize = 4_096;
+
 /// The readings and notes of a point, in bounded memory.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
     series: BTreeMap<Key, Series>,
+    /// Whether there were more of them.
+    is_more: bool,
     sources: BTreeMap<Arc<str>, Reads>,
     notes: Vec<SourceNote>,
     /// How many of the notes are of what happened.
@@ -100,13 +112,28 @@ pub enum SeriesFigure {
 }
 
 impl Watched {
-    /// Takes a reading in.
+    /// Takes a reading in. One of a new series is left out where there are too many, which a note says.
     pub fn add(&mut self, reading: &Reading) {
-        self.reads(&reading.source).read(reading);
+        let is_full = self.series.len() >= MOST_SERIES;
         let key = (Arc::clone(&reading.source), reading.name.clone(), reading.instance.clone());
-        let series =
-            self.series.entry(key).or_insert_with_key(|(_, name, _)| Series::new(kind_of(name)));
+        let series = match self.series.entry(key) {
+            Entry::Vacant(_) if is_full => return self.leave_out(reading),
+            entry => entry.or_insert_with_key(|(_, name, _)| Series::new(kind_of(name))),
+        };
         series.add(reading.at, reading.value);
+        self.reads(&reading.source).read(reading);
+    }
+
+    fn leave_out(&mut self, reading: &Reading) {
+        if mem::replace(&mut self.is_more, true) {
+            return;
+        }
+        let what =
+            format!("there are more than {MOST_SERIES} series of readings: the rest is left out");
+        let (source, said) = (Arc::clone(&reading.source), Said::Happened { what });
+        // Though others may have happened too often.
+        self.notes.push(SourceNote { source, instance: None, at: reading.at, said });
+        self.happenings += 1;
     }
 
     /// Takes in what a source had to say.
@@ -312,9 +339,11 @@ impl Telemetry {
         })
     }
 
-    /// Share of the readings at which a GPU was throttled; of several GPUs, the one that was most.
+    /// Share of the time for which a GPU was throttled; of several GPUs, the one that was most.
     pub(crate) fn throttled_ratio(&self) -> Option<f64> {
-        let ratios = self.gauges(reading::GPU_THROTTLED).map(|(_, _, throttled)| throttled.mean);
+        let gauges = self.gauges(reading::GPU_THROTTLED);
+        // One reading tells of no time, but of something.
+        let ratios = gauges.map(|(_, over_time, each)| over_time.unwrap_or(each.mean));
         ratios.reduce(f64::max)
     }
 
@@ -382,6 +411,43 @@ mod tests {
             let increase = telemetry.increase(reading::SERVER_REQUESTS).unwrap();
             assert_eq!(increase.whole, whole, "read at {last_read} ms");
         }
+    }
+
+    #[test]
+    fn a_gpu_is_throttled_for_a_share_of_the_time_however_often_it_is_read() {
+        let mut watched = Watched::default();
+        let throttled = |ms, value| Reading {
+            name: reading::GPU_THROTTLED.into(),
+            instance: Some("0".into()),
+            ..requests(ms, value)
+        };
+        assert_eq!(watched.telemetry(at(0), at(1)).throttled_ratio(), None);
+        watched.add(&throttled(0, 1.0));
+        assert_eq!(watched.telemetry(at(0), at(1)).throttled_ratio(), Some(1.0));
+        (1..=10).for_each(|n| watched.add(&throttled(n * 100, 1.0)));
+        watched.add(&throttled(1_001, 0.0));
+        watched.add(&throttled(10_000, 0.0));
+        let ratio = watched.telemetry(at(0), at(10_000)).throttled_ratio().unwrap();
+        assert!((ratio - 0.1).abs() < 0.001, "{ratio}");
+    }
+
+    #[test]
+    fn series_without_end_are_left_out_and_said_to_be() {
+        let mut watched = Watched::default();
+        let made_up = |n: usize, ms| Reading {
+            source: format!("made up {n}").into(),
+            ..requests(ms, n as f64)
+        };
+        for n in 0..2 * MOST_SERIES {
+            watched.add(&made_up(n, 0));
+        }
+        watched.add(&made_up(MOST_SERIES - 1, 1));
+        let telemetry = watched.telemetry(at(0), at(1));
+        assert_eq!((telemetry.series.len(), telemetry.sources.len()), (MOST_SERIES, MOST_SERIES));
+        assert_eq!(telemetry.sources.iter().map(|source| source.reads).max(), Some(2));
+        let [note] = &telemetry.notes[..] else { panic!("{:?}", telemetry.notes) };
+        assert_eq!(*note.source, *format!("made up {MOST_SERIES}"));
+        assert!(matches!(&note.said, Said::Happened { what } if what.contains("left out")));
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub const REASONS: [(&str, &str); 32] = [
     ),
     (
         "gpu_throttled",
-        "In more than 1 % of the readings of the measured phase a GPU ran slower than it was asked to, as for its \
+        "For more than 1 % of the measured phase a GPU ran slower than it was asked to, as for its \
          heat or its power limit. Another machine, or this one when cool, may be faster.",
     ),
     (

@@ -149,7 +149,7 @@ pub enum Reason {
     },
     /// The GPU ran slower than it was asked to, as for its heat or its power limit.
     GpuThrottled {
-        /// Share of readings.
+        /// Share of the time.
         ratio: f64,
     },
     /// Others than the server used the GPU.
@@ -435,7 +435,7 @@ impl fmt::Display for Reason {
             }
             Self::GpuThrottled { ratio } => write!(
                 f,
-                "the GPU was throttled in {} of readings (limit {})",
+                "the GPU was throttled for {} of the time (limit {})",
                 Share(ratio),
                 Limit(MOST_THROTTLED)
             ),

@@ -176,7 +176,7 @@ fn doubts_tell_figure_and_limit() {
         ),
         (
             Reason::GpuThrottled { ratio: 0.123 },
-            "the GPU was throttled in 12.3 % of readings (limit 1 %)",
+            "the GPU was throttled for 12.3 % of the time (limit 1 %)",
         ),
         (Reason::GpuShared { processes: 1 }, "1 other process used the GPU (limit 0)"),
         (Reason::GpuShared { processes: 3 }, "3 other processes used the GPU (limit 0)"),

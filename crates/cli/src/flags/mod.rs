@@ -8,7 +8,7 @@ mod redacted;
 mod table;
 mod target;
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, marker::PhantomData};
 
 use bench_harness::plan::{Content, Document, Entry, Node, Origin, Problems, document_of, split};
 use clap::{
@@ -73,39 +73,76 @@ impl PlanFlags {
     }
 }
 
-/// The part of a plan that says which server it is, and how to ask it.
+/// The flags of a part of a plan alone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ServerFlags(pub(crate) PlanFlags);
+pub(crate) struct PartFlags<P>(pub(crate) PlanFlags, PhantomData<P>);
 
-/// What says how a server is asked, whatever for.
-const OF_A_SERVER: [&str; 16] = [
-    "target.url",
-    "target.simulate",
-    "target.model",
-    "target.engine",
-    "target.template",
-    "target.endpoint_type",
-    "target.endpoint",
-    "target.extra_inputs",
-    "target.headers",
-    "target.api_key_file",
-    "target.api_key_env",
-    "target.http2",
-    "target.tls_ca",
-    "target.tls_insecure",
-    "target.source_addresses",
-    "target.wait_ready",
-];
+/// Some of a plan's keys.
+pub(crate) trait Part {
+    /// They; one that ends in a dot stands for all that begin so.
+    const KEYS: &[&str];
+}
 
-impl ServerFlags {
+/// Which server it is, and how to ask it, whatever for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked;
+
+/// Which server it is, and how to ask it what it tells of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Polled;
+
+pub(crate) type ServerFlags = PartFlags<Asked>;
+
+impl Part for Asked {
+    const KEYS: &[&str] = &[
+        "target.url",
+        "target.simulate",
+        "target.model",
+        "target.engine",
+        "target.template",
+        "target.endpoint_type",
+        "target.endpoint",
+        "target.extra_inputs",
+        "target.headers",
+        "target.api_key_file",
+        "target.api_key_env",
+        "target.http2",
+        "target.tls_ca",
+        "target.tls_insecure",
+        "target.source_addresses",
+        "target.wait_ready",
+        "limits.",
+    ];
+}
+
+impl Part for Polled {
+    const KEYS: &[&str] = &[
+        "target.url",
+        "target.model",
+        // They say which header has the key.
+        "target.engine",
+        "target.template",
+        "target.headers",
+        "target.api_key_file",
+        "target.api_key_env",
+        "target.http2",
+        "target.tls_ca",
+        "target.tls_insecure",
+        "target.source_addresses",
+    ];
+}
+
+impl<P: Part> PartFlags<P> {
     fn flags() -> impl Iterator<Item = &'static Flag> {
-        let is_of_server =
-            |flag: &&Flag| OF_A_SERVER.contains(&flag.path) || flag.path.starts_with("limits.");
-        FLAGS.iter().filter(is_of_server)
+        let stands_for = |key: &str, path: &str| match key.ends_with('.') {
+            true => path.starts_with(key),
+            false => path == key,
+        };
+        FLAGS.iter().filter(move |flag| P::KEYS.iter().any(|key| stands_for(key, flag.path)))
     }
 }
 
-impl Args for ServerFlags {
+impl<P: Part> Args for PartFlags<P> {
     fn augment_args(command: Command) -> Command {
         Self::flags().fold(command, |command, flag| command.arg(argument(flag)))
     }
@@ -115,9 +152,9 @@ impl Args for ServerFlags {
     }
 }
 
-impl FromArgMatches for ServerFlags {
+impl<P: Part> FromArgMatches for PartFlags<P> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        PlanFlags::typed(Self::flags(), matches).map(Self)
+        PlanFlags::typed(Self::flags(), matches).map(|typed| Self(typed, PhantomData))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

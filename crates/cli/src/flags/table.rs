@@ -726,7 +726,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     watched("telemetry.interval", "gpu-interval", "TIME", Kind::Text(value::<Period>),
         "From one reading of the GPUs to the next [default: 100ms]"),
     watched("target.agent_token_env", "agent-token-env", "NAME", Kind::Text(any),
-        "The variable that holds the token of the agent"),
+        "The variable that holds the token of the agent [default: INFERBENCH_AGENT_TOKEN]"),
     watched("target.agent_token_file", "agent-token-file", "FILE", Kind::Text(any),
         "A file that holds it"),
     watched("telemetry.idle", "idle-baseline", "TIME", Kind::Text(value::<Time>),

@@ -13,13 +13,12 @@ mod troubles;
 
 use std::{
     io::{self, IsTerminal},
-    path::PathBuf,
     time::Duration,
 };
 
 use bench_core::{Clock, Level, Polling, Stop, TelemetrySource};
 use bench_harness::{
-    Code, Exit, Failure, Local, Settings, agent_source, agent_token, client_source,
+    Code, Exit, Failure, Local, Settings, agent_source, client_source,
     plan::{GpuTelemetry, Node, Origin, Value, resolve},
     server_address, server_source, sources_of,
 };
@@ -28,7 +27,14 @@ use bench_report::text::clean;
 use clap::Args;
 
 use self::{page::View, state::State};
-use crate::{args::Color, flags::ServerFlags, output, plan, signals::Signals, term::Marks, values};
+use crate::{
+    args::{Color, TokenArgs},
+    flags::{PartFlags, Polled},
+    output, plan,
+    signals::Signals,
+    term::Marks,
+    values,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
@@ -37,15 +43,14 @@ pub(crate) struct WatchArgs {
     address: Option<String>,
 
     #[command(flatten)]
-    server: ServerFlags,
+    server: PartFlags<Polled>,
 
     /// The agent of another host, which `inferbench agent` is there; may be given several times
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     agent: Vec<String>,
 
-    /// A file that has the agents' token, which only its owner can read [default: INFERBENCH_AGENT_TOKEN]
-    #[arg(long, value_name = "FILE", help_heading = "Sources")]
-    token_file: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Sources")]
+    token: TokenArgs,
 
     /// What reads the GPUs: auto, nvml, nvidia-smi, dcgm=URL, agent=URL or off
     #[arg(long, value_name = "SOURCE", value_parser = <GpuTelemetry as Value>::parse, default_value_t, help_heading = "Sources")]
@@ -113,7 +118,7 @@ type Sources = Vec<Box<dyn TelemetrySource>>;
 
 /// All that is asked for, and how it is looked at.
 fn sources(args: &WatchArgs, settings: &Settings) -> Result<(View, Sources), Failure> {
-    let token = agent_token(args.token_file.as_deref())?.as_deref().map(Secret::new);
+    let token = args.token.token()?.as_deref().map(Secret::new);
     let transport = &settings.targets[0].transport;
     let local = sources_of(&args.gpu_telemetry, token.clone(), transport.clone(), args.interval)?;
     let Local { mut sources, missing } = local;

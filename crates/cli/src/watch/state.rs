@@ -29,7 +29,7 @@ pub(crate) struct State {
     sources: BTreeMap<Arc<str>, Told>,
 }
 
-type Instance = Option<Arc<str>>;
+pub(super) type Instance = Option<Arc<str>>;
 /// Source, instance and name.
 type Key = (Arc<str>, Instance, String);
 

@@ -182,6 +182,29 @@ fn what_a_gpu_does_not_tell_is_a_dash() {
 }
 
 #[test]
+fn what_has_one_reason_is_one_line() {
+    let mut sources = Sources::default();
+    let mut lacks = |gpu: &str, name: &str| {
+        let why = "not supported".to_owned();
+        sources.says("nvml", gpu, Said::Absent { name: name.to_owned().into(), why });
+    };
+    for gpu in ["0", "1"] {
+        lacks(gpu, "a_w");
+        lacks(gpu, "b_j");
+    }
+    lacks("1", "c_c");
+    lacks("", "d_mhz");
+    let lines = page::lines(&sources.state, &view(), 80, None);
+    let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
+    let expected = [
+        "d_mhz of nvml: not supported",
+        "a_w, b_j of nvml 0, 1: not supported",
+        "c_c of nvml 1: not supported",
+    ];
+    assert!(lines.ends_with(&expected.map(str::to_owned)), "{lines:#?}");
+}
+
+#[test]
 fn nothing_at_all_is_no_zeros() {
     let missing = vec!["no NVIDIA GPU can be watched: there is no driver".to_owned()];
     let view = View { missing, ..with_server() };

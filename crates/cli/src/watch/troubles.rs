@@ -1,10 +1,12 @@
 //! What cannot be read, and why; what went wrong.
 
+use std::collections::BTreeMap;
+
 use ratatui::text::Line;
 
 use super::{
     page::{View, ago, heading},
-    state::State,
+    state::{Instance, State, Told},
 };
 
 /// How many values cannot be read, and how many sources or GPUs are in trouble.
@@ -60,7 +62,7 @@ pub(super) fn page(
 fn all(state: &State, view: &View) -> Vec<String> {
     let mut all = view.missing.clone();
     for (source, told) in state.told() {
-        let of = |instance: &Option<std::sync::Arc<str>>| match instance {
+        let of = |instance: &Instance| match instance {
             Some(instance) => format!("{source} {instance}"),
             None => source.to_string(),
         };
@@ -68,10 +70,7 @@ fn all(state: &State, view: &View) -> Vec<String> {
         all.extend(
             told.lost.iter().map(|(instance, why)| format!("{} is lost: {why}", of(instance))),
         );
-        let absent = told.absent.iter();
-        all.extend(
-            absent.map(|((instance, name), why)| format!("{name} of {}: {why}", of(instance))),
-        );
+        all.extend(absent(source, told));
         all.extend(
             told.happened
                 .iter()
@@ -80,6 +79,23 @@ fn all(state: &State, view: &View) -> Vec<String> {
         );
     }
     all
+}
+
+/// What `source` cannot read, in a line for all that has the same reason and is of the same instances.
+fn absent(source: &str, told: &Told) -> Vec<String> {
+    let mut of = BTreeMap::<_, Vec<&str>>::new();
+    for ((instance, name), why) in &told.absent {
+        of.entry((why, name)).or_default().extend(instance.as_deref());
+    }
+    let mut names = BTreeMap::<_, Vec<&str>>::new();
+    for ((why, name), instances) in of {
+        names.entry((why, instances)).or_default().push(name);
+    }
+    let line = |((why, instances), names): ((&String, Vec<&str>), Vec<&str>)| {
+        let of = format!("{source} {}", instances.join(", "));
+        format!("{} of {}: {why}", names.join(", "), of.trim_end())
+    };
+    names.into_iter().map(line).collect()
 }
 
 /// `text` in lines of at most `width` columns, further ones indented.

@@ -8,7 +8,7 @@ use bollard::models::{
 };
 
 use super::engine::Podman;
-use crate::{Gpus, Launch, Lifetime, Variable, owner::Owner};
+use crate::{Environment, Gpus, Launch, Lifetime, Variable, environment::Mask, owner::Owner};
 
 /// The labels by which a container is known as ours.
 pub(super) const NAME: &str = "inferbench.name";
@@ -35,6 +35,29 @@ pub(super) struct Given<'a> {
     pub(super) owner: Option<&'a Owner>,
     /// Which Podman creates it, if not Docker.
     pub(super) podman: Option<Podman>,
+}
+
+/// The environment that a launch gives its server, and what hides the secrets in it.
+pub(super) fn variables(
+    launch: &Launch,
+    environment: &Environment,
+) -> (Vec<(String, String)>, Mask) {
+    let mut secrets = Vec::new();
+    let mut variables = Vec::new();
+    for (name, variable) in &launch.env {
+        let value = match variable {
+            Variable::Text(text) => text.clone(),
+            Variable::Secret(ours) => match environment.var(ours) {
+                Some(value) => {
+                    secrets.push(value.clone());
+                    value
+                }
+                None => continue,
+            },
+        };
+        variables.push((name.clone(), value));
+    }
+    (variables, Mask::of(secrets))
 }
 
 /// What is asked of the engine.
@@ -180,7 +203,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::{EngineName, Environment, Mount, Ulimit};
+    use crate::{EngineName, Mount, Ulimit};
 
     /// A server that asks for all that there is.
     fn large_launch() -> Launch {
@@ -216,7 +239,7 @@ mod tests {
     fn check(name: &str, launch: &Launch, podman: Option<Podman>) {
         let environment =
             Environment::of([("HF_TOKEN", "hf_canary"), ("NGC_API_KEY", "nv_canary")]);
-        let (variables, _) = environment.given_to(launch);
+        let (variables, _) = variables(launch, &environment);
         let owner = "7:8:9:boot:machine".parse().unwrap();
         let entrypoint = ["/opt/start".to_owned()];
         let given = Given {
@@ -246,7 +269,8 @@ mod tests {
     #[test]
     fn secrets_are_in_the_environment_alone() {
         let launch = large_launch();
-        let (variables, _) = Environment::of([("HF_TOKEN", "hf_canary")]).given_to(&launch);
+        let environment = Environment::of([("HF_TOKEN", "hf_canary")]);
+        let (variables, _) = variables(&launch, &environment);
         let given = Given {
             image: "i",
             entrypoint: None,

@@ -7,7 +7,7 @@ use bollard::{
     models::SystemVersion, query_parameters::InspectContainerOptions,
 };
 use futures_util::{Stream, StreamExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     address::Address,
@@ -99,6 +99,32 @@ impl Engine {
         }
     }
 
+    /// What it answers to a question after containers.
+    ///
+    /// Podman calls one `stopped` that has just ended, which is no word of Docker's: nothing then can be read of the answer,
+    /// until it has cleaned up after it.
+    pub(super) async fn ask_of_containers<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        question: impl Fn() -> F,
+    ) -> Result<T, Refusal> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask(question()).await;
+            let is_just_ended =
+                matches!(&answer, Err(Refusal::Said(None, said)) if said.contains("`stopped`"));
+            if !is_just_ended || Instant::now() > deadline {
+                return answer;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What it knows of a container, whosever it is.
+    pub(super) async fn look_at(&self, id: &str) -> Result<ContainerInspectResponse, Refusal> {
+        let ask = || self.client.inspect_container(id, None::<InspectContainerOptions>);
+        self.ask_of_containers(ask).await
+    }
+
     /// The next of what it has to say over time. However long that takes: it only has to be there.
     pub(super) async fn next<T>(
         &self,
@@ -116,9 +142,8 @@ impl Engine {
 
     /// What it knows of a container, if that is one of ours.
     pub(super) async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse, Trouble> {
-        let found =
-            self.ask(self.client.inspect_container(id, None::<InspectContainerOptions>)).await;
         let of_others = Refusal::Said(Some(404), format!("{id} is not inferbench's"));
+        let found = self.look_at(id).await;
         found
             .and_then(|found| if is_ours(&found) { Ok(found) } else { Err(of_others) })
             .map_err(|refusal| refusal.of("look at a container", &self.about(id)))

@@ -195,9 +195,8 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn a_helper_is_asked_as_docker_asks_it() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("docker-credential-test");
+        let [text, path] = ["text", "docker-credential-test"].map(|name| folder.path().join(name));
         let script = r#"#!/bin/sh
             read -r server
             case $1-$server in
@@ -206,8 +205,10 @@ mod tests {
                 get-gpu3) echo canary ;;
                 *) echo 'credentials not found in native keychain'; exit 1 ;;
             esac"#;
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+        fs::write(&text, script).unwrap();
+        // Written by another process: what another test starts at that moment would hold it open for writing.
+        let installed = Command::new("install").args(["-m", "700"]).args([&text, &path]).status();
+        assert!(installed.await.unwrap().success());
         let search = format!("{}:/usr/bin:/bin", folder.path().display());
         let ask = async |server: &str| {
             found(server, r#"{"credsStore": "test"}"#, &[("PATH", &search)]).await

@@ -5,9 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use bollard::{
     models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, PortMap},
     query_parameters::{
-        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-        RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
-        TopOptionsBuilder,
+        CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+        StartContainerOptions, StopContainerOptionsBuilder, TopOptionsBuilder,
     },
 };
 use tokio::time::{Instant, sleep};
@@ -61,7 +60,7 @@ pub(super) async fn start_at(
         return Err(Trouble::new(Cause::NoGpuRuntime, what)
             .fix("use Podman 5.4 or newer, or Docker; without a GPU: --gpus none"));
     }
-    let (variables, mask) = environment.given_to(launch);
+    let (variables, mask) = container::variables(launch, environment);
     let owner = Owner::this();
     let given = Given {
         image,
@@ -202,14 +201,14 @@ pub(super) async fn remove(engine: &Engine, id: &str) -> Result<(), Refusal> {
 pub(super) async fn list(engine: &Engine) -> Result<Vec<Held>, Trouble> {
     let filters = HashMap::from([("label", vec![NAME])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let listed = engine.ask(engine.client.list_containers(Some(options))).await;
+    let ask = || engine.client.list_containers(Some(options.clone()));
+    let listed = engine.ask_of_containers(ask).await;
     let about = engine.about("");
     let listed = listed.map_err(|refusal| refusal.of("list containers", &about))?;
     let mut held = Vec::new();
     for summary in listed {
         let Some(id) = summary.id.clone() else { continue };
-        let found = engine.client.inspect_container(&id, None::<InspectContainerOptions>);
-        match engine.ask(found).await {
+        match engine.look_at(&id).await {
             Ok(found) => held.push(held_of(id, summary, told(&found))),
             // It went away meanwhile.
             Err(refusal) if refusal.is_missing() => {}

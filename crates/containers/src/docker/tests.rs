@@ -285,6 +285,22 @@ async fn a_log_that_hangs_in_the_middle_gives_what_came() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_has_just_ended_is_looked_at_until_podman_has_a_word_for_it() {
+    let fake = Fake::new();
+    let just_ended = || container(r#"{"Status": "stopped", "ExitCode": 3}"#);
+    let ended = container(r#"{"Status": "exited", "ExitCode": 3}"#);
+    fake.says("GET /containers/1f/json", [just_ended(), just_ended(), ended]);
+    let listed = |state: &str| answer(200, &format!(r#"[{{"Id": "1f", "State": "{state}"}}]"#));
+    fake.says("GET /containers/json", [listed("stopped"), listed("exited")]);
+    let docker = fake.connect().await.unwrap();
+    assert_eq!(docker.state("1f").await.unwrap().exit_code, Some(3));
+    assert_eq!(docker.list().await.unwrap()[0].state.exit_code, Some(3));
+    // Not for ever.
+    fake.says("GET /containers/1f/json", [just_ended()]);
+    assert_eq!(docker.state("1f").await.unwrap_err().cause, Cause::Backend);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_engine_says_of_a_container_is_all_that_is_told() {
     let fake = Fake::new();
     fake.says("GET /containers/1f/top", [answer(500, r#"{"message": "no ps"}"#)]);

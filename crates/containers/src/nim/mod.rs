@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn profiles_are_listed_by_the_image_itself() {
         let asked = Asked { model: "meta/llama:1.2".to_owned(), ..Asked::default() };
-        let home = Some("/home/ann".into());
+        let home = Some("/users/ann".into());
         let host = HostFacts { home, ..HostFacts::default() };
         let launch = listing(&Recipe::of(EngineName::Nim), &asked, &host).unwrap();
         assert_eq!(launch.name, "inferbench-nim-llama-profiles");

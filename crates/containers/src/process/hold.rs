@@ -43,22 +43,21 @@ const ABANDONED_WITHIN: Duration = Duration::from_secs(1);
 const OOM_LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 /// Holds the server that is written down in `folder`: starts it, and ends it with all that it started when whoever started
-/// this process is gone, or asks this process to end. One that is to be kept is not ended with its starter. Gives the exit
-/// code of this process.
+/// this process is gone, or asks this process to end. One that is to be kept is not ended with its starter.
 ///
-/// What [`Process::held_by`](crate::Process::held_by) is told is to do this, and nothing else.
-pub fn hold(folder: &Path) -> u8 {
+/// This is all that the process is there for which [`Process::held_by`](crate::Process::held_by) is told of.
+///
+/// # Errors
+///
+/// When no server is written down there, or it cannot be started: that is written down, too.
+pub fn hold(folder: &Path) -> io::Result<()> {
     let folder = Folder::at(folder);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(held(&folder))) {
-        Ok(()) => 0,
-        Err(error) => {
-            let refused = Some(error.to_string());
-            // Whoever would read it may be gone.
-            let _ = folder.write_ended(&Ended { refused, ..Ended::default() });
-            1
-        }
-    }
+    runtime.and_then(|runtime| runtime.block_on(held(&folder))).inspect_err(|error| {
+        let refused = Some(error.to_string());
+        // Whoever would read it may be gone.
+        let _ = folder.write_ended(&Ended { refused, ..Ended::default() });
+    })
 }
 
 /// Why a server is to be ended.

@@ -17,6 +17,7 @@ mod oom;
 mod output;
 mod program;
 mod record;
+mod server;
 mod start;
 
 use std::{
@@ -34,10 +35,10 @@ use tokio::{
 };
 
 use self::{
-    family::Family,
-    folder::{Folder, Servers},
+    folder::Servers,
     log::Logs,
-    record::{Ended, Processes, Record},
+    record::{Ended, Record},
+    server::Server,
     start::Started,
 };
 use crate::{
@@ -136,91 +137,12 @@ impl Process {
             let state = server.state();
             // Whoever is to write how it ended is about to.
             let is_to_come = !state.is_running && server.folder.ended().is_none();
-            let holder = server.processes.as_ref().and_then(Processes::holder);
-            let is_held = holder.is_some_and(|holder| !holder.is_gone());
+            let is_held = server.holder().is_some_and(|holder| !holder.is_gone());
             let is_seen = is_held || self.ours().get(&server.id()).is_some_and(|s| !s.is_holder);
             if !(is_to_come && is_seen) || asked.elapsed() > WRITTEN_WITHIN {
                 return state;
             }
             sleep(LOOKED_EVERY).await;
-        }
-    }
-}
-
-/// A server that is written down.
-struct Server {
-    folder: Folder,
-    /// `None` if it cannot be read.
-    record: Option<Record>,
-    /// `None` before it is started.
-    processes: Option<Processes>,
-}
-
-impl Server {
-    /// That of a folder, unless it is another machine's.
-    fn of(folder: Folder) -> Option<Self> {
-        let (record, processes) = (folder.record(), folder.processes());
-        let owner = record.as_ref().and_then(Record::owner);
-        let is_elsewhere = owner
-            .or_else(|| processes.as_ref()?.server())
-            .is_some_and(|owner| owner.seen_from_here().is_none() && !owner.is_gone());
-        (!is_elsewhere).then_some(Self { folder, record, processes })
-    }
-
-    fn id(&self) -> String {
-        let id = self.record.as_ref().map(|record| &record.id);
-        id.map_or_else(|| self.folder.name().to_owned(), Clone::clone)
-    }
-
-    fn family(&self) -> Family {
-        let processes = self.processes.as_ref();
-        let server = processes.and_then(Processes::server);
-        Family::of(server.as_ref(), processes.and_then(Processes::holder).as_ref())
-    }
-
-    /// Whether who started it is gone, or nobody knows who that was.
-    fn is_left(&self) -> bool {
-        self.record.as_ref().and_then(Record::owner).is_none_or(|owner| owner.is_gone())
-    }
-
-    fn state(&self) -> State {
-        let server = self.processes.as_ref().and_then(Processes::server);
-        let is_running = server.is_some_and(|server| !server.is_gone());
-        let ended = self.folder.ended();
-        let said = (!is_running && ended.is_none() && self.processes.is_some())
-            .then(|| "nobody saw how it ended".to_owned());
-        let ended = ended.filter(|_| !is_running).unwrap_or_default();
-        State {
-            is_running,
-            exit_code: ended.exit_code,
-            oom_killed: ended.oom_killed,
-            restarts: 0,
-            pids: self.family().running(),
-            port: self.record.as_ref().map(|record| record.port),
-            said: ended.refused.or(said),
-        }
-    }
-
-    fn held(&self, state: State) -> Held {
-        let id = self.id();
-        let is_kept = self.record.as_ref().is_none_or(|record| record.is_kept);
-        // Of one that was never started, nothing is there that could be kept.
-        let is_orphan = self.is_left() && (!is_kept || self.processes.is_none());
-        let record = self.record.clone();
-        let (engine, model, of) = record.map_or_else(Default::default, |record| {
-            (record.engine, record.model, record.program.display().to_string())
-        });
-        Held {
-            id,
-            name: self.folder.name().to_owned(),
-            engine,
-            model,
-            of,
-            port: state.port.filter(|_| state.is_running),
-            state,
-            created_s: self.folder.created_s(),
-            is_orphan,
-            is_kept,
         }
     }
 }
@@ -327,7 +249,7 @@ impl Backend for Process {
                     left.join(",")
                 ))
         })?;
-        end_holder(server.processes.as_ref().and_then(Processes::holder)).await;
+        end_holder(server.holder()).await;
         if let Some(mut started) = self.ours().remove(id) {
             let _ = started.child.try_wait();
         }

@@ -15,15 +15,15 @@ use bench_report::gate::Limit;
 use bench_workloads::{Length, Prefix, RandomCorpus, ThinkTime};
 
 use super::{
-    ArrivalPattern, ConcurrencyCounts, CorpusName, Environment, ExportName, FindFile, IslCounts,
-    Layered, LoadFile, OrderName, PassFile, PerSecond, Period, PickName, PlanFile, Positive,
-    Problem, Problems, Shape, Simulate, Sweep, TargetFile, TelemetryFile, ThinkTimePattern, Time,
-    UpFile, WorkloadFile, checks::MOST_POINTS, input, recordings, template,
+    ArrivalPattern, ConcurrencyCounts, CorpusName, Environment, ExportName, FindFile, GpuTelemetry,
+    IslCounts, Layered, LoadFile, OrderName, PassFile, PerSecond, Period, PickName, PlanFile,
+    Positive, Problem, Problems, Shape, Simulate, Sweep, TargetFile, TelemetryFile,
+    ThinkTimePattern, Time, UpFile, WorkloadFile, checks::MOST_POINTS, input, recordings, template,
 };
 use crate::{
     Converge, Export, FindSettings, GateSettings, Goals, InputSettings, LoadSettings, Order,
     Repeats, Server, Settings, TalkSettings, TargetSettings, TelemetrySettings, loads,
-    simulator_config,
+    simulator_config, watching::TOKEN_VARIABLE,
 };
 
 mod up;
@@ -274,6 +274,10 @@ impl Resolver<'_> {
     /// The token of the agent on its host.
     fn agent_token(&mut self, path: &str, target: &TargetFile) -> Option<Secret> {
         let (file, name) = (&target.agent_token_file, &target.agent_token_env);
+        let is_asked = matches!(target.gpu_telemetry, Some(GpuTelemetry::Agent(_)));
+        let is_usual = is_asked && (self.environment)(TOKEN_VARIABLE).is_some();
+        let usual = || is_usual.then(|| TOKEN_VARIABLE.to_owned());
+        let name = &name.clone().or_else(usual);
         Some(self.secret(&format!("{path}.agent_token"), "token", file, name)?.0)
     }
 

@@ -302,8 +302,8 @@ struct Whole {
     body: Vec<u8>,
 }
 
-/// Lists of models are a few kilobytes.
-const MOST_OF_WHOLE: usize = 4 << 20;
+/// Lists of models are a few kilobytes, metrics of a large server some megabytes. What reads metrics takes no more.
+const MOST_OF_WHOLE: usize = 16 << 20;
 
 impl Whole {
     fn new() -> Self {
@@ -330,7 +330,7 @@ impl Reader for Whole {
     fn content(&mut self, bytes: &[u8], _stamp: Stamp) -> Result<(), ProviderError> {
         self.body.extend_from_slice(bytes);
         if self.body.len() > MOST_OF_WHOLE {
-            return Err(ProviderError::new(Outcome::Oversize, "an answer of more than 4 MiB"));
+            return Err(ProviderError::new(Outcome::Oversize, "an answer of more than 16 MiB"));
         }
         Ok(())
     }

@@ -47,7 +47,10 @@ fn in_order(report: &Report<'_>, page: &Page) -> Vec<String> {
         ("client_cpu", cpu.map(|(used, of)| format!("client used {used:.2} of {of:.0} cores"))),
         ("coalesced", coalesced.map(|ratio| format!("{} of chunks shared a read", percent(ratio)))),
         ("server_disagrees", counted.map(|_| "the server counted what was sent".to_owned())),
-        ("gpu_throttled", throttled.map(|ratio| format!("GPU throttled {}", percent(ratio)))),
+        (
+            "gpu_throttled",
+            throttled.map(|ratio| format!("GPU throttled {} of the time", percent(ratio))),
+        ),
         ("energy", energy.map(|ratio| format!("energy {} off the GPU's counter", percent(ratio)))),
     ];
     let is_reason = |code: &str| verdict.reasons.iter().any(|reason| reason.code() == code);

@@ -392,7 +392,7 @@ pub struct FactsLine {
     /// `target_lost` or `key_refused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_end: Option<String>,
-    /// Share of the readings at which a GPU was throttled.
+    /// Share of the time for which a GPU was throttled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_throttled_ratio: Option<f64>,
     /// The most processes that were seen on a GPU beside the server.

@@ -13,7 +13,7 @@ pub(super) struct Known {
     /// All of these are said, in whatever case.
     words: &'static [&'static str],
     pub(super) cause: Cause,
-    /// With `{image}`, `{registry}`, `{name}`, `{port}` and `{engine}`.
+    /// With `{image}`, `{registry}`, `{name}`, `{port}`, `{engine}`, and `{program}` for that on the command line.
     what: &'static str,
     fix: &'static str,
 }
@@ -29,6 +29,7 @@ impl Known {
                 .replace("{name}", about.name)
                 .replace("{port}", &port)
                 .replace("{engine}", about.engine)
+                .replace("{program}", &about.engine.to_lowercase())
         };
         let is_ngc = self.cause == Cause::ImageDenied && about.registry == "nvcr.io";
         let fix = if is_ngc { NGC_LOGIN } else { self.fix };
@@ -52,7 +53,7 @@ const fn known(
 }
 
 const NGC_LOGIN: &str = "set NGC_API_KEY to a key of https://org.ngc.nvidia.com/setup/api-keys whose account may use \
-                         {image}, or log in: docker login nvcr.io, as the user $oauthtoken";
+                         {image}, or log in: {program} login nvcr.io, as the user $oauthtoken";
 
 /// What may be said of anything.
 pub(super) const ANYWHERE: [Known; 2] = [
@@ -61,7 +62,7 @@ pub(super) const ANYWHERE: [Known; 2] = [
 ];
 
 const FULL: &str = "no space is left on the disk where {engine} keeps images";
-const FREE: &str = "`docker system df` shows what takes it, `docker image prune` removes images that nothing uses; \
+const FREE: &str = "`{program} system df` shows what takes it, `{program} image prune` removes images that nothing uses; \
                     \"data-root\" in /etc/docker/daemon.json moves them to a larger disk";
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Known, known};
 use crate::Cause;
 
-const LOGIN: &str = "log in with an account that may have it: docker login {registry}; or mend the name, for registries \
+const LOGIN: &str = "log in with an account that may have it: {program} login {registry}; or mend the name, for registries \
                      say the same of what they do not have";
 const DENIED: &str = "{registry} does not let {image} be pulled without another login";
 const NETWORK: &str = "see whether this machine reaches it: curl -I https://{registry}/v2/; behind a proxy, the engine \
@@ -29,7 +29,7 @@ pub(in crate::docker) const PULLING: [Known; 26] = [
         &["may require 'docker login'"],
         Cause::ImageDenied,
         "{registry} has no {image}, or does not let it be pulled without a login",
-        "see whether the name is right; if it is, log in: docker login {registry}",
+        "see whether the name is right; if it is, log in: {program} login {registry}",
     ),
     known(&["manifest unknown"], Cause::ImageMissing, MISSING, NAME),
     known(&["name unknown"], Cause::ImageMissing, MISSING, NAME),
@@ -75,7 +75,7 @@ pub(in crate::docker) const PULLING: [Known; 26] = [
 const MISSING: &str = "{registry} has no {image}";
 const NAME: &str = "see whether the name and the tag are right, and give another with --image";
 const LIMITED: &str = "{registry} gives this address no more images for now";
-const LATER: &str = "log in, which raises the limit: docker login {registry}; or wait. An image that is here already \
+const LATER: &str = "log in, which raises the limit: {program} login {registry}; or wait. An image that is here already \
                      starts without";
 const AGAIN: &str = "try again: layers that are here already are not pulled again";
 

@@ -16,8 +16,7 @@ const LIMIT: &str = "this machine does not let containers have the limit that {n
 const LIMIT_FIX: &str = "raise the engine's own: sudo systemctl edit docker, with LimitMEMLOCK=infinity and \
                          LimitNOFILE=infinity under [Service], and restart it; or ask for less";
 const NO_PROGRAM: &str = "{image} has no program of the name that it is to start";
-const OTHER_PROGRAM: &str =
-    "see what it has: docker image inspect {image}; and give the arguments, or an image, that fit";
+const OTHER_PROGRAM: &str = "see what it has: {program} image inspect {image}; and give the arguments, or an image, that fit";
 
 /// What is said of a start.
 pub(in crate::docker) const STARTING: [Known; 26] = [
@@ -25,7 +24,7 @@ pub(in crate::docker) const STARTING: [Known; 26] = [
         &["port is already allocated"],
         Cause::PortTaken,
         "port {port} belongs to another container",
-        "`docker ps` shows which; take that down, or give another with --port",
+        "`{program} ps` shows which; take that down, or give another with --port",
     ),
     known(
         &["address already in use"],
@@ -37,7 +36,7 @@ pub(in crate::docker) const STARTING: [Known; 26] = [
         &["container name", "already in use"],
         Cause::NameTaken,
         "there is a container called {name} already",
-        "take it down: inferbench down {name}, or docker rm -f {name} if it is not inferbench's; or give another with --name",
+        "take it down: inferbench down {name}, or {program} rm -f {name} if it is not inferbench's; or give another with --name",
     ),
     known(
         &["no such image"],

@@ -9,7 +9,7 @@ use crate::{Cause, Launch, Program};
 /// A machine with a home and keys.
 fn host() -> HostFacts {
     let set = ["HF_TOKEN", "NGC_API_KEY"].map(str::to_owned).into();
-    HostFacts { home: Some("/home/ann".into()), set, ..HostFacts::default() }
+    HostFacts { home: Some("/users/ann".into()), set, ..HostFacts::default() }
 }
 
 fn asked(model: &str) -> Asked {

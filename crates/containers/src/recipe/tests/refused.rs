@@ -84,7 +84,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
 
 #[test]
 fn what_is_missing_is_named() {
-    let none = HostFacts { home: Some("/home/ann".into()), ..HostFacts::default() };
+    let none = HostFacts { home: Some("/users/ann".into()), ..HostFacts::default() };
     let missing = Recipe::of(EngineName::Nim).launch(&asked("a/b"), &none).unwrap_err();
     assert_eq!(missing.cause, Cause::KeyMissing);
     assert!(missing.what.contains("NGC_API_KEY") && missing.fix.contains("export NGC_API_KEY"));

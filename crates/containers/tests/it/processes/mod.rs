@@ -1,5 +1,7 @@
 //! Servers as real processes: what is started is `examples/stand_in.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 mod ending;
 mod recovering;
 mod starting;

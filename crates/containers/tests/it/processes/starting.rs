@@ -121,10 +121,13 @@ async fn a_program_that_is_missing_or_none_is_told_and_nothing_left() {
                 assert!(trouble.what.contains(program) && trouble.fix.contains(fix), "{trouble:?}");
             }
         }
-        let text = rig.place.path().join("text");
+        let [text, program] = ["text", "program"].map(|name| rig.place.path().join(name));
         fs::write(&text, "\u{1}no program").unwrap();
-        fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
-        let trouble = rig.process.start(&launch_of(text, ["x"])).await.unwrap_err();
+        // Written by another process: what another test starts at that moment would hold it open for writing.
+        let installed =
+            Command::new("install").args(["-m", "700"]).args([&text, &program]).status();
+        assert!(installed.unwrap().success());
+        let trouble = rig.process.start(&launch_of(program, ["x"])).await.unwrap_err();
         assert_eq!(trouble.cause, Cause::BadEntrypoint);
         assert!(trouble.said.contains("Exec format error"), "{trouble:?}");
         let image = Program::Image { image: "vllm/vllm-openai".to_owned(), entrypoint: None };

@@ -105,7 +105,7 @@ pub struct TargetFile {
     /// Where the server's metrics are: `auto`, `off` or a URL. `auto` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_metrics: Option<ServerMetrics>,
-    /// The variable that holds the token of the agent on its host.
+    /// The variable that holds the token of the agent on its host. By default INFERBENCH_AGENT_TOKEN, if it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_token_env: Option<String>,
     /// A file that holds it.

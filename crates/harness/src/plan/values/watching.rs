@@ -5,7 +5,7 @@ use std::fmt;
 use bench_telemetry::gpu::{GpuId, Gpus};
 use schemars::{Schema, json_schema};
 
-use super::{Address, Value};
+use super::{super::typed::shown, Address, Value};
 
 /// What reads a target's GPUs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,12 +99,21 @@ impl Value for ServerMetrics {
         match text.trim() {
             "auto" => Ok(Self::Auto),
             "off" | "none" => Ok(Self::Off),
+            // A word would be the name of a host, which nobody means.
+            word if !word.contains([':', '/']) => Err(format!(
+                "`{}` is no URL; write auto, off, or one such as http://localhost:8000/metrics",
+                shown(word)
+            )),
             url => Address::parse(url).map(Self::At),
         }
     }
 
     fn schema() -> Schema {
-        json_schema!({"description": "auto, off, or the URL of the metrics.", "type": "string"})
+        json_schema!({
+            "description": "auto, off, or the URL of the metrics.",
+            "type": "string",
+            "pattern": "^(auto|off|none|.*[:/].*|.*[$][{].*)$",
+        })
     }
 }
 
@@ -164,6 +173,10 @@ mod tests {
             assert!(GpuTelemetry::parse(text).is_err(), "{text}");
         }
         assert_eq!(ServerMetrics::parse("http://h:1/m").unwrap().to_string(), "http://h:1/m");
+        for text in ["", "foo", "on", "true", "gpu2.example"] {
+            let said = ServerMetrics::parse(text).unwrap_err();
+            assert!(said.contains("is no URL; write auto, off, or one such as"), "{said}");
+        }
         assert_eq!(GpuDevices::parse("0, 1").unwrap().to_string(), "0,1");
         assert!(GpuDevices::parse("0,,1").is_err() && GpuDevices::parse("a b").is_err());
     }
