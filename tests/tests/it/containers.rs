@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{self, Write},
+    os::unix::fs::symlink,
     path::Path,
     process::{Command, Stdio},
     sync::OnceLock,
@@ -12,8 +13,9 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
-    program::{Call, Place, Started, binary, until},
+    program::{Call, Place, Started, binary, samples, until},
     starting::targets,
+    tiny_model,
 };
 
 /// Where the engine answers, as `.ci/docker` says.
@@ -297,4 +299,63 @@ fn no_file_has(folder: &Path, text: &str) {
             assert!(!String::from_utf8_lossy(&bytes).contains(text), "{entry:?}");
         }
     }
+}
+
+/// The real server's image in the registry, of which nothing is here any more.
+fn publish_llama_server(host: &str, registry: &str) -> String {
+    let program = env::var_os("INFERBENCH_LLAMA_SERVER").unwrap();
+    // What `.ci/llama-server` unpacks: a small system of its own.
+    let root = Path::new(&program).with_file_name("root");
+    let image = format!("{registry}/inferbench-test/llama-server:{}", std::process::id());
+    let links = Place::new();
+    for folder in ["bin", "lib", "lib64"] {
+        symlink(format!("usr/{folder}"), links.path().join(folder)).unwrap();
+    }
+    let mut tar = Command::new("tar");
+    tar.arg("--create").arg("--directory").arg(&root).args(["usr", "etc"]);
+    tar.arg("--directory").arg(links.path()).args(["bin", "lib", "lib64"]);
+    let mut tar = tar.stdout(Stdio::piped()).spawn().unwrap();
+    let libraries = "ENV LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/llama";
+    let mut import = Command::new("docker");
+    import.args(["-H", host, "import", "-c", libraries, "-", &image]).stdout(Stdio::null());
+    let import = import.stdin(tar.stdout.take().unwrap()).status().unwrap();
+    assert!(tar.wait().unwrap().success() && import.success(), "the image is made");
+    docker(host, &["push", &image]);
+    docker(host, &["rmi", &image]);
+    image
+}
+
+#[test]
+fn a_real_server_is_pulled_started_measured_and_gone() {
+    let Some(dock) = Dock::new() else { return };
+    let registry = env::var("INFERBENCH_REGISTRY").unwrap_or_default();
+    if registry.is_empty() || env::var_os("INFERBENCH_LLAMA_SERVER").is_none() {
+        let missing = "INFERBENCH_REGISTRY or INFERBENCH_LLAMA_SERVER is not set";
+        assert!(env::var_os(REQUIRED).is_none(), "{missing}");
+        io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
+        return;
+    }
+    let image = publish_llama_server(&dock.host, &registry);
+    let model = dock.place.path().join("tiny.gguf");
+    fs::write(&model, tiny_model::gguf()).unwrap();
+    let mark = format!("tiny-{}", dock.mark());
+    let target = format!(
+        "real=up:llamacpp:{},up.image={image},up.gpus=none,\
+         up.args=\"--alias {mark} --threads 1 --parallel 2 --ctx-size {}\"",
+        model.display(),
+        2 * tiny_model::CONTEXT
+    );
+    let ended = dock.run("-n 10 -c 2 --osl 4 --target").arg(&target).measures();
+    for step in ["pulling ", "started ", "ready after ", " is gone"] {
+        assert!(ended.stderr.contains(step), "{step}: {}", ended.stderr);
+    }
+    assert_eq!(dock.left(), [""; 0]);
+    let directory = dock.place.run_directory();
+    let target = &targets(&directory)[0];
+    assert_eq!((&target["engine"], &target["model"]), (&"llama.cpp".into(), &mark.clone().into()));
+    assert_eq!(target["server"]["image"], image.as_str());
+    assert!(target["server"]["digest"].as_str().unwrap().starts_with("sha256:"));
+    let ok = samples(&directory).iter().filter(|sample| sample.outcome.is_ok()).count();
+    assert!(ok >= 10, "{ok}");
+    docker(&dock.host, &["rmi", &image]);
 }
