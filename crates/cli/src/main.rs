@@ -74,7 +74,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Logs(args) => servers::logs(&args),
         Command::Profiles(args) => servers::profiles(&args),
         Command::Explain(args) => explain::explain(&args.word),
-        Command::Hold { folder } => std::process::exit(hold(&folder).into()),
+        Command::Hold { folder } => Ok(if hold(&folder) == 0 { Exit::Ok } else { Exit::Server }),
         Command::Panic { on_screen } => {
             let _screen = on_screen.then(term::Screen::open);
             panic!("as asked for")
