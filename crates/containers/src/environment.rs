@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, env, fmt, sync::Arc};
 
+#[cfg(feature = "docker")]
 use crate::{Launch, Variable};
 
 type Look = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -31,6 +32,7 @@ impl Environment {
     }
 
     /// The variables that a server is started with, and what hides the secrets among them.
+    #[cfg(feature = "docker")]
     pub(crate) fn given_to(&self, launch: &Launch) -> (Vec<(String, String)>, Mask) {
         let mut secrets = Vec::new();
         let mut variables = Vec::new();
