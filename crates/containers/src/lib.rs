@@ -13,6 +13,11 @@
 //! Nothing here speaks HTTP with a server: who calls brings a [`Probe`] that does. Secrets go by the names of
 //! variables; their values are read where a server is started, and shown nowhere.
 
+#![cfg_attr(
+    not(any(feature = "docker", target_os = "linux")),
+    expect(dead_code, reason = "what backends share, of which there is none then")
+)]
+
 mod backend;
 mod command;
 #[cfg(feature = "docker")]

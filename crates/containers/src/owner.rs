@@ -59,6 +59,7 @@ impl Owner {
     }
 
     /// Its number, and when it was started, if it is one of the processes that are seen from here. It may have ended.
+    #[cfg(target_os = "linux")]
     pub(crate) fn seen_from_here(&self) -> Option<(u32, u64)> {
         let this = Self::this()?;
         let of = |owner: &Self| [&owner.namespace, &owner.boot, &owner.machine].map(String::clone);

@@ -18,6 +18,7 @@ pub(crate) fn free() -> Result<u16, Trouble> {
 /// # Errors
 ///
 /// When something else has it, or this user may not.
+#[cfg(target_os = "linux")]
 pub(crate) fn check(port: u16) -> Result<(), Trouble> {
     let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else { return Ok(()) };
     let what = match error.kind() {
@@ -28,7 +29,7 @@ pub(crate) fn check(port: u16) -> Result<(), Trouble> {
     Err(Trouble::new(Cause::PortTaken, what).said(error.to_string()).fix(fix))
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 

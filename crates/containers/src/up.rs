@@ -5,7 +5,7 @@ use std::{collections::VecDeque, fmt::Debug, future::Future, pin::Pin, time::Dur
 use bench_core::{Level, async_trait};
 use tokio::{
     select,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until},
 };
 
 use crate::{
@@ -101,6 +101,8 @@ const PERIOD: Duration = Duration::from_millis(500);
 const MOST_FAILED_LOOKS: u32 = 5;
 /// Lines that are kept of the beginning of a log, and as many of its end.
 const MOST_LINES: usize = 2_000;
+/// Ports that are chosen for a process, where others take them first.
+const MOST_PORTS: u32 = 3;
 /// A server that was started anew so often goes on like that.
 const MOST_RESTARTS: u64 = 2;
 
@@ -120,13 +122,35 @@ pub async fn up(
         () = hooks.stop.reached(Level::Drain) => return Err(stopped(launch)),
         origin = backend.fetch(launch, hooks) => origin?,
     };
+    let mut tries = 1;
+    loop {
+        match come_up(backend, launch, probe, hooks, &origin).await {
+            Err(trouble) if is_outrun(launch, &trouble) && tries < MOST_PORTS => tries += 1,
+            ended => return ended,
+        }
+    }
+}
+
+/// Whether somebody else took the port that was chosen for a process, before that had it.
+fn is_outrun(launch: &Launch, trouble: &Trouble) -> bool {
+    let is_chosen = matches!(launch.program, Program::Process(_)) && launch.place.outside.is_none();
+    is_chosen && trouble.cause == Cause::PortTaken
+}
+
+async fn come_up(
+    backend: &dyn Backend,
+    launch: &Launch,
+    probe: &dyn Probe,
+    hooks: &Hooks,
+    origin: &Origin,
+) -> Result<Up, Trouble> {
     let began = Instant::now();
     let running = backend.start(launch).await?;
     hooks.tell(&Progress::Started { name: launch.name.clone(), url: url(&running) });
     let mut coming = Coming::new(backend, launch, probe, hooks, running, began);
     match coming.until_ready().await {
         Ok(()) => {
-            let up = coming.into_up(origin);
+            let up = coming.into_up(origin.clone());
             hooks.tell(&Progress::Ready { took: up.took });
             Ok(up)
         }
@@ -140,6 +164,13 @@ pub async fn up(
     }
 }
 
+/// When a server that comes up is looked at.
+fn looks() -> Interval {
+    let mut looks = interval(PERIOD);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
 fn url(running: &Running) -> String {
     format!("http://127.0.0.1:{}", running.port)
 }
@@ -151,7 +182,13 @@ async fn down(
     hooks: &Hooks,
 ) -> Result<(), Trouble> {
     hooks.tell(&Progress::Stopping { name: launch.name.clone() });
-    backend.stop(&running.id, launch.stop_within).await?;
+    let id = &running.id;
+    select! {
+        biased;
+        stopped = backend.stop(id, launch.stop_within) => stopped?,
+        // Whoever is in such a hurry does not wait for it.
+        () = hooks.stop.reached(Level::Abort) => backend.stop(id, Duration::ZERO).await?,
+    }
     hooks.tell(&Progress::Gone { name: launch.name.clone() });
     Ok(())
 }
@@ -210,8 +247,7 @@ impl<'a> Coming<'a> {
     async fn until_ready(&mut self) -> Result<(), Trouble> {
         let deadline = self.began + self.launch.ready_within;
         let mut is_brought = self.launch.then.is_empty();
-        let mut looks = interval(PERIOD);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = looks();
         let mut asking = self.ask(Duration::ZERO);
         loop {
             let answer = select! {
@@ -305,11 +341,17 @@ impl<'a> Coming<'a> {
     /// Runs what brings the model, within the server.
     async fn bring_model(&mut self, deadline: Instant) -> Result<(), Trouble> {
         self.reached("downloading model", None);
+        let mut looks = looks();
         for command in &self.launch.then {
-            let output = select! {
-                () = self.hooks.stop.reached(Level::Drain) => return Err(stopped(self.launch)),
-                () = sleep_until(deadline) => return Err(self.too_late().await),
-                output = self.backend.run_within(&self.running.id, command) => output?,
+            let (backend, id) = (self.backend, self.running.id.clone());
+            let mut bringing = backend.run_within(&id, command);
+            let output = loop {
+                select! {
+                    () = self.hooks.stop.reached(Level::Drain) => return Err(stopped(self.launch)),
+                    () = sleep_until(deadline) => return Err(self.too_late().await),
+                    _ = looks.tick() => self.look().await?,
+                    output = &mut bringing => break output?,
+                };
             };
             if output.exit_code != 0 {
                 let command = command.join(" ");

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fmt::Debug,
     fs,
     io::{self, Read, Write},
@@ -27,6 +28,18 @@ pub(crate) struct LlamaServer {
     _place: Place,
 }
 
+/// The program; none where this machine has no such one, which is then said.
+pub(crate) fn program() -> Option<OsString> {
+    let program = env::var_os(PROGRAM);
+    if program.is_none() {
+        let missing = format!("{PROGRAM} is not set: .ci/llama-server says to what");
+        assert!(env::var_os(REQUIRED).is_none(), "{missing}");
+        // What a test prints is kept from who runs it; what it writes is not.
+        io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
+    }
+    program
+}
+
 impl LlamaServer {
     /// A server on a free port; none where this machine has no such program, which is then said.
     pub(crate) fn start() -> Option<Self> {
@@ -35,13 +48,7 @@ impl LlamaServer {
 
     /// The same with more flags.
     pub(crate) fn start_with(flags: &str) -> Option<Self> {
-        let Some(program) = env::var_os(PROGRAM) else {
-            let missing = format!("{PROGRAM} is not set: .ci/llama-server says to what");
-            assert!(env::var_os(REQUIRED).is_none(), "{missing}");
-            // What a test prints is kept from who runs it; what it writes is not.
-            io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
-            return None;
-        };
+        let program = program()?;
         let place = Place::new();
         fs::write(place.path().join("tiny.gguf"), tiny_model::gguf()).unwrap();
         // One thread computes and leaves the other core to the client. Without its cache of prompts, every

@@ -6,7 +6,11 @@ use bench_store::RunDirectory;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::program::{Call, Place, Started, binary, samples, until};
+use crate::{
+    llama_server,
+    program::{Call, Place, Started, binary, samples, until},
+    tiny_model,
+};
 
 /// A place of its own, with servers of its own.
 pub(crate) struct Yard {
@@ -89,6 +93,31 @@ fn a_run_starts_its_server_and_leaves_none() {
     let log = directory.path().join(server["log"].as_str().unwrap());
     let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("simulated server at"), "{log}");
+}
+
+#[test]
+fn a_real_engine_comes_up_is_measured_and_goes() {
+    let Some(program) = llama_server::program() else { return };
+    let yard = Yard::new();
+    fs::write(yard.place.path().join("tiny.gguf"), tiny_model::gguf()).unwrap();
+    // One thread computes and leaves the other core to the client.
+    let target = format!(
+        "real=up:llamacpp:./tiny.gguf,up.with=process,up.program={},up.gpus=none,\
+         up.args=\"--threads 1 --parallel 2 --ctx-size 8192 --offline\"",
+        program.display()
+    );
+    let ended = yard.run("-n 20 -c 2 --target").arg(target).measures();
+    for step in ["loading weights", "ready after ", " is gone"] {
+        assert!(ended.stderr.contains(step), "{step}: {}", ended.stderr);
+    }
+    assert!(yard.is_empty(), "{:?}", processes(&yard.state));
+    let directory = yard.place.run_directory();
+    let samples = samples(&directory);
+    assert!(samples.len() >= 20 && samples.iter().all(|sample| sample.outcome.is_ok()));
+    let server = &targets(&directory)[0]["server"];
+    assert!(server["program"].as_str().unwrap().ends_with("llama-server"), "{server}");
+    let log = fs::read_to_string(directory.path().join(server["log"].as_str().unwrap())).unwrap();
+    assert!(log.contains("listening on http://127.0.0.1:"), "{log}");
 }
 
 #[test]

@@ -134,12 +134,12 @@ impl Process {
         let asked = Instant::now();
         loop {
             self.write_end(server);
-            let state = server.state();
-            // Whoever is to write how it ended is about to.
-            let is_to_come = !state.is_running && server.folder.ended().is_none();
+            // Asked first: who is gone now has written before how it ended.
             let is_held = server.holder().is_some_and(|holder| !holder.is_gone());
             let is_seen = is_held || self.ours().get(&server.id()).is_some_and(|s| !s.is_holder);
-            if !(is_to_come && is_seen) || asked.elapsed() > WRITTEN_WITHIN {
+            let state = server.state();
+            let is_to_come = is_seen && !state.is_running && state.exit_code.is_none();
+            if !is_to_come || asked.elapsed() > WRITTEN_WITHIN {
                 return state;
             }
             sleep(LOOKED_EVERY).await;

@@ -9,7 +9,7 @@ use bench_core::Stop;
 use tokio::time::timeout;
 
 use super::*;
-use crate::{Asked, EngineName, Held, HostFacts, Output, Recipe};
+use crate::{Asked, EngineName, Held, HostFacts, Output, Place, Recipe};
 
 /// A server whose life is a function of how long it has been there.
 struct Scripted {
@@ -21,6 +21,9 @@ struct Scripted {
     stopped: AtomicBool,
     ran: AtomicU32,
     run_code: i64,
+    /// How long it takes to end, if it may.
+    stops_in: Duration,
+    starts: AtomicU32,
 }
 
 impl Debug for Scripted {
@@ -42,6 +45,8 @@ impl Scripted {
             stopped: AtomicBool::new(false),
             ran: AtomicU32::new(0),
             run_code: 0,
+            stops_in: Duration::ZERO,
+            starts: AtomicU32::new(0),
         }
     }
 
@@ -64,6 +69,7 @@ impl Backend for Scripted {
     }
 
     async fn start(&self, _: &Launch) -> Result<Running, Trouble> {
+        self.starts.fetch_add(1, Ordering::Relaxed);
         *self.began.lock().unwrap() = Some(Instant::now());
         Ok(Running { id: "id".to_owned(), port: 4000 })
     }
@@ -89,7 +95,8 @@ impl Backend for Scripted {
         unreachable!("nothing is run to its end")
     }
 
-    async fn stop(&self, _: &str, _: Duration) -> Result<(), Trouble> {
+    async fn stop(&self, _: &str, patience: Duration) -> Result<(), Trouble> {
+        sleep(self.stops_in.min(patience)).await;
         self.stopped.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -246,6 +253,47 @@ async fn a_model_is_brought_once() {
     let trouble = super::up(&backend, &launch, &probe, &Hooks::default()).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::ModelMissing);
     assert!(trouble.said.contains("no such model"), "{trouble:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_ends_while_its_model_is_brought_is_diagnosed() {
+    let launch = Launch { then: vec![vec!["pull".to_owned()]], ..launch() };
+    let mut backend = Scripted::new();
+    backend.state = |age| Ok(State { is_running: age < 3, exit_code: Some(1), ..running(age)? });
+    let probe = After::new(20, Answer::NoModel("none".to_owned()), Answer::Ready);
+    let trouble = up(&backend, &launch, &probe, &Hooks::default()).await.unwrap_err();
+    assert_eq!((trouble.cause, backend.age_s()), (Cause::Exited, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_somebody_was_quicker_to_take_is_another_one_next() {
+    let mut backend = Scripted::new();
+    backend.state = |age| Ok(State { is_running: age < 1, exit_code: Some(1), ..running(age)? });
+    backend.lines = |_| vec!["[Errno 98] error while attempting to bind: address already in use"];
+    let process = Launch { program: Program::Process("x".into()), ..launch() };
+    let place = Place { inside: 4000, outside: Some(4000) };
+    let chosen = Launch { place, ..process.clone() };
+    for (launch, starts) in [(process, 3), (chosen, 1), (launch(), 1)] {
+        backend.starts.store(0, Ordering::Relaxed);
+        let ended = up(&backend, &launch, &After::ready(100), &Hooks::default()).await;
+        assert_eq!(ended.unwrap_err().cause, Cause::PortTaken);
+        assert_eq!(backend.starts.load(Ordering::Relaxed), starts);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_a_hurry_does_not_wait_for_its_end() {
+    let mut backend = Scripted::new();
+    backend.stops_in = Duration::from_secs(20);
+    let stop = Stop::new();
+    let hooks = Hooks::new(stop.clone(), |_| {});
+    let up = up(&backend, &launch(), &After::ready(1), &hooks).await.unwrap();
+    let began = Instant::now();
+    up.down(&backend, &hooks).await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 20);
+    stop.at_least(Level::Abort);
+    up.down(&backend, &hooks).await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 20);
 }
 
 #[tokio::test(start_paused = true)]

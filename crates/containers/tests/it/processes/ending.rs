@@ -46,6 +46,56 @@ async fn how_it_ended_is_known() {
     }
 }
 
+/// A control group of our own with little memory; `None` where none can be made.
+struct Group(PathBuf);
+
+impl Group {
+    fn with_mib(mib: u64) -> Option<Self> {
+        let name = format!("inferbench-test-{}", std::process::id());
+        let versions = [("memory", "memory.limit_in_bytes"), ("", "memory.max")]
+            .map(|(folder, limit)| (Path::new("/sys/fs/cgroup").join(folder).join(&name), limit));
+        versions.into_iter().find_map(|(folder, limit)| {
+            fs::create_dir(&folder).ok()?;
+            let group = Self(folder);
+            let limit = group.0.join(limit);
+            (limit.exists() && fs::write(limit, (mib << 20).to_string()).is_ok()).then_some(group)
+        })
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn what_the_system_killed_for_memory_is_told_from_what_was_killed() {
+    let Some(group) = Group::with_mib(100) else {
+        let missing = "this user cannot make a control group of a memory of its own";
+        assert!(env::var_os("INFERBENCH_REQUIRE_ALL").is_none(), "{missing}");
+        // What a test prints is kept from who runs it; what it writes is not.
+        std::io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
+        return;
+    };
+    let Rig { place, process } = Rig::alone();
+    let enter = "echo $$ >$1/cgroup.procs && exec $2 hold $3";
+    let group = group.0.to_str().unwrap();
+    let stand_in = stand_in();
+    let process = process.held_by("sh", ["-c", enter, "sh", group, stand_in.to_str().unwrap()]);
+    let rig = Rig { place, process };
+    let running = rig.start("take-mib=300").await;
+    let state = rig.end(&running).await;
+    assert_eq!((state.exit_code, state.oom_killed), (Some(137), true));
+    rig.process.stop(&running.id, PATIENCE).await.unwrap();
+    let running = rig.start("").await;
+    let server = pid_of(&rig, "mine", "server");
+    signal(server, Signal::SIGTERM);
+    let state = rig.end(&running).await;
+    assert_eq!((state.exit_code, state.oom_killed), (Some(143), false));
+    rig.process.stop(&running.id, PATIENCE).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_last_line_is_told_though_nothing_ended_it() {
     for rig in Rig::both() {

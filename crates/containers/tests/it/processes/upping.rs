@@ -1,3 +1,11 @@
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
 use bench_containers::{Answer, Cause, Hooks, Probe, Progress, up};
 use bench_core::{Stop, async_trait};
 
@@ -52,6 +60,35 @@ async fn one_that_ends_or_takes_too_long_is_explained_and_gone() {
         let soon = Duration::from_millis(300);
         let slow = Launch { ready_within: soon, ..launch("say=slow wait-ms=600000") };
         check(slow, Cause::NotReady, "nobody answers").await;
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_all_the_time_is_told_at_last() {
+    let rig = Rig::held();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let starts = Arc::new(AtomicU32::new(0));
+    let counts = Arc::clone(&starts);
+    let hooks = Hooks::new(Stop::new(), move |progress| {
+        let is_start = matches!(progress, Progress::Started { .. });
+        counts.fetch_add(u32::from(is_start), Ordering::Relaxed);
+    });
+    // Whatever port is chosen, it takes that one.
+    let launch = launch_of(stand_in(), ["serve", &port]);
+    let trouble = up(&rig.process, &launch, &Never, &hooks).await.unwrap_err();
+    assert_eq!((trouble.cause, starts.load(Ordering::Relaxed)), (Cause::PortTaken, 3));
+    assert!(rig.is_empty());
+}
+
+/// Never ready.
+#[derive(Debug)]
+struct Never;
+
+#[async_trait]
+impl Probe for Never {
+    async fn ask(&self, _: &str, _: &Launch) -> Answer {
+        Answer::NotYet("nobody answers".to_owned())
     }
 }
 
