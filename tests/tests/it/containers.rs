@@ -317,7 +317,10 @@ fn publish_llama_server(host: &str, registry: &str) -> String {
     let mut tar = tar.stdout(Stdio::piped()).spawn().unwrap();
     let libraries = "ENV LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/llama";
     let mut import = Command::new("docker");
-    import.args(["-H", host, "import", "-c", libraries, "-", &image]).stdout(Stdio::null());
+    // The engine's own images start it as well.
+    let entry = "ENTRYPOINT [\"/usr/bin/llama-server\"]";
+    import.args(["-H", host, "import", "-c", libraries, "-c", entry, "-", &image]);
+    import.stdout(Stdio::null());
     let import = import.stdin(tar.stdout.take().unwrap()).status().unwrap();
     assert!(tar.wait().unwrap().success() && import.success(), "the image is made");
     docker(host, &["push", &image]);
@@ -352,7 +355,7 @@ fn a_real_server_is_pulled_started_measured_and_gone() {
     assert_eq!(dock.left(), [""; 0]);
     let directory = dock.place.run_directory();
     let target = &targets(&directory)[0];
-    assert_eq!((&target["engine"], &target["model"]), (&"llama.cpp".into(), &mark.clone().into()));
+    assert_eq!((&target["engine"], &target["model"]), (&"llamacpp".into(), &mark.clone().into()));
     assert_eq!(target["server"]["image"], image.as_str());
     assert!(target["server"]["digest"].as_str().unwrap().starts_with("sha256:"));
     let ok = samples(&directory).iter().filter(|sample| sample.outcome.is_ok()).count();

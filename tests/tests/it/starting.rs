@@ -85,7 +85,10 @@ fn a_run_starts_its_server_and_leaves_none() {
     let directory = yard.place.run_directory();
     assert_eq!(samples(&directory).iter().filter(|s| s.outcome.is_ok()).count(), 20 + 4);
     let target = &targets(&directory)[0];
-    assert_eq!((&target["name"], &target["model"]), (&"simulated mine".into(), &"simulated".into()));
+    assert_eq!(
+        (&target["name"], &target["model"]),
+        (&"simulated mine".into(), &"simulated".into())
+    );
     let server = &target["server"];
     assert_eq!((&server["backend"], &server["engine"]), (&"process".into(), &"custom".into()));
     assert!(server["ready_s"].as_f64().unwrap() > 0.0);

@@ -52,15 +52,19 @@ impl View {
     fn show(&mut self, progress: &Progress) {
         match progress {
             Progress::Pulling { image, done, total, layers_done, layers } => {
-                let text = format!(
-                    "pulling {image}: {} of {}, {layers_done} of {layers} layers",
-                    bytes(*done),
-                    bytes(*total)
-                );
+                let amount = match *total {
+                    0 => String::new(),
+                    total => format!(
+                        ": {} of {}, {layers_done} of {layers} layers",
+                        bytes(*done),
+                        bytes(total)
+                    ),
+                };
                 let tenths = done.saturating_mul(10) / (*total).max(1);
                 let is_step = tenths != self.tenths || self.last.is_empty();
                 self.tenths = tenths;
-                self.step(&text, is_step);
+                image.clone_into(&mut self.last);
+                self.step(&format!("pulling {image}{amount}"), is_step);
             }
             Progress::Downloading { what, done, total } => {
                 let of = total.map_or_else(String::new, |total| format!(" of {}", bytes(total)));
