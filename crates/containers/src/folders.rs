@@ -40,29 +40,21 @@ fn make(path: &Path) -> io::Result<()> {
     if path.exists() { Ok(()) } else { fs::create_dir_all(path) }
 }
 
-/// Lets everybody write to a folder, and to what is in it as far as it is ours.
+/// Lets everybody write to a folder, and to what is in it as far as it is ours. The folder itself may be a link.
 #[cfg(unix)]
 fn open_to_all(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-
     // As many files as a cache of some hundred models has.
     const MOST: usize = 100_000;
-    let open = |path: &Path| -> io::Result<()> {
-        let mode = fs::symlink_metadata(path)?.permissions().mode();
-        match mode & 0o222 {
-            0o222 => Ok(()),
-            _ => fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o222)),
-        }
-    };
-    open(path)?;
-    let mut folders = vec![path.to_owned()];
+    let path = fs::canonicalize(path)?;
+    open_one(&path)?;
+    let mut folders = vec![path];
     let mut left = MOST;
     while let Some(folder) = folders.pop() {
         // What another user made there is that user's, and NIM's own where NIM made it.
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten().take(left) {
             left -= 1;
             let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_symlink() || open(&entry.path()).is_err() {
+            if kind.is_symlink() || open_one(&entry.path()).is_err() {
                 continue;
             }
             if kind.is_dir() {
@@ -71,6 +63,23 @@ fn open_to_all(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lets everybody write to a file or a folder that is no link: others may put one there at any moment, and it would lead
+/// to what is nobody else's.
+#[cfg(unix)]
+fn open_one(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+
+    use nix::fcntl::OFlag;
+
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let file = fs::File::options().read(true).custom_flags(flags).open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    match mode & 0o222 {
+        0o222 => Ok(()),
+        _ => file.set_permissions(fs::Permissions::from_mode(mode | 0o222)),
+    }
 }
 
 #[cfg(not(unix))]
@@ -116,6 +125,18 @@ mod tests {
         }
         assert_eq!(mode(&outside), 0o600);
         assert!(!home.path().join("other").exists(), "what is only read is not made");
+    }
+
+    #[test]
+    fn a_cache_that_is_a_link_is_opened_where_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let elsewhere = home.path().join("disk");
+        fs::create_dir_all(elsewhere.join("ngc")).unwrap();
+        fs::create_dir(home.path().join(".cache")).unwrap();
+        symlink(&elsewhere, home.path().join(".cache/nim")).unwrap();
+        prepare_folders(&launch(EngineName::Nim, home.path(), true)).unwrap();
+        assert_eq!(mode(&elsewhere) & 0o222, 0o222);
+        assert_eq!(mode(&elsewhere.join("ngc")) & 0o222, 0o222);
     }
 
     #[test]
