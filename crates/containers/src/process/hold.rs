@@ -107,17 +107,19 @@ async fn held(folder: &Folder) -> io::Result<()> {
             _ = looks.tick() => kills.look(),
         }
     };
-    let patience = match ending {
+    // Whatever cannot be written, what the server started is to be ended.
+    let (patience, written) = match ending {
         End::Itself => {
             let exit_code = has_ended(&child);
             let oom_killed = exit_code == Some(KILLED) && kills.just_killed();
-            folder.write_ended(&Ended { exit_code, oom_killed, refused: None })?;
-            REST_WITHIN
+            let ended = Ended { exit_code, oom_killed, refused: None };
+            (REST_WITHIN, folder.write_ended(&ended))
         }
-        End::Asked => record.stop_within(),
-        End::Abandoned => record.stop_within().min(ABANDONED_WITHIN),
+        End::Asked => (record.stop_within(), Ok(())),
+        End::Abandoned => (record.stop_within().min(ABANDONED_WITHIN), Ok(())),
     };
     end(&mut family, &mut child, patience).await;
+    written?;
     match ending {
         End::Abandoned => folder.remove(),
         End::Asked => {
