@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
@@ -105,7 +106,8 @@ fn tcp(place: &str, certificates: Option<PathBuf>) -> Result<Address, Trouble> {
     }
     let host =
         if has_port { place.rsplit_once(':').map_or(place, |(host, _)| host) } else { place };
-    if host == "localhost" || host == "[::1]" || host.starts_with("127.") {
+    let is_loopback = host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback());
+    if host == "localhost" || host == "[::1]" || is_loopback {
         return Ok(Address::Plain(with_port(2375)));
     }
     Err(refused(&format!("tcp://{place}"), "without TLS would let everybody on the way rule that machine").fix(
@@ -190,7 +192,8 @@ mod tests {
         for local in ["tcp://127.0.0.1:2375", "tcp://localhost", "[::1]:7", "tcp://127.1.2.3:1/"] {
             assert!(matches!(address(local, None), Ok(Address::Plain(_))), "{local}");
         }
-        for remote in ["tcp://gpu1:2375", "gpu1", "tcp://10.0.0.1", "tcp://[fe80::1]:2375"] {
+        for remote in ["tcp://gpu1:2375", "gpu1", "10.0.0.1", "127.example", "tcp://[fe80::1]:2375"]
+        {
             let trouble = address(remote, None).unwrap_err();
             assert!(trouble.fix.contains("DOCKER_TLS_VERIFY=1"), "{remote}: {trouble:?}");
         }
