@@ -183,10 +183,11 @@ impl Layers {
 
     fn progress(&self, image: &str) -> Progress {
         let layers = self.layers.values();
+        let sum = |of: fn(&Layer) -> u64| layers.clone().map(of).fold(0, u64::saturating_add);
         Progress::Pulling {
             image: image.to_owned(),
-            done: layers.clone().map(|layer| layer.done).sum(),
-            total: layers.clone().map(|layer| layer.total).sum(),
+            done: sum(|layer| layer.done),
+            total: sum(|layer| layer.total),
             layers_done: layers.filter(|layer| layer.is_in_place).count(),
             layers: self.layers.len(),
         }
@@ -209,6 +210,16 @@ mod tests {
             }),
             error_detail: None,
         }
+    }
+
+    #[test]
+    fn layers_that_are_larger_than_any_disk_do_no_harm() {
+        let mut layers = Layers::default();
+        for id in ["a", "b", "c"] {
+            layers.take(&message(id, "Downloading", Some((i64::MAX, i64::MAX))));
+        }
+        let Progress::Pulling { total, .. } = layers.progress("i") else { panic!("no pull") };
+        assert_eq!(total, u64::MAX);
     }
 
     #[test]
