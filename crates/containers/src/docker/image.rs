@@ -35,8 +35,12 @@ impl Reference {
     /// The digest under which the registry has it, of those that are known of an image.
     pub(super) fn digest(&self, known: &[String]) -> Option<String> {
         let pairs = || known.iter().filter_map(|known| known.split_once('@'));
-        let own =
-            pairs().find(|(name, _)| name.ends_with(&self.repository)).or_else(|| pairs().next());
+        // An engine may write `docker.io/library/` before what users leave it out of.
+        let is_own = |name: &str| {
+            let before = name.strip_suffix(self.repository.as_str());
+            before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+        };
+        let own = pairs().find(|(name, _)| is_own(name)).or_else(|| pairs().next());
         own.map(|(_, digest)| digest.to_owned())
     }
 }
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_digest_is_of_the_registry_that_was_asked() {
-        let known = ["mirror/b@sha256:1", "docker.io/library/a@sha256:2"].map(str::to_owned);
+        let known = ["mirror/ba@sha256:1", "docker.io/library/a@sha256:2"].map(str::to_owned);
         assert_eq!(Reference::of("a:1").digest(&known).unwrap(), "sha256:2");
         assert_eq!(Reference::of("c").digest(&known).unwrap(), "sha256:1");
         assert_eq!(Reference::of("c").digest(&[]), None);
