@@ -262,7 +262,12 @@ impl<'a> Coming<'a> {
                 answer = &mut asking => answer,
             };
             match answer {
-                Answer::Ready => return self.read_log().await,
+                Answer::Ready => {
+                    let is_elsewhere = self.look().await?;
+                    if !is_elsewhere && self.failed_looks == 0 {
+                        return Ok(());
+                    }
+                }
                 Answer::Never(why) => return Err(self.never(why).await),
                 Answer::NoModel(_) if !is_brought => {
                     is_brought = true;
@@ -292,7 +297,7 @@ impl<'a> Coming<'a> {
 
     /// Looks at what became of it and what it has said. Whether it is elsewhere now.
     async fn look(&mut self) -> Result<bool, Trouble> {
-        let state = match self.backend.state(&self.running.id).await {
+        let state = match self.state().await {
             Ok(state) => state,
             Err(trouble) if trouble.cause == Cause::Unknown => return Err(trouble),
             Err(trouble) => {
@@ -302,7 +307,6 @@ impl<'a> Coming<'a> {
             }
         };
         self.failed_looks = 0;
-        self.read_log().await?;
         let is_retrying = log::is_retrying(self.launch.engine, self.lines.texts());
         if !state.is_running || state.restarts >= MOST_RESTARTS || is_retrying {
             return Err(diagnosis(self.launch, &state, &self.lines.clone().into_vec()));
@@ -314,6 +318,13 @@ impl<'a> Coming<'a> {
             self.hooks.tell(&Progress::Started { name, url });
         }
         Ok(moved.is_some())
+    }
+
+    /// What became of it, once what it has said is read.
+    async fn state(&mut self) -> Result<State, Trouble> {
+        let state = self.backend.state(&self.running.id).await?;
+        self.read_log().await?;
+        Ok(state)
     }
 
     async fn read_log(&mut self) -> Result<(), Trouble> {

@@ -17,6 +17,8 @@ struct Scripted {
     state: fn(u64) -> Result<State, Trouble>,
     /// The lines that it has said by then.
     lines: fn(u64) -> Vec<&'static str>,
+    /// Until then, in seconds, nobody can read them.
+    hidden_s: u64,
     began: Mutex<Option<Instant>>,
     stopped: AtomicBool,
     ran: AtomicU32,
@@ -41,6 +43,7 @@ impl Scripted {
         Self {
             state: running,
             lines: |_| vec!["hello"],
+            hidden_s: 0,
             began: Mutex::new(None),
             stopped: AtomicBool::new(false),
             ran: AtomicU32::new(0),
@@ -79,6 +82,9 @@ impl Backend for Scripted {
     }
 
     async fn log(&self, _: &str, since: u64) -> Result<Vec<LogLine>, Trouble> {
+        if self.age_s() < self.hidden_s {
+            return Err(Trouble::new(Cause::BackendUnreachable, "no answer"));
+        }
         let lines = (self.lines)(self.age_s());
         let lines = lines.into_iter().zip(0_u64..);
         let lines = lines.map(|(text, number)| LogLine { number, text: text.to_owned() });
@@ -225,6 +231,13 @@ async fn a_backend_that_fails_for_a_moment_is_asked_again() {
     up(&backend, &launch(), &After::ready(5), &Hooks::default()).await.unwrap();
     backend.state = |_| Err(Trouble::new(Cause::BackendUnreachable, "gone"));
     assert_eq!(fails(&backend, &After::ready(500)).await.cause, Cause::BackendUnreachable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_ready_is_not_given_up_for_a_log_that_is_late() {
+    let backend = Scripted { hidden_s: 1, ..Scripted::new() };
+    let up = up(&backend, &launch(), &After::ready(0), &Hooks::default()).await.unwrap();
+    assert_eq!(up.log, ["hello"]);
 }
 
 #[tokio::test(start_paused = true)]
