@@ -332,10 +332,10 @@ impl Lab {
     fn look_for(&mut self, index: usize) -> Result<Known, Failure> {
         let started = self.start(index)?;
         let asked = started.as_ref().unwrap_or(&self.settings.targets[index]);
-        let model = self.servers.model(index).filter(|_| started.is_some());
+        let launch = self.servers.launch(index).filter(|_| started.is_some());
         let target = self.runtime.block_on(async {
-            match model {
-                Some(model) => servers::find(asked, model, &self.settings).await,
+            match launch {
+                Some(launch) => servers::find(asked, launch, &self.settings).await,
                 None => Target::find(asked, &self.settings).await,
             }
         })?;

@@ -6,7 +6,7 @@ mod probe;
 
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
-use bench_containers::{Backend, Cause, Hooks, Trouble, Up, With, log::Fact, up};
+use bench_containers::{Backend, Cause, Hooks, Launch, Trouble, Up, With, log::Fact, up};
 use bench_providers::Endpoint;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -112,10 +112,10 @@ impl Servers {
         self.failures.get(&target)
     }
 
-    /// The model of the server of `target` that is up, as its recipe names it.
-    pub(crate) fn model(&self, target: usize) -> Option<&str> {
+    /// What was started for `target`, while that is up.
+    pub(crate) fn launch(&self, target: usize) -> Option<&Launch> {
         let running = self.running.as_ref().filter(|running| running.target == target);
-        running.map(|running| running.up.launch.model.as_str())
+        running.map(|running| &running.up.launch)
     }
 
     /// Why servers did not come up, or ended by themselves.

@@ -80,24 +80,34 @@ impl Probe for ProviderProbe {
             return answer;
         }
         let asked = TargetSettings { server: Server::At(endpoint), ..self.asked.clone() };
-        match find(&asked, &launch.model, &self.settings).await {
+        match find(&asked, launch, &self.settings).await {
+            Ok(target) if is_to_be_brought(launch) && target.info.models.is_empty() => {
+                Answer::NoModel("it lists no model".to_owned())
+            }
             Ok(target) => self.token(&target).await,
+            Err(failure) if failure.code == Code::Model => Answer::NoModel(failure.to_string()),
             Err(failure) => Answer::NotYet(failure.to_string()),
         }
     }
 }
 
-/// The server at the address of `asked`, and its model: the one that is asked for, else `model`, else the only one that it
-/// lists.
+/// Whether the model comes once the server is up: until then it lists none, or others.
+fn is_to_be_brought(launch: &Launch) -> bool {
+    !launch.then.is_empty()
+}
+
+/// The server at the address of `asked`, and its model: the one that is asked for, else the one that `launch` names, else
+/// the only one that it lists, unless its own is still to come.
 pub(crate) async fn find(
     asked: &TargetSettings,
-    model: &str,
+    launch: &Launch,
     settings: &Settings,
 ) -> Result<Target, Failure> {
-    let named = asked.model.clone().or_else(|| Some(model.to_owned()));
+    let named = asked.model.clone().or_else(|| Some(launch.model.clone()));
     let named = TargetSettings { model: named, ..asked.clone() };
+    let may_be_called_otherwise = asked.model.is_none() && !is_to_be_brought(launch);
     match Target::find(&named, settings).await {
-        Err(failure) if failure.code == Code::Model && asked.model.is_none() => {
+        Err(failure) if failure.code == Code::Model && may_be_called_otherwise => {
             Target::find(asked, settings).await.map_err(|_| failure)
         }
         found => found,
@@ -114,5 +124,60 @@ const fn engine(recipe: EngineName) -> Option<Engine> {
         EngineName::LlamaCpp => Some(Engine::LlamaCpp),
         EngineName::Ollama => Some(Engine::Ollama),
         EngineName::Custom => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use bench_containers::{Asked, HostFacts, Recipe};
+    use tokio::runtime;
+
+    use super::*;
+
+    /// What a server is found to be that was started for `model` of Ollama, and lists `models`.
+    fn asked(model: &str, models: &'static str) -> Answer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        // Whatever it is asked, it says all. It ends with the test.
+        thread::spawn(move || {
+            for mut to in listener.incoming().flatten() {
+                let mut from = BufReader::new(to.try_clone().unwrap());
+                let mut said = String::new();
+                while from.read_line(&mut said).is_ok_and(|bytes| bytes > 0) {
+                    if said.ends_with("\r\n\r\n") {
+                        let body = format!(r#"{{"version": "0.35.0", "models": [{models}]}}"#);
+                        let head = format!("content-length: {}\r\nconnection: close", body.len());
+                        let _ = write!(to, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
+                        break;
+                    }
+                }
+            }
+        });
+        let recipe = Recipe::of(EngineName::Ollama);
+        let asked = Asked { model: model.to_owned(), ..Asked::default() };
+        let host = HostFacts { home: Some("/home/ann".into()), ..HostFacts::default() };
+        let launch = recipe.launch(&asked, &host).unwrap();
+        let up = UpSettings { recipe, asked, profile: None };
+        let target = TargetSettings::new(Server::Find);
+        let probe = ProviderProbe::of(&target, &up, &Settings::new());
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(probe.ask(&url, &launch))
+    }
+
+    #[test]
+    fn a_model_that_is_still_to_be_fetched_is_said_to_be_missing() {
+        for listed in ["", r#"{"name": "other:latest"}"#, r#"{"name": "a:1"}, {"name": "b:1"}"#] {
+            let answer = asked("qwen3:0.6b", listed);
+            assert!(matches!(answer, Answer::NoModel(_)), "{listed}: {answer:?}");
+        }
+        // One that is there is asked for a token, of which this server knows nothing.
+        let answer = asked("qwen3:0.6b", r#"{"name": "qwen3:0.6b"}"#);
+        assert!(matches!(answer, Answer::NotYet(_)), "{answer:?}");
     }
 }
