@@ -1,6 +1,6 @@
 //! Servers that a run starts, or `up` does: as processes here, where the program itself is the server.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use bench_store::RunDirectory;
 use nix::sys::signal::Signal;
@@ -177,6 +177,26 @@ fn a_server_is_kept_until_it_is_taken_down() {
     yard.inferbench("down kept").exits(0);
     assert!(yard.inferbench("servers").exits(0).stdout.contains("nothing is up"));
     until("it is gone", || yard.is_empty());
+}
+
+#[test]
+fn the_last_lines_are_those_of_a_log_of_whatever_length() {
+    let yard = Yard::new();
+    let script = format!("#!/bin/sh\nseq 25000\nexec {} \"$@\"\n", binary().display());
+    // Written by another process: what another test starts at that moment would hold it open for writing.
+    let [text, to] = ["script", "server"].map(|name| yard.place.path().join(name));
+    fs::write(&text, script).unwrap();
+    let installed = Command::new("install").args(["-m", "700"]).args([&text, &to]).status();
+    assert!(installed.unwrap().success());
+    let up =
+        format!("up custom simulated --name kept --with process --program {} -- ", to.display());
+    yard.inferbench(&(up + &format!("sim --port {{port}} {QUICK}"))).exits(0);
+    let whole = yard.inferbench("logs kept").exits(0).stdout;
+    let last: Vec<&str> = whole.lines().rev().take(3).collect();
+    assert!(whole.lines().count() > 25_000);
+    let tail = yard.inferbench("logs kept --tail 3").exits(0).stdout;
+    assert_eq!(tail.lines().rev().collect::<Vec<_>>(), last);
+    yard.inferbench("down kept").exits(0);
 }
 
 #[test]

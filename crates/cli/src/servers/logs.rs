@@ -1,6 +1,6 @@
 //! `inferbench logs`: what a server has said.
 
-use std::{thread::park_timeout, time::Duration};
+use std::{collections::VecDeque, thread::park_timeout, time::Duration};
 
 use bench_core::{Level, Stop};
 use bench_harness::{Exit, Failure, Kept};
@@ -34,16 +34,25 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
     let signals = Signals::end(&stop);
     let kept = Kept::open(hooks(stop.clone(), Ui::None))?;
     let mut next = 0;
+    // Those of which only the last are wanted: a long log comes in several parts.
+    let mut held = args.tail.map(Last::of);
     loop {
         let is_running = kept.is_running(&args.name)?;
         let lines = kept.log(&args.name, next)?;
-        let skipped = args.tail.filter(|_| next == 0).map_or(0, |n| lines.len().saturating_sub(n));
         next = lines.last().map_or(next, |line| line.number + 1);
-        let text: String = lines[skipped..].iter().map(|line| clean(&line.text) + "\n").collect();
+        let is_more = !lines.is_empty();
+        let lines = lines.iter().map(|line| clean(&line.text) + "\n");
+        let text: String = match held.take() {
+            Some(last) if is_more => {
+                held = Some(last.and(lines));
+                String::new()
+            }
+            Some(last) => last.lines.into_iter().collect(),
+            None => lines.collect(),
+        };
         if !text.is_empty() && !output::stream(&text)? {
             return Ok(Exit::Ok);
         }
-        let is_more = !lines.is_empty();
         if stop.level() != Level::Go {
             return Ok(signals.exit().unwrap_or(Exit::Interrupted));
         }
@@ -52,5 +61,23 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
             (false, true) => park_timeout(PERIOD),
             (false, false) => return Ok(Exit::Ok),
         }
+    }
+}
+
+/// The last lines of what was read so far.
+struct Last {
+    most: usize,
+    lines: VecDeque<String>,
+}
+
+impl Last {
+    fn of(most: usize) -> Self {
+        Self { most, lines: VecDeque::new() }
+    }
+
+    fn and(mut self, lines: impl Iterator<Item = String>) -> Self {
+        self.lines.extend(lines);
+        self.lines.drain(..self.lines.len().saturating_sub(self.most));
+        self
     }
 }
