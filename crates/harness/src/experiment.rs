@@ -216,12 +216,32 @@ impl Experiment {
     }
 }
 
-/// Records the servers, of which more are known than when the run began.
+/// Records the servers, of which more are known than when the run began. What was recorded of others stays: of those that
+/// were measured before the run went on, nobody may have looked for all.
 fn record_again(directory: &RunDirectory, mut found: Value) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(Code::Artifacts, "the servers cannot be recorded").caused_by(error)
+    };
+    let mut run = directory.read_run().map_err(|error| failed(&error))?;
+    found["targets"] = renewed(run.environment["targets"].take(), found["targets"].take());
     let mut add = |key: &str| directory.add_to_environment(key, found[key].take());
-    add("targets").and_then(|()| add("notes")).map_err(|error| {
-        Failure::new(Code::Artifacts, "the servers cannot be recorded").caused_by(&error)
-    })
+    add("targets").and_then(|()| add("notes")).map_err(|error| failed(&error))
+}
+
+/// What was recorded of targets, with `targets` in the place of those of the same names, or behind them.
+fn renewed(before: Value, targets: Value) -> Value {
+    let list = |value: Value| match value {
+        Value::Array(values) => values,
+        _ => Vec::new(),
+    };
+    let mut all = list(before);
+    for target in list(targets) {
+        match all.iter_mut().find(|known| known["name"] == target["name"]) {
+            Some(known) => *known = target,
+            None => all.push(target),
+        }
+    }
+    Value::Array(all)
 }
 
 /// What is written down beside the points.

@@ -295,6 +295,37 @@ fn a_server_that_dies_while_it_is_measured_ends_the_run_and_says_so() {
     assert!(target["server"]["failure"]["what"].is_string(), "{target}");
 }
 
+#[test]
+fn a_run_that_goes_on_keeps_what_was_recorded_of_servers_that_are_done() {
+    let yard = Yard::new();
+    // The third never answers, so that the run can be broken off once two are measured.
+    let servers = [("a", QUICK), ("b", QUICK), ("c", "--ttft-ms 600000")];
+    let run = servers.iter().fold(yard.run("-n 4 -c 1"), |run, (name, args)| {
+        run.arg("--target").arg(simulated(name, args))
+    });
+    let broken_off = |run: Started| {
+        // Who runs it has the same words among its own.
+        let is_server = |command: &str| command.split(' ').nth(1) == Some("sim");
+        let is_last = |command: &String| is_server(command) && command.contains("--ttft-ms 600000");
+        until("the last server comes up", || processes(&yard.state).iter().any(is_last));
+        run.signal(Signal::SIGINT);
+        run.exits(130);
+        assert!(yard.is_empty(), "{:?}", processes(&yard.state));
+    };
+    broken_off(run.start());
+    let directory = yard.place.run_directory();
+    let before = targets(&directory);
+    assert_eq!(before.len(), 2, "{before:?}");
+    let log = |number: u32| {
+        fs::read_to_string(directory.path().join(format!("server-{number}.log"))).unwrap()
+    };
+    let said = log(2);
+    broken_off(yard.inferbench("resume").start());
+    let after = targets(&directory);
+    assert_eq!((after.len(), &after[1]), (2, &before[1]));
+    assert_eq!((log(2), log(1).matches("simulated server").count()), (said, 2));
+}
+
 /// Kills the simulators among the processes of `state`.
 fn kill_servers(state: &str) {
     for entry in fs::read_dir("/proc").unwrap().flatten() {

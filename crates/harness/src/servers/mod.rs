@@ -4,7 +4,13 @@ mod backends;
 mod launching;
 mod probe;
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use bench_containers::{Backend, Cause, Hooks, Launch, Trouble, Up, With, log::Fact, up};
 use bench_providers::Endpoint;
@@ -29,7 +35,7 @@ pub(crate) struct Servers {
     running: Option<Running>,
     /// What is known of each target's server, once it was up.
     records: BTreeMap<usize, Record>,
-    /// Why that of a target did not come up, or ended by itself.
+    /// Why that of a target did not come up, ended by itself, or is still there.
     failures: BTreeMap<usize, Failure>,
 }
 
@@ -93,7 +99,9 @@ impl Servers {
             up(&*backend, &launch, &probe, &self.hooks).await.map_err(failure)
         })?;
         let json = record(&up, asked.asked.with, &*backend);
-        self.records.insert(target, Record { json, log: Vec::new() });
+        // One that was up before has said something, too.
+        let log = self.records.remove(&target).map_or_else(Vec::new, |record| record.log);
+        self.records.insert(target, Record { json, log });
         let endpoint = endpoint(&up);
         self.running = Some(Running { target, up, backend });
         endpoint
@@ -123,18 +131,17 @@ impl Servers {
         self.failures.values()
     }
 
-    /// Takes down what is up. What cannot be taken down is told, and the next run does it.
+    /// Takes down what is up. What cannot be taken down is a failure of its target, and the next run does it.
     pub(crate) fn take_down(&mut self) {
         let Some(Running { target, up, backend }) = self.running.take() else { return };
         let (since, down) = self.runtime.block_on(async {
             (up.lines_since(&*backend).await, up.down(&*backend, &self.hooks).await)
         });
-        let log = [up.log, since].concat();
         if let Some(record) = self.records.get_mut(&target) {
-            record.log = log;
-            if let Err(trouble) = down {
-                record.json["left"] = json!(trouble.to_string());
-            }
+            record.log.extend([up.log, since].concat());
+        }
+        if let Err(trouble) = down {
+            self.failures.entry(target).or_insert(failure(trouble));
         }
     }
 
@@ -154,12 +161,12 @@ impl Servers {
         json
     }
 
-    /// Writes what the servers have said, a file each.
+    /// Writes what the servers have said, a file each; of a run that goes on, behind what they said before.
     pub(crate) fn write_logs(&self, into: &Path) -> io::Result<()> {
         for (target, record) in &self.records {
-            let mut text = record.log.join("\n");
-            text.push('\n');
-            fs::write(into.join(log_file(*target)), text)?;
+            let text: String = record.log.iter().map(|line| format!("{line}\n")).collect();
+            let file = File::options().append(true).create(true).open(into.join(log_file(*target)));
+            file?.write_all(text.as_bytes())?;
         }
         Ok(())
     }
