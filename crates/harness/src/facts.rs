@@ -76,8 +76,10 @@ fn in_metrics(metrics: &str, fact: &str) -> Option<f64> {
     }
     let line = metrics.lines().find(|line| line.starts_with("vllm:cache_config_info{"))?;
     let label = |name: &str| -> Option<f64> {
-        let rest = &line[line.find(&format!("{name}=\""))? + name.len() + 2..];
-        rest[..rest.find('"')?].parse().ok()
+        // Other labels end as this one does.
+        let at = ["{", ","].iter().find_map(|before| line.find(&format!("{before}{name}=\"")))?;
+        let rest = &line[at + 1 + name.len() + 2..];
+        rest[..rest.find('"')?].parse().ok().filter(|number: &f64| number.is_finite())
     };
     label("kv_cache_size_tokens")
         .or_else(|| Some(label("num_gpu_blocks")? * label("block_size")?))
@@ -127,5 +129,10 @@ mod tests {
         let facts = Facts::of(None, Some(metrics)).to_json();
         assert_eq!(facts["kv_cache_tokens"], 131_072.0);
         assert!(facts["unknown"].get("kv_cache_tokens").is_none());
+        for none in ["kv_cache_size_tokens=\"inf\"", "hash_block_size=\"16\",num_gpu_blocks=\"8\""]
+        {
+            let metrics = format!("vllm:cache_config_info{{{none}}} 1.0\n");
+            assert!(Facts::of(None, Some(&metrics)).to_json().get("kv_cache_tokens").is_none());
+        }
     }
 }
