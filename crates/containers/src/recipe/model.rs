@@ -35,7 +35,7 @@ impl Model {
         match &host.model {
             // A folder that happens to be called like an image is none.
             Some(local) if form != ModelForm::Image || asked.image.is_some() => {
-                Self::local(parts, local, asked)
+                Self::local(parts, local, asked, host)
             }
             _ if is_path(&asked.model) => {
                 let what = format!("there is no {}", asked.model);
@@ -63,7 +63,12 @@ impl Model {
         Ok(Self { told: model.to_owned(), name, mount: None, is_local: false })
     }
 
-    fn local(parts: &Parts, local: &LocalModel, asked: &Asked) -> Result<Self, Trouble> {
+    fn local(
+        parts: &Parts,
+        local: &LocalModel,
+        asked: &Asked,
+        host: &HostFacts,
+    ) -> Result<Self, Trouble> {
         let form = parts.model.unwrap_or_default();
         fits(form, local)?;
         let name = local_name(Path::new(&asked.model), local)?;
@@ -72,6 +77,12 @@ impl Model {
             With::Process => (utf8(&local.path)?, None),
             With::Docker | With::Podman => {
                 let (outside, inside, told) = places(local, &asked.model)?;
+                // Keys and all else that a home holds are none of an engine's business.
+                if host.home.as_ref().is_some_and(|home| home.starts_with(&outside)) {
+                    let what = format!("{} would be seen whole in the container", outside.display());
+                    let fix = "put the files, or what links in the folder lead to, into one folder";
+                    return Err(refused(what, fix));
+                }
                 (told, Some(Mount { outside, inside, read_only: true }))
             }
         };
