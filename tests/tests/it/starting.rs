@@ -200,6 +200,47 @@ fn the_last_lines_are_those_of_a_log_of_whatever_length() {
 }
 
 #[test]
+fn a_log_is_followed_until_its_server_is_taken_down() {
+    let yard = Yard::new();
+    let program = binary().display();
+    let up = format!("up custom simulated --name followed --with process --program {program} -- ");
+    let up = up + &format!("sim --port {{port}} --log /dev/stderr {QUICK}");
+    yard.inferbench(&up).exits(0);
+    let follow = yard.inferbench("logs followed --follow").start();
+    follow.stdout.wait_for("simulated server at");
+    yard.inferbench("down followed").exits(0);
+    follow.exits(0);
+}
+
+#[test]
+fn a_name_that_another_machine_has_is_left_to_it() {
+    let yard = Yard::new();
+    // As on a home directory that they share.
+    let theirs = yard.place.path().join("state/servers/inferbench-custom-simulated");
+    fs::create_dir_all(&theirs).unwrap();
+    let record = serde_json::json!({
+        "format_version": 1, "id": "inferbench-custom-simulated@1.1.0", "engine": "custom",
+        "name": "inferbench-custom-simulated", "model": "simulated", "program": "/bin/true",
+        "args": [], "texts": {}, "secrets": {}, "port": 8000, "is_kept": true,
+        "owner": "1:1:1:another-start:another-machine", "stop_within_ms": 1000,
+    });
+    fs::write(theirs.join("server.json"), record.to_string()).unwrap();
+    yard.run("-n 5 -c 1 --target").arg(simulated("mine", QUICK)).measures();
+    let target = &targets(&yard.place.run_directory())[0];
+    assert_eq!(target["server"]["name"], "inferbench-custom-simulated-2");
+    assert!(theirs.join("server.json").is_file());
+}
+
+#[test]
+fn who_is_not_there_is_missed_only_where_somebody_says_so() {
+    let yard = Yard::new();
+    let servers = || yard.inferbench("servers").env("PATH", "/nowhere");
+    assert_eq!(servers().exits(0).stderr, "");
+    let said = servers().env("CONTAINER_HOST", "unix:///nowhere/podman.sock").exits(0).stderr;
+    assert!(said.contains("/nowhere/podman.sock"), "{said}");
+}
+
+#[test]
 fn what_up_does_is_printed_and_not_done() {
     let yard = Yard::new();
     let up =
@@ -251,10 +292,12 @@ fn midway(yard: &Yard) -> Started {
 #[test]
 fn an_interrupted_run_leaves_no_server() {
     let yard = Yard::new();
-    let run = midway(&yard);
-    run.signal(Signal::SIGINT);
-    run.exits(130);
-    assert!(yard.is_empty(), "{:?}", processes(&yard.state));
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGHUP, 143)] {
+        let run = midway(&yard);
+        run.signal(signal);
+        run.exits(code);
+        assert!(yard.is_empty(), "{:?}", processes(&yard.state));
+    }
 }
 
 #[test]

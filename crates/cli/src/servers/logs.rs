@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, thread::park_timeout, time::Duration};
 
 use bench_core::{Level, Stop};
-use bench_harness::{Exit, Failure, Kept};
+use bench_harness::{Code, Exit, Failure, Kept, LogLine};
 use bench_report::text::clean;
 use clap::Args;
 
@@ -36,9 +36,16 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
     let mut next = 0;
     // Those of which only the last are wanted: a long log comes in several parts.
     let mut held = args.tail.map(Last::of);
+    let mut was_there = false;
     loop {
-        let is_running = kept.is_running(&args.name)?;
-        let lines = kept.log(&args.name, next)?;
+        let (is_running, lines) = match look(&kept, &args.name, next) {
+            // Taken down meanwhile: it has nothing more to say.
+            Err(failure) if was_there && failure.code == Code::UnknownServer => {
+                return Ok(Exit::Ok);
+            }
+            looked => looked?,
+        };
+        was_there = true;
         next = lines.last().map_or(next, |line| line.number + 1);
         let is_more = !lines.is_empty();
         let lines = lines.iter().map(|line| clean(&line.text) + "\n");
@@ -62,6 +69,12 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
             (false, false) => return Ok(Exit::Ok),
         }
     }
+}
+
+/// Whether it runs, and what it has said since the line `next`.
+fn look(kept: &Kept, name: &str, next: u64) -> Result<(bool, Vec<LogLine>), Failure> {
+    let is_running = kept.is_running(name)?;
+    Ok((is_running, kept.log(name, next)?))
 }
 
 /// The last lines of what was read so far.

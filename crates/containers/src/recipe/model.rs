@@ -79,7 +79,8 @@ impl Model {
                 let (outside, inside, told) = places(local, &asked.model)?;
                 // Keys and all else that a home holds are none of an engine's business.
                 if host.home.as_ref().is_some_and(|home| home.starts_with(&outside)) {
-                    let what = format!("{} would be seen whole in the container", outside.display());
+                    let what =
+                        format!("{} would be seen whole in the container", outside.display());
                     let fix = "put the files, or what links in the folder lead to, into one folder";
                     return Err(refused(what, fix));
                 }

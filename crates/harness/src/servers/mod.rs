@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use bench_containers::{Backend, Cause, Hooks, Launch, Trouble, Up, With, log::Fact, up};
+use bench_containers::{Backend, Cause, Hooks, Launch, Trouble, Up, With, log::Fact};
 use bench_providers::Endpoint;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 pub use self::backends::{hold, servers_are_held_by};
 pub(crate) use self::{
     backends::backend,
-    launching::{is_id, launch, prepared, profiles},
+    launching::{brought_up, is_id, launch, profiles},
     probe::{ProviderProbe, find},
 };
 use crate::{Code, Failure, Settings, UpSettings};
@@ -94,10 +94,7 @@ impl Servers {
     ) -> Result<Endpoint, Failure> {
         let backend = self.backend(asked.asked.with)?;
         let probe = ProviderProbe::of(&settings.targets[target], asked, settings);
-        let up = self.runtime.block_on(async {
-            let launch = prepared(asked, &*backend, &self.hooks).await?;
-            up(&*backend, &launch, &probe, &self.hooks).await.map_err(failure)
-        })?;
+        let up = self.runtime.block_on(brought_up(asked, &*backend, &probe, &self.hooks))?;
         let json = record(&up, asked.asked.with, &*backend);
         // One that was up before has said something, too.
         let log = self.records.remove(&target).map_or_else(Vec::new, |record| record.log);

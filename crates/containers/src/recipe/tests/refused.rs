@@ -126,6 +126,11 @@ fn models_of_this_machine_have_to_be_of_the_engines_form() {
         with(EngineName::Vllm, "/a/b/c/d/e", "/a").unwrap_err().what.contains("lead far outside")
     );
     assert!(with(EngineName::Vllm, "/m", "/").unwrap_err().what.contains("that is everything"));
+    // A link from a model into `~/.ssh` would show all of a home.
+    let home = host().home.unwrap();
+    let model = home.join("m").display().to_string();
+    let home = home.display().to_string();
+    assert!(with(EngineName::Vllm, &model, &home).unwrap_err().what.contains("seen whole"));
     // TensorRT-LLM takes a folder's name for the model's.
     let (snapshot, cache) = ("/hub/models--a--b/snapshots/c1", "/hub/models--a--b");
     assert_eq!(with(EngineName::TrtLlm, snapshot, cache).unwrap().model, "c1");
