@@ -161,7 +161,7 @@ mod tests {
         });
         let recipe = Recipe::of(EngineName::Ollama);
         let asked = Asked { model: model.to_owned(), ..Asked::default() };
-        let host = HostFacts { home: Some("/home/ann".into()), ..HostFacts::default() };
+        let host = HostFacts { home: Some("/users/ann".into()), ..HostFacts::default() };
         let launch = recipe.launch(&asked, &host).unwrap();
         let up = UpSettings { recipe, asked, profile: None };
         let target = TargetSettings::new(Server::Find);
