@@ -20,8 +20,10 @@ use crate::{
     estimate::EstimateArgs,
     flags::{PlanFlags, ServerFlags},
     gate::GateArgs,
+    manual::ManArgs,
     models::ModelsArgs,
     servers::{DownArgs, LogsArgs, ProfilesArgs, ServersArgs, UpArgs},
+    translate::TranslateArgs,
     values,
     watch::WatchArgs,
 };
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Find(Box<FindArgs>),
     /// Go on with a run that was broken off, at the first point that was not measured
     Resume(Box<ResumeArgs>),
+    /// Measure once more what a run did, by its plan and seed, and say what changed; flags go before the plan
+    Rerun(Box<ResumeArgs>),
     /// Say what a server is, what it offers, and how it answers
     Probe(Box<ProbeArgs>),
     /// Send a server one message
@@ -83,8 +87,17 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// List what a NIM can be run as on this machine
     Profiles(ProfilesArgs),
+    /// Print what a command line of aiperf, genai-perf, vllm bench, SGLang or guidellm is here
+    Translate(TranslateArgs),
     /// Explain a metric, an error code or a reason of a verdict
     Explain(ExplainArgs),
+    /// Print a script that has a shell complete commands and flags
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual, or write a page for each command
+    Man(ManArgs),
     /// Hold a server that runs as a process: end it once whoever started it is gone
     #[command(hide = true)]
     Hold {

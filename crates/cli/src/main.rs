@@ -14,6 +14,7 @@ mod explain;
 mod flags;
 mod foreign;
 mod gate;
+mod manual;
 mod measure;
 mod models;
 mod output;
@@ -28,6 +29,7 @@ mod servers;
 mod signals;
 mod simulate;
 mod term;
+mod translate;
 mod values;
 mod watch;
 
@@ -39,7 +41,9 @@ use bench_harness::{Exit, Failure};
 fn main() -> ExitCode {
     // What panics on another thread becomes a failure of the run; this is for our own.
     let exit = catch_unwind(|| {
-        for note in foreign::notes(args::words().skip(1)) {
+        // What follows `--` is a value, and may be another tool's command line.
+        let words = args::words().skip(1).take_while(|word| word != "--");
+        for note in foreign::notes(words) {
             output::say(&format!("note: {note}"));
         }
         let cli = match args::parse() {
@@ -60,6 +64,7 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args),
         Command::Find(args) => run::find(&args),
         Command::Resume(args) => run::resume(&args),
+        Command::Rerun(args) => run::rerun(&args),
         Command::Probe(args) => probe::probe(&args),
         Command::Chat(args) => probe::chat(&args),
         Command::Plan(args) => plan::plan(&args.command),
@@ -77,7 +82,10 @@ fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Estimate(args) => estimate::estimate(&args),
         Command::Logs(args) => servers::logs(&args),
         Command::Profiles(args) => servers::profiles(&args),
+        Command::Translate(args) => translate::translate(&args),
         Command::Explain(args) => explain::explain(&args.word),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man(args) => manual::man(&args),
         Command::Hold { folder } => bench_harness::hold(&folder).map(|()| Exit::Ok),
         Command::Panic { on_screen } => {
             let _screen = on_screen.then(term::Screen::open);

@@ -7,16 +7,19 @@ use bench_core::{
 };
 use bench_harness::{Exit, Experiment, Failure, Finished, Server, Settings, Target};
 use bench_report::{
+    compare::{Loaded, Options, compare},
     console::{self, Histograms, LogHistogram, Report, matrix, sweep::SweepReport},
     gate::GateReport,
     json,
     text::clean,
 };
-use bench_store::SummaryFile;
+use bench_store::{RunDirectory, SummaryFile};
 
 use crate::{
     args::{MeasureArgs, Ui},
+    compare::{load, unlike},
     content::Content,
+    flags::quoted,
     gate::{self, Gate},
     output,
     progress::ProgressView,
@@ -24,11 +27,20 @@ use crate::{
     signals::Signals,
 };
 
+/// What a run is compared with once it has ended.
+#[derive(Debug)]
+pub(crate) enum Against {
+    /// A baseline, which it may not fall behind.
+    Gate(Gate),
+    /// The run that it repeats.
+    Repeated(Loaded),
+}
+
 /// Runs what `prepare` makes of `settings` to its end, or until the user stops it, and says what came of it.
 pub(crate) fn measure(
     mut settings: Settings,
     prepare: impl FnOnce(Settings) -> Result<Experiment, Failure>,
-    gate: Option<Gate>,
+    against: Option<Against>,
     args: &MeasureArgs,
 ) -> Result<Exit, Failure> {
     let stop = Stop::new();
@@ -64,9 +76,17 @@ pub(crate) fn measure(
     finished.server_failures.iter().for_each(output::failure);
     // Nothing is compared that was stopped, or that failed by itself.
     let is_whole = stopped.is_none() && matches!(finished.exit(), Exit::Ok | Exit::GoalMissed);
-    let gate = gate.filter(|_| is_whole).map(|gate| gate.judge(&finished.directory)).transpose();
+    let (gate, repeated) = match against.filter(|_| is_whole) {
+        Some(Against::Gate(gate)) => (Some(gate.judge(&finished.directory)), None),
+        Some(Against::Repeated(run)) => (None, Some(run)),
+        None => (None, None),
+    };
+    let gate = gate.transpose();
     // What was measured is shown, also where it cannot be compared.
     report(args, &finished, &histograms, gate.as_ref().ok().and_then(Option::as_ref))?;
+    if let Some(run) = repeated {
+        say_change(args, run, &finished)?;
+    }
     let exit = stopped.unwrap_or(finished.exit());
     match gate? {
         Some(gate) => say_gate(args, &gate).map(|judged| exit.or_worse(judged)),
@@ -83,6 +103,22 @@ fn say_gate(args: &MeasureArgs, report: &GateReport) -> Result<Exit, Failure> {
         output::result(&console::gate::render(report, output::width(), style))?;
     }
     Ok(gate::exit(report))
+}
+
+/// Says what changed from the run that this one repeats, which is no part of JSON.
+fn say_change(args: &MeasureArgs, run: Loaded, finished: &Finished) -> Result<(), Failure> {
+    let name = |directory: &RunDirectory| directory.path().display().to_string();
+    let [before, after] = [run.directory.as_ref(), Some(&finished.directory)]
+        .map(|directory| directory.map(name).unwrap_or_default());
+    if args.json {
+        let command = quoted(&["inferbench", "compare", &before, &after]);
+        output::say(&format!("what changed: {command}"));
+        return Ok(());
+    }
+    let runs = [run, load(finished.directory.clone(), &after)?];
+    let report = compare(&runs, &Options::default()).map_err(|error| unlike(&error))?;
+    let style = output::style(args.color, args.ascii);
+    output::result(&console::compare::render(&report, output::width(), style))
 }
 
 /// What will be measured, in a line.

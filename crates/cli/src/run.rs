@@ -12,10 +12,11 @@ use bench_store::RunDirectory;
 
 use crate::{
     args::{FindArgs, MeasureArgs, ResumeArgs, RunArgs, Stamps, words},
+    compare::load,
     dry_run,
     flags::{PlanFlags, redacted},
     gate::Gate,
-    measure::measure,
+    measure::{Against, measure},
     output, plan, reference,
 };
 
@@ -43,6 +44,12 @@ pub(crate) fn find(args: &FindArgs) -> Result<Exit, Failure> {
 /// each is a toss of a coin.
 const PROBES: i128 = 3;
 
+/// Whether what was typed can be a plan; nothing is looked for.
+pub(crate) fn is_plan(args: &RunArgs) -> Result<(), Failure> {
+    let layered = plan::layered(args.file(), &args.measure.plan)?;
+    settings(&args.measure, &layered).map(drop)
+}
+
 fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<Exit, Failure> {
     let layered = plan::layered(file, flags)?;
     let mut settings = settings(args, &layered)?;
@@ -57,7 +64,7 @@ fn start(file: Option<&Path>, flags: &PlanFlags, args: &MeasureArgs) -> Result<E
     if let Some(gate) = &gate {
         gate.record(&mut settings);
     }
-    measure(settings, prepare, gate, args)
+    measure(settings, prepare, gate.map(Against::Gate), args)
 }
 
 /// Goes on with a run by the plan that it keeps.
@@ -71,7 +78,31 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let gate = Gate::of_resumed(&settings, &directory)?;
+    let gate = gate.map(Against::Gate);
     measure(settings, |settings| resumed(directory, settings), gate, &args.measure)
+}
+
+/// Measures what another run did, by its plan and its seed, and says what changed.
+pub(crate) fn rerun(args: &ResumeArgs) -> Result<Exit, Failure> {
+    let MeasureArgs { plan: flags, .. } = &args.measure;
+    let directory = reference::directory(&args.run, &artifacts(flags))?;
+    let document = plan_of(&directory)?;
+    let layered = plan::over(Some(document), flags)?;
+    let mut settings = settings(&args.measure, &layered)?;
+    if args.measure.dry_run {
+        let settings = check(settings)?;
+        output::result(&dry_run::render(&settings))?;
+        output::result(&plan::origins(&layered))?;
+        return Ok(Exit::Ok);
+    }
+    let against = match Gate::of(&settings)? {
+        Some(gate) => {
+            gate.record(&mut settings);
+            Against::Gate(gate)
+        }
+        None => Against::Repeated(load(directory, &args.run)?),
+    };
+    measure(settings, prepare, Some(against), &args.measure)
 }
 
 /// Flags that may be given when a run goes on: what is not kept, and where its server and its baseline are by
@@ -91,6 +122,18 @@ fn settings_of(
     flags: &PlanFlags,
     args: &MeasureArgs,
 ) -> Result<Settings, Failure> {
+    let document = plan_of(directory)?;
+    let typed = flags.typed.leaves();
+    let other = typed.iter().find(|(path, _)| !MAY_CHANGE.iter().any(|may| path.starts_with(may)));
+    if let Some((path, node)) = other {
+        let what = format!("{}: a run goes on as it began, {path} included", node.at);
+        return Err(Failure::new(Code::Setting, what).fix("inferbench run measures anew"));
+    }
+    settings(args, &plan::over(Some(document), flags)?)
+}
+
+/// The plan of a run that was measured here.
+fn plan_of(directory: &RunDirectory) -> Result<Document, Failure> {
     let run = directory.read_run().map_err(|error| {
         Failure::new(Code::RunFiles, "the run cannot be read").said(error.to_string())
     })?;
@@ -108,15 +151,8 @@ fn settings_of(
         let what = format!("run {} does not say what its plan was", run.id);
         return Err(Failure::new(Code::RunFiles, what).fix("inferbench run measures anew"));
     }
-    let typed = flags.typed.leaves();
-    let other = typed.iter().find(|(path, _)| !MAY_CHANGE.iter().any(|may| path.starts_with(may)));
-    if let Some((path, node)) = other {
-        let what = format!("{}: a run goes on as it began, {path} included", node.at);
-        return Err(Failure::new(Code::Setting, what).fix("inferbench run measures anew"));
-    }
     let name = directory.run_path().display().to_string();
-    let document = Document::parse(&name, &run.plan.to_string(), Format::Yaml)?;
-    settings(args, &plan::over(Some(document), flags)?)
+    Ok(Document::parse(&name, &run.plan.to_string(), Format::Yaml)?)
 }
 
 /// Where runs are looked for.

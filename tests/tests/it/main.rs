@@ -46,6 +46,7 @@ mod results;
 mod resuming;
 mod run_directory;
 mod same_again;
+mod same_commands;
 mod schedules;
 #[cfg(target_os = "linux")]
 mod starting;
