@@ -50,12 +50,12 @@ pub trait Backend: Debug + Send + Sync {
     /// As of [`state`](Self::state), and when there is no such program.
     async fn run_within(&self, id: &str, command: &[String]) -> Result<Output, Trouble>;
 
-    /// Runs a container or a process to its end, and leaves nothing of it.
+    /// Runs a container or a process to its end, unless somebody stops that, and leaves nothing of it.
     ///
     /// # Errors
     ///
-    /// As of [`start`](Self::start).
-    async fn run_to_end(&self, launch: &Launch) -> Result<Output, Trouble>;
+    /// As of [`start`](Self::start), and when it is stopped.
+    async fn run_to_end(&self, launch: &Launch, hooks: &Hooks) -> Result<Output, Trouble>;
 
     /// Asks it to end, ends it after `patience`, and leaves nothing of it. One that is gone already is fine.
     ///

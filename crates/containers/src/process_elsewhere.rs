@@ -70,7 +70,7 @@ impl Backend for Process {
         match self.0 {}
     }
 
-    async fn run_to_end(&self, _: &Launch) -> Result<Output, Trouble> {
+    async fn run_to_end(&self, _: &Launch, _: &Hooks) -> Result<Output, Trouble> {
         match self.0 {}
     }
 

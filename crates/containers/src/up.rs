@@ -193,7 +193,7 @@ async fn down(
     Ok(())
 }
 
-fn stopped(launch: &Launch) -> Trouble {
+pub(crate) fn stopped(launch: &Launch) -> Trouble {
     Trouble::new(Cause::Stopped, format!("nobody waits for {} any more", launch.name))
 }
 

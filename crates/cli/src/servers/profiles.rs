@@ -14,7 +14,7 @@ use super::{
     progress::hooks,
     up::{With, asked, entry},
 };
-use crate::{args::Ui, output};
+use crate::{args::Ui, output, signals::Signals};
 
 #[derive(Debug, Args)]
 pub(crate) struct ProfilesArgs {
@@ -46,7 +46,15 @@ pub(crate) fn profiles(args: &ProfilesArgs) -> Result<Exit, Failure> {
     ];
     let section = Content::Map(entries.into_iter().flatten().collect());
     let (_, asked) = asked(Node::new(Origin::default(), section))?;
-    let profiles = profiles_of(&asked, &hooks(Stop::new(), Ui::Auto))?;
+    let stop = Stop::new();
+    let signals = Signals::give_up(&stop);
+    let profiles = match (profiles_of(&asked, &hooks(stop, Ui::Auto)), signals.exit()) {
+        (Err(failure), Some(exit)) => {
+            output::failure(&failure);
+            return Ok(exit);
+        }
+        (profiles, _) => profiles?,
+    };
     output::result(&if args.json { to_json(&profiles).to_string() } else { page(&profiles) })?;
     Ok(Exit::Ok)
 }

@@ -126,8 +126,9 @@ impl Backend for Docker {
         programs::run_within(&self.engine, id, command).await
     }
 
-    async fn run_to_end(&self, launch: &Launch) -> Result<Output, Trouble> {
-        programs::run_to_end(&self.engine, &self.environment, launch, Self::image(launch)?).await
+    async fn run_to_end(&self, launch: &Launch, hooks: &Hooks) -> Result<Output, Trouble> {
+        let image = Self::image(launch)?;
+        programs::run_to_end(&self.engine, &self.environment, launch, image, hooks).await
     }
 
     async fn stop(&self, id: &str, patience: Duration) -> Result<(), Trouble> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bench_core::Level;
 use bollard::{
     container::LogOutput,
     errors::Error,
@@ -14,7 +15,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{engine::Engine, refusal::Refusal, servers};
 use crate::{
-    Cause, Environment, Launch, Lifetime, Output, Trouble, environment::Mask, lines::Lines,
+    Cause, Environment, Hooks, Launch, Lifetime, Output, Trouble, environment::Mask, lines::Lines,
+    up::stopped,
 };
 
 /// More of what a program says is not kept, in bytes.
@@ -68,11 +70,15 @@ pub(super) async fn run_to_end(
     environment: &Environment,
     launch: &Launch,
     image: (&str, Option<&[String]>),
+    hooks: &Hooks,
 ) -> Result<Output, Trouble> {
     // Nobody keeps it, whatever the launch is for.
     let launch = Launch { lifetime: Lifetime::WithUs, ..launch.clone() };
     let id = servers::start_at(engine, environment, &launch, image, None).await?;
-    let ended = ended(engine, &id, &launch).await;
+    let ended = tokio::select! {
+        ended = ended(engine, &id, &launch) => ended,
+        () = hooks.stop.reached(Level::Drain) => Err(stopped(&launch)),
+    };
     let removed = servers::remove(engine, &id).await;
     let output = ended?;
     removed.map_err(|refusal| refusal.of("remove a container", &engine.about(&launch.name)))?;

@@ -28,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use bench_core::async_trait;
+use bench_core::{Level, async_trait};
 use tokio::{
     process::Command,
     time::{Instant, sleep},
@@ -43,7 +43,7 @@ use self::{
 };
 use crate::{
     Backend, Cause, Environment, Held, Hooks, Launch, LogLine, Origin, Output, Running, State,
-    Trouble, owner::Owner,
+    Trouble, owner::Owner, up::stopped,
 };
 
 pub use self::hold::hold;
@@ -205,7 +205,7 @@ impl Backend for Process {
             .ok_or_else(|| Trouble::new(Cause::BadEntrypoint, format!("{name} cannot be started")))
     }
 
-    async fn run_to_end(&self, launch: &Launch) -> Result<Output, Trouble> {
+    async fn run_to_end(&self, launch: &Launch, hooks: &Hooks) -> Result<Output, Trouble> {
         let program = program::find(&self.environment, launch)?;
         let (launch, port) = start::settled(&self.environment, launch)?;
         let record = Record::of(String::new(), &launch, &program, port);
@@ -214,7 +214,10 @@ impl Backend for Process {
         command.args(&launch.args);
         let mask = record.mask(&self.environment, &[]);
         let within = launch.ready_within;
-        let output = output::run(Command::from(command), mask, Some(within)).await;
+        let output = tokio::select! {
+            output = output::run(Command::from(command), mask, Some(within)) => output,
+            () = hooks.stop.reached(Level::Drain) => return Err(stopped(&launch)),
+        };
         let output = output.map_err(|error| {
             let what = format!("{} cannot be started", program.display());
             Trouble::new(Cause::BadEntrypoint, what).said(error.to_string())

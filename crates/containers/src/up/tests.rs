@@ -97,7 +97,7 @@ impl Backend for Scripted {
         Ok(Output { exit_code: self.run_code, text: "no such model".to_owned() })
     }
 
-    async fn run_to_end(&self, _: &Launch) -> Result<Output, Trouble> {
+    async fn run_to_end(&self, _: &Launch, _: &Hooks) -> Result<Output, Trouble> {
         unreachable!("nothing is run to its end")
     }
 

@@ -96,7 +96,7 @@ pub(crate) async fn profiles(
 ) -> Result<nim::Profiles, Failure> {
     let listing = nim::listing(&up.recipe, &asked(up, None), host).map_err(failure)?;
     backend.fetch(&listing, hooks).await.map_err(failure)?;
-    let said = backend.run_to_end(&listing).await.map_err(failure)?;
+    let said = backend.run_to_end(&listing, hooks).await.map_err(failure)?;
     nim::Profiles::of(&said).map_err(failure)
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bench_containers::{Backend, Cause, Launch};
+use bench_containers::{Backend, Cause, Hooks, Launch};
+use bench_core::Level;
 use bollard::{
     models::{ContainerCreateBody, HostConfig, RestartPolicy, RestartPolicyNameEnum},
     query_parameters::{CreateContainerOptions, StartContainerOptions},
@@ -127,12 +128,19 @@ async fn a_container_runs_to_its_end_beside_a_server_of_its_name() {
     let launch = rig.launch("serve");
     let running = rig.docker.start(&launch).await.unwrap();
     let listing = rig.launch("say=profiles say-error=2 exit=5");
-    let output = rig.docker.run_to_end(&listing).await.unwrap();
+    let output = rig.docker.run_to_end(&listing, &Hooks::default()).await.unwrap();
     assert_eq!(output.exit_code, 5);
     assert!(output.text.contains("profiles\n") && output.text.contains("2\n"), "{output:?}");
     let late = Launch { ready_within: Duration::from_millis(300), ..rig.launch("serve") };
-    let trouble = rig.docker.run_to_end(&late).await.unwrap_err();
+    let trouble = rig.docker.run_to_end(&late, &Hooks::default()).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::NotReady);
+    let (hooks, endless) = (Hooks::default(), rig.launch("serve"));
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        hooks.stop.at_least(Level::Drain);
+    };
+    let (stopped, ()) = tokio::join!(rig.docker.run_to_end(&endless, &hooks), stop);
+    assert_eq!(stopped.unwrap_err().cause, Cause::Stopped);
     assert_eq!(rig.left().await, [running.id.as_str()]);
     rig.docker.stop(&running.id, launch.stop_within).await.unwrap();
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bench_containers::{Cause, Gpus, Hooks, Output, Place, Program, Variable};
+use bench_core::Level;
 
 use super::*;
 
@@ -199,10 +200,14 @@ async fn a_server_is_given_variables_and_its_secrets_are_hidden() {
 async fn a_program_is_run_to_its_end() {
     let rig = Rig::with(&[("OUR_SECRET", "canary-1234")]);
     let launch = with_variables("say-variable=GIVEN_KEY say-part=part exit=6");
-    let output = rig.process.run_to_end(&launch).await.unwrap();
+    let output = rig.process.run_to_end(&launch, &Hooks::default()).await.unwrap();
     assert_eq!(output, Output { exit_code: 6, text: "GIVEN_KEY=***\npart\n".to_owned() });
     let slow = Launch { ready_within: Duration::from_millis(200), ..super::launch("child") };
-    let trouble = rig.process.run_to_end(&slow).await.unwrap_err();
+    let trouble = rig.process.run_to_end(&slow, &Hooks::default()).await.unwrap_err();
     assert_eq!(trouble.cause, Cause::NotReady);
+    let hooks = Hooks::default();
+    hooks.stop.at_least(Level::Drain);
+    let trouble = rig.process.run_to_end(&super::launch("serve"), &hooks).await.unwrap_err();
+    assert_eq!(trouble.cause, Cause::Stopped);
     assert!(!rig.servers().exists());
 }
