@@ -173,10 +173,7 @@ impl Backend for Process {
     async fn log(&self, id: &str, since: u64) -> Result<Vec<LogLine>, Trouble> {
         let server = self.known(id)?;
         let has_ended = !server.state().is_running;
-        let mask = || {
-            let record = server.record.as_ref();
-            record.map(|record| record.mask(&self.environment)).unwrap_or_default()
-        };
+        let mask = || server.mask(&self.environment);
         let lines = self.logs.since(id, since, has_ended, mask, || server.folder.log_to_read());
         lines.map_err(|error| {
             let what = format!("what {} said cannot be read", server.folder.name());
@@ -200,7 +197,7 @@ impl Backend for Process {
         let mut command = std::process::Command::new(found);
         start::give(&mut command, record, &self.environment);
         command.args(words);
-        let mask = record.mask(&self.environment);
+        let mask = record.mask(&self.environment, &[]);
         let output = output::run(Command::from(command), mask, None).await;
         output
             .ok()
@@ -215,7 +212,7 @@ impl Backend for Process {
         let mut command = std::process::Command::new(&program);
         start::give(&mut command, &record, &self.environment);
         command.args(&launch.args);
-        let mask = record.mask(&self.environment);
+        let mask = record.mask(&self.environment, &[]);
         let within = launch.ready_within;
         let output = output::run(Command::from(command), mask, Some(within)).await;
         let output = output.map_err(|error| {

@@ -95,10 +95,15 @@ impl Record {
         texts.chain(secrets).collect()
     }
 
-    /// What hides the secrets that it may know, as far as they are known here.
-    pub(super) fn mask(&self, environment: &Environment) -> Mask {
-        let given = self.secrets.values().map(String::as_str);
-        Mask::of(given.chain(INHERITED_SECRETS).filter_map(|name| environment.var(name)).collect())
+    /// What hides the secrets that it may know: as they are here, and as they are in what it was `given`.
+    pub(super) fn mask(&self, environment: &Environment, given: &[(String, String)]) -> Mask {
+        let ours = self.secrets.values().map(String::as_str).chain(INHERITED_SECRETS);
+        let ours = ours.filter_map(|name| environment.var(name));
+        let is_secret =
+            |name: &str| self.secrets.contains_key(name) || INHERITED_SECRETS.contains(&name);
+        let theirs =
+            given.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone());
+        Mask::of(ours.chain(theirs).collect())
     }
 }
 
@@ -162,7 +167,11 @@ mod tests {
         let json = serde_json::to_string(&record).unwrap();
         assert!(json.contains("MY_TOKEN") && !json.contains("canary"), "{json}");
         assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record);
-        let hidden = record.mask(&environment).hide("canary-1, canary-2".to_owned());
+        let hidden = record.mask(&environment, &[]).hide("canary-1, canary-2".to_owned());
         assert_eq!(hidden, "***, ***");
+        let given = [("MY_TOKEN", "canary-3"), ("A", "canary-4")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let elsewhere = record.mask(&Environment::of([("X", "y")]), &given);
+        assert_eq!(elsewhere.hide("canary-3, canary-4".to_owned()), "***, canary-4");
     }
 }

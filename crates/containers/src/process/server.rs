@@ -1,11 +1,13 @@
 //! A server, as it is written down.
 
+use std::fs;
+
 use super::{
     family::Family,
     folder::Folder,
     record::{Processes, Record},
 };
-use crate::{Held, State, owner::Owner};
+use crate::{Environment, Held, State, environment::Mask, owner::Owner};
 
 /// A server that is written down.
 pub(super) struct Server {
@@ -46,6 +48,14 @@ impl Server {
     /// The process that was started, if it was.
     fn server(&self) -> Option<Owner> {
         self.processes.as_ref().and_then(Processes::server)
+    }
+
+    /// What hides the secrets that it may show: those that are set here, and while it runs those that it was given.
+    pub(super) fn mask(&self, environment: &Environment) -> Mask {
+        let Some(record) = &self.record else { return Mask::default() };
+        let of = |owner: Option<Owner>| owner.filter(|owner| !owner.is_gone());
+        let running = of(self.server()).or_else(|| of(self.holder()));
+        record.mask(environment, &running.as_ref().map(given).unwrap_or_default())
     }
 
     /// Whether who started it is gone, or nobody knows who that was.
@@ -93,4 +103,15 @@ impl Server {
             is_kept,
         }
     }
+}
+
+/// The environment of a process, as it was when that began.
+fn given(process: &Owner) -> Vec<(String, String)> {
+    let environment = fs::read(format!("/proc/{}/environ", process.pid())).unwrap_or_default();
+    let variables = environment.split(|byte| *byte == 0);
+    let pair = |variable: &[u8]| {
+        let (name, value) = str::from_utf8(variable).ok()?.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    variables.filter_map(pair).collect()
 }
