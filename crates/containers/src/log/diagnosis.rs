@@ -90,7 +90,9 @@ fn became(state: &State) -> String {
 
 /// Cause, what, and what to do, where no line tells it.
 fn untold(launch: &Launch, state: &State, lines: &[String]) -> (Cause, Option<String>, String) {
-    let log = format!("see all that it said: inferbench logs {}", launch.name);
+    // It is about to be taken down, and its log with it.
+    let log =
+        "see all that it says: start it by hand, as inferbench up … --print has it".to_owned();
     let because = |cause, why: &str, fix: &str| (cause, Some(why.to_owned()), fix.to_owned());
     if state.oom_killed {
         return killed_for_memory(launch);
