@@ -39,15 +39,29 @@ impl fmt::Display for Problem {
             Origin::Default => {}
             at => write!(f, "{at}: ")?,
         }
-        // A flag says by itself what it sets.
-        if !self.path.is_empty() && !matches!(self.at, Origin::Flag(_)) {
-            write!(f, "{}: ", self.path)?;
+        let path = match &self.at {
+            Origin::Flag(flag) => within(flag, &self.path),
+            _ => &self.path,
+        };
+        if !path.is_empty() {
+            write!(f, "{path}: ")?;
         }
         f.write_str(&self.what)?;
         match &self.did_you_mean {
             Some(meant) => write!(f, "; did you mean {meant}?"),
             None => Ok(()),
         }
+    }
+}
+
+/// What of a path a flag does not say by itself: nothing, unless it has keys of its own.
+fn within<'p>(flag: &str, path: &'p str) -> &'p str {
+    let of_target = path.strip_prefix("targets[").and_then(|path| path.split_once("]."));
+    let of_target = of_target.map_or("", |(_, key)| key);
+    match flag {
+        "--target" => of_target,
+        "--up" => of_target.strip_prefix("up.").unwrap_or_default(),
+        _ => "",
     }
 }
 
@@ -178,5 +192,10 @@ mod tests {
         assert_eq!(problem.to_string(), text);
         let flag = Origin::Flag("--isl".to_owned());
         assert_eq!(Problem::new(flag, "workload.isl", "0 is none").to_string(), "--isl: 0 is none");
+        for (flag, said) in [("--target", "--target: up.prot: "), ("--up", "--up: prot: ")] {
+            let at = Origin::Flag(flag.to_owned());
+            let problem = Problem::new(at, "targets[0].up.prot", "unknown key");
+            assert_eq!(problem.to_string(), format!("{said}unknown key"));
+        }
     }
 }

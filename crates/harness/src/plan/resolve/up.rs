@@ -114,6 +114,12 @@ impl Resolver<'_> {
         }
         let mut targets = vec![whole];
         for (argument, values) in &up.vary {
+            if argument.trim().is_empty() {
+                self.wrong(&path, "an argument has no name");
+            }
+            if let Some(twice) = twice(&values.0) {
+                self.wrong(&format!("{path}.{argument}"), format!("`{twice}` is there twice"));
+            }
             let with = |target: &TargetSettings, value: &String| {
                 super::with_argument(target.clone(), argument, value)
             };
@@ -124,6 +130,11 @@ impl Resolver<'_> {
         }
         targets
     }
+}
+
+/// The first text that was there before.
+fn twice(texts: &[String]) -> Option<&String> {
+    texts.iter().enumerate().find_map(|(index, text)| texts[..index].contains(text).then_some(text))
 }
 
 /// The recipe of a kind of server, where there is one.

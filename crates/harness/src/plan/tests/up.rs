@@ -85,6 +85,8 @@ fn mistakes_say_what_is_wrong() {
         ("targets: [{up: {model: m, recipe: vllm, args: '\"a'}}]", "has no end"),
         ("targets: [{up: {model: m, recipe: vllm, port: 70000}}]", "70000 is too many"),
         ("targets: [{up: {model: m, recipe: vllm, vary: {a: []}}}]", "an argument has no value"),
+        ("targets: [{up: {model: m, recipe: vllm, vary: {'': [1]}}}]", "an argument has no name"),
+        ("targets: [{up: {model: m, recipe: vllm, vary: {a: [1, 2, 1]}}}]", "`1` is there twice"),
         ("targets: [{up: {model: m, recipe: vllm, imge: x}}]", "imge"),
     ] {
         let problems = mistakes(plan);
