@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IsTerminal},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use bench_core::{
 };
 use bench_report::text::clean;
 use bench_store::LoadLine;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
 
@@ -51,20 +52,34 @@ struct Ended {
     tokens: Option<u32>,
 }
 
+/// Something that changes on standard error, where that is a terminal. Of several, all make room for what is said while one
+/// is suspended.
+pub(crate) fn bar(template: &str) -> Option<ProgressBar> {
+    // Four times a second: watching must not cost what is watched.
+    static ALL: LazyLock<MultiProgress> =
+        LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(4)));
+    io::stderr().is_terminal().then(|| {
+        // The template is ours and valid; the default one would do, too.
+        let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+        ALL.add(ProgressBar::no_length().with_style(style))
+    })
+}
+
+/// One that was cleared is seen again, from its beginning.
+pub(crate) fn show_again(bar: &ProgressBar) {
+    if bar.is_finished() {
+        bar.reset();
+    }
+}
+
 /// What counts as late, as long as a run has lasted so long.
 const LATELY: Duration = Duration::from_secs(5);
 
 impl ProgressView {
     pub(crate) fn new() -> Self {
-        let view = if io::stderr().is_terminal() {
-            // Four times a second: watching must not cost what is watched.
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
-            View::Bar(bar)
-        } else {
-            View::Lines
-        };
+        let bar = bar("{prefix} {bar:12} {pos}/{len} {elapsed}  {wide_msg}");
         Self {
-            view,
+            view: bar.map_or(View::Lines, View::Bar),
             phase: Phase::WarmUp,
             recent: Recent::default(),
             failed: 0,
@@ -82,12 +97,13 @@ impl ProgressView {
         let message = self.recent.line(progress, self.failed);
         match &self.view {
             View::Bar(bar) => {
+                bar.set_prefix(phase);
+                bar.set_message(message);
+                show_again(bar);
                 if let Some(of) = progress.of {
                     bar.set_length(of);
                 }
-                bar.set_prefix(phase);
                 bar.set_position(progress.ended);
-                bar.set_message(message);
             }
             View::Lines => {
                 let of = progress.of.map_or(String::new(), |of| format!("/{of}"));
@@ -98,6 +114,12 @@ impl ProgressView {
 }
 
 impl ProgressView {
+    fn clear(&self) {
+        if let View::Bar(bar) = &self.view {
+            bar.finish_and_clear();
+        }
+    }
+
     /// Says what became of a point, where there are several.
     fn say(&mut self, point: &PointOutcome) {
         self.ended += 1;
@@ -135,13 +157,6 @@ impl MetricSink for ProgressView {
     fn begin(&mut self, run: &RunInfo) -> Result<(), SinkError> {
         self.points = run.plan.points.len();
         self.ended = run.plan.resumed.as_ref().map_or(0, |resumed| resumed.measured.len());
-        if let View::Bar(bar) = &self.view {
-            let template = "{prefix} {bar:12} {pos}/{len} {elapsed}  {wide_msg}";
-            // The template is ours and valid; the default one would do, too.
-            bar.set_style(
-                ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
-            );
-        }
         Ok(())
     }
 
@@ -165,16 +180,18 @@ impl MetricSink for ProgressView {
                     self.show(*progress);
                 }
             }
-            RunEvent::PointEnded(ended) => self.say(ended),
+            RunEvent::PointEnded(ended) => {
+                // What comes next may be a server that is started.
+                self.clear();
+                self.say(ended);
+            }
             _ => {}
         }
         Ok(())
     }
 
     fn finish(&mut self, _outcome: &RunOutcome) -> Result<(), SinkError> {
-        if let View::Bar(bar) = &self.view {
-            bar.finish_and_clear();
-        }
+        self.clear();
         Ok(())
     }
 }

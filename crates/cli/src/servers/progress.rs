@@ -1,7 +1,6 @@
 //! What is seen while a server comes up: a line that changes on a terminal, else a line for each step.
 
 use std::{
-    io::{self, IsTerminal},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -9,9 +8,13 @@ use std::{
 use bench_core::Stop;
 use bench_harness::{Hooks, Progress};
 use bench_report::text::clean;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
-use crate::{args::Ui, output};
+use crate::{
+    args::Ui,
+    output,
+    progress::{bar, show_again},
+};
 
 /// Tells people on standard error how servers come up; nothing with `Ui::None`.
 pub(crate) fn hooks(stop: Stop, ui: Ui) -> Hooks {
@@ -38,14 +41,7 @@ struct View {
 
 impl View {
     fn new() -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-            // A template that cannot be read is a bug that a test would find.
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
-                bar.set_style(style);
-            }
-            bar
-        });
+        let bar = bar("{spinner} {wide_msg} {elapsed}");
         Self { bar, last: String::new(), tenths: 0 }
     }
 
@@ -88,13 +84,13 @@ impl View {
                 self.step(why, false);
             }
             Progress::Ready { took } => {
-                self.note(&format!("ready after {:.1} s", took.as_secs_f64()));
                 self.end();
+                self.note(&format!("ready after {:.1} s", took.as_secs_f64()));
             }
             Progress::Stopping { name } => self.step(&format!("stopping {name}"), false),
             Progress::Gone { name } => {
-                self.note(&format!("{name} is gone"));
                 self.end();
+                self.note(&format!("{name} is gone"));
             }
             _ => {}
         }
@@ -105,8 +101,9 @@ impl View {
         let text = clean(text);
         match &self.bar {
             Some(bar) => {
-                bar.enable_steady_tick(Duration::from_millis(250));
                 bar.set_message(text);
+                show_again(bar);
+                bar.enable_steady_tick(Duration::from_millis(250));
             }
             None if is_step => output::say(&text),
             None => {}
