@@ -31,6 +31,16 @@ impl Signals {
         })
     }
 
+    /// The same, for a server that comes up, which is taken down then.
+    pub(crate) fn give_up(stop: &Stop) -> Self {
+        Self::listening(stop, Heard::Asked, |level| {
+            output::say(match level {
+                Level::Abort => "\nkilling it; once more leaves at once",
+                _ => "\nstopping: what was started is taken down; once more kills it",
+            });
+        })
+    }
+
     /// The same, without a word: for what ends at the first signal.
     pub(crate) fn end(stop: &Stop) -> Self {
         Self::listening(stop, Heard::Asked, |_| {})
@@ -83,7 +93,7 @@ impl Signals {
 /// Which signals are heard.
 #[derive(Clone, Copy)]
 enum Heard {
-    /// To interrupt and to terminate. Whoever is started by `nohup` goes on when the terminal hangs up.
+    /// To interrupt and to terminate, and that the terminal hangs up: whoever is started by `nohup` goes on then.
     Asked,
     /// Those that would end the process.
     All,
@@ -97,10 +107,11 @@ struct Ears(Vec<(Signal, u8)>);
 impl Ears {
     fn open(heard: Heard) -> Option<Self> {
         let asked = [(SignalKind::interrupt(), 1), (SignalKind::terminate(), 2)];
-        let others = [(SignalKind::hangup(), 2), (SignalKind::quit(), 2)];
-        let others = others.into_iter().filter(|_| matches!(heard, Heard::All));
+        let is_all = matches!(heard, Heard::All);
+        let hangs_up = (is_all || !ignores_hangup()).then_some((SignalKind::hangup(), 2));
+        let quits = is_all.then_some((SignalKind::quit(), 2));
         let open = |(kind, which)| Some((signal(kind).ok()?, which));
-        asked.into_iter().chain(others).map(open).collect::<Option<_>>().map(Self)
+        asked.into_iter().chain(hangs_up).chain(quits).map(open).collect::<Option<_>>().map(Self)
     }
 
     /// 1 for an interrupt, 2 for a request to end; `None` if none can be heard any more.
@@ -114,6 +125,16 @@ impl Ears {
         })
         .await
     }
+}
+
+/// Whether the process was started so that it outlives its terminal, as by `nohup`, or nobody knows.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+    // The first bit is signal 1.
+    ignored.is_none_or(|signals| signals & 1 != 0)
 }
 
 #[cfg(not(unix))]

@@ -140,7 +140,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let stop = Stop::new();
-    let signals = Signals::stop(&stop);
+    let signals = Signals::give_up(&stop);
     let kept = Kept::open(hooks(stop, Ui::Auto))?;
     match kept.up(&asked, &settings) {
         Ok(started) => said(args, &started).map(|()| Exit::Ok),
