@@ -3,7 +3,7 @@
 use std::{thread::park_timeout, time::Duration};
 
 use bench_core::{Level, Stop};
-use bench_harness::{Exit, Failure, Kept};
+use bench_harness::{Code, Exit, Failure, Kept, LogLine};
 use bench_report::text::clean;
 use clap::Args;
 
@@ -34,9 +34,16 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
     let signals = Signals::end(&stop);
     let kept = Kept::open(hooks(stop.clone(), Ui::None))?;
     let mut next = 0;
+    let mut was_there = false;
     loop {
-        let is_running = kept.is_running(&args.name)?;
-        let lines = kept.log(&args.name, next)?;
+        let (is_running, lines) = match look(&kept, &args.name, next) {
+            // Taken down meanwhile: it has nothing more to say.
+            Err(failure) if was_there && failure.code == Code::UnknownServer => {
+                return Ok(Exit::Ok);
+            }
+            looked => looked?,
+        };
+        was_there = true;
         let skipped = args.tail.filter(|_| next == 0).map_or(0, |n| lines.len().saturating_sub(n));
         next = lines.last().map_or(next, |line| line.number + 1);
         let text: String = lines[skipped..].iter().map(|line| clean(&line.text) + "\n").collect();
@@ -53,4 +60,10 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, Failure> {
             (false, false) => return Ok(Exit::Ok),
         }
     }
+}
+
+/// Whether it runs, and what it has said since the line `next`.
+fn look(kept: &Kept, name: &str, next: u64) -> Result<(bool, Vec<LogLine>), Failure> {
+    let is_running = kept.is_running(name)?;
+    Ok((is_running, kept.log(name, next)?))
 }

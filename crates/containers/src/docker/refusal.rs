@@ -36,9 +36,13 @@ pub(super) struct About<'a> {
 }
 
 impl Refusal {
-    /// Whether there is no such thing.
+    /// Whether there is no such thing, or hardly any more.
     pub(super) fn is_missing(&self) -> bool {
-        matches!(self, Self::Said(Some(404), _))
+        match self {
+            Self::Said(Some(404), _) => true,
+            Self::Said(_, text) => text.contains("dead or marked for removal"),
+            _ => false,
+        }
     }
 
     /// Whether asking again later may help: the other side went away in the middle.
@@ -190,6 +194,14 @@ impl fmt::Display for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_being_removed_is_not_there_any_more() {
+        let said = "can not get logs from container which is dead or marked for removal";
+        assert!(Refusal::Said(Some(409), said.to_owned()).is_missing());
+        let said = "removal of container 1f is already in progress";
+        assert!(!Refusal::Said(Some(409), said.to_owned()).is_missing());
+    }
 
     #[test]
     fn who_may_not_ask_is_told_how_to() {
