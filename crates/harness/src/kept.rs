@@ -1,15 +1,13 @@
 //! Servers that are kept until somebody takes them down.
 
-use std::{sync::Arc, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
-use bench_containers::{
-    Backend, Held, Hooks, HostFacts, LogLine, Progress, With, nim::Profiles, up,
-};
+use bench_containers::{Backend, Held, Hooks, HostFacts, LogLine, Progress, With, nim::Profiles};
 use tokio::runtime::Runtime;
 
 use crate::{
     Code, Failure, Settings, UpSettings,
-    servers::{ProviderProbe, backend, failure, is_id, launch, prepared, profiles, runtime},
+    servers::{ProviderProbe, backend, brought_up, failure, is_id, launch, profiles, runtime},
 };
 
 /// Where servers may run.
@@ -25,7 +23,7 @@ pub struct Kept {
     hooks: Hooks,
     /// Those that answer.
     backends: Vec<Arc<dyn Backend>>,
-    /// Why others do not.
+    /// That others do not, which may be here.
     notes: Vec<String>,
 }
 
@@ -84,13 +82,14 @@ impl Kept {
         for with in BACKENDS {
             match runtime.block_on(backend(with)) {
                 Ok(backend) => backends.push(backend),
-                Err(failure) => notes.push(failure.what),
+                Err(failure) if is_expected(with) => notes.push(failure.what),
+                Err(_) => {}
             }
         }
         Ok(Self { runtime, hooks, backends, notes })
     }
 
-    /// Which of the backends cannot be asked, and why.
+    /// Which of the backends that may be here cannot be asked.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -106,8 +105,7 @@ impl Kept {
         let up = self.runtime.block_on(async {
             let backend = backend(asked.asked.with).await?;
             backend.reap().await.map_err(failure)?;
-            let launch = prepared(asked, &*backend, &self.hooks).await?;
-            up(&*backend, &launch, &probe, &self.hooks).await.map_err(failure)
+            brought_up(asked, &*backend, &probe, &self.hooks).await
         })?;
         let (name, model) = (up.launch.name.clone(), up.launch.model.clone());
         Ok(Started { name, url: up.url(), model, took: up.took })
@@ -157,8 +155,10 @@ impl Kept {
         self.find(name).map(|(_, held)| held.state.is_running)
     }
 
+    /// The one of that name; one that is kept before one of a run, which has it on another backend.
     fn find(&self, name: &str) -> Result<Found, Failure> {
-        let held = self.held()?;
+        let mut held = self.held()?;
+        held.sort_by_key(|(_, held)| !held.is_kept);
         let names: Vec<String> = held.iter().map(|(_, held)| held.name.clone()).collect();
         let found = held.into_iter().find(|(_, held)| held.name == name);
         found.ok_or_else(|| {
@@ -176,6 +176,19 @@ impl Kept {
         }
         Ok(all)
     }
+}
+
+/// Whether somebody may have started servers with it: of what is not on this machine, nobody wants to hear that it does not
+/// answer.
+fn is_expected(with: With) -> bool {
+    let (program, place) = match with {
+        With::Docker => ("docker", "DOCKER_HOST"),
+        With::Podman => ("podman", "CONTAINER_HOST"),
+        With::Process => return true,
+    };
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_here = env::split_paths(&path).any(|folder| folder.join(program).exists());
+    is_here || env::var_os(place).is_some()
 }
 
 fn kept(backend: &'static str, held: Held) -> KeptServer {

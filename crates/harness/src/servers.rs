@@ -1,7 +1,7 @@
 //! Servers that are started for a run: one at a time, around its points.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs, io,
     path::Path,
     sync::{Arc, OnceLock},
@@ -101,10 +101,7 @@ impl Servers {
     ) -> Result<Endpoint, Failure> {
         let backend = self.backend(asked.asked.with)?;
         let probe = ProviderProbe::of(&settings.targets[target], asked, settings);
-        let up = self.runtime.block_on(async {
-            let launch = prepared(asked, &*backend, &self.hooks).await?;
-            up(&*backend, &launch, &probe, &self.hooks).await.map_err(failure)
-        })?;
+        let up = self.runtime.block_on(brought_up(asked, &*backend, &probe, &self.hooks))?;
         let json = record(&up, asked.asked.with, &*backend);
         self.records.insert(target, Record { json, log: Vec::new() });
         let endpoint = endpoint(&up);
@@ -383,20 +380,48 @@ pub(crate) fn is_id(profile: &str) -> bool {
     profile.len() == 64 && profile.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The same beside what is up, with the profile that is meant and the folders that it writes to.
+/// Names that are tried, unless one is asked for.
+const MOST_NAMES: usize = 10;
+
+/// The server of a launch of its own, up and ready.
 ///
 /// # Errors
 ///
-/// When that cannot be, or the image does not say its profiles.
-pub(crate) async fn prepared(
+/// When it cannot be started, or is not ready in time. Nothing is left of it then.
+pub(crate) async fn brought_up(
+    asked: &UpSettings,
+    backend: &dyn Backend,
+    probe: &dyn Probe,
+    hooks: &Hooks,
+) -> Result<Up, Failure> {
+    let mut taken = BTreeSet::new();
+    loop {
+        let launch = prepared(asked, &taken, backend, hooks).await?;
+        match up(backend, &launch, probe, hooks).await {
+            // Whoever has the name is not ours, or was quicker.
+            Err(trouble) if trouble.cause == Cause::NameTaken && asked.asked.name.is_none() => {
+                taken.insert(launch.name);
+                if taken.len() == MOST_NAMES {
+                    return Err(failure(trouble));
+                }
+            }
+            ended => return ended.map_err(failure),
+        }
+    }
+}
+
+/// The same beside what is up, by none of the names `taken`, with the profile that is meant and the folders that it writes
+/// to.
+async fn prepared(
     up: &UpSettings,
+    taken: &BTreeSet<String>,
     backend: &dyn Backend,
     hooks: &Hooks,
 ) -> Result<Launch, Failure> {
     let held = backend.list().await.map_err(failure)?;
     let gpus = gpu::inventory(&gpu::Config::default()).ok().map(|found| found.gpus.len());
     let host = HostFacts {
-        taken: held.into_iter().map(|held| held.name).collect(),
+        taken: held.into_iter().map(|held| held.name).chain(taken.iter().cloned()).collect(),
         gpus: gpus.and_then(|gpus| u32::try_from(gpus).ok()),
         ..HostFacts::here(&up.recipe, &up.asked)
     };
