@@ -188,6 +188,19 @@ fn what_is_not_ours_is_not_touched() {
     docker(&dock.host, &["rm", "-f", &name]);
 }
 
+#[test]
+fn a_name_that_somebody_has_is_left_to_them() {
+    let Some(dock) = Dock::new() else { return };
+    let model = format!("alien-{}", dock.mark());
+    let name = format!("inferbench-custom-{model}");
+    docker(&dock.host, &["create", "--name", &name, IMAGE]);
+    let target = dock.marked("sim", SIM).replacen("simulated", &model, 1);
+    dock.run("-n 5 -c 1 --target").arg(target).measures();
+    let target = &targets(&dock.place.run_directory())[0];
+    assert_eq!(target["server"]["name"], format!("{name}-2"));
+    docker(&dock.host, &["rm", &name]);
+}
+
 /// A run whose container is up and being measured.
 fn midway(dock: &Dock) -> Started {
     let run = dock.run("--duration 100s -c 1 --target").arg(dock.marked("sim", SIM)).start();
@@ -199,10 +212,13 @@ fn midway(dock: &Dock) -> Started {
 #[test]
 fn an_interrupted_run_leaves_no_container() {
     let Some(dock) = Dock::new() else { return };
-    let run = midway(&dock);
-    run.signal(Signal::SIGINT);
-    run.exits(130);
-    assert_eq!(dock.left(), [""; 0]);
+    // Also where the terminal goes away, as at the end of a connection.
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGHUP, 143)] {
+        let run = midway(&dock);
+        run.signal(signal);
+        run.exits(code);
+        assert_eq!(dock.left(), [""; 0]);
+    }
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use std::fs;
 
 use bench_store::RunDirectory;
-use nix::sys::signal::Signal;
+use nix::{
+    pty::{OpenptyResult, Winsize, openpty},
+    sys::signal::Signal,
+};
 use serde_json::Value;
 
 use crate::{
     llama_server,
-    program::{Call, Place, Started, binary, samples, until},
+    program::{Call, Heard, Place, Started, binary, samples, until},
     tiny_model,
 };
 
@@ -153,6 +156,25 @@ fn each_value_of_an_argument_has_a_server() {
 }
 
 #[test]
+fn on_a_terminal_what_servers_say_has_lines_of_its_own() {
+    let yard = Yard::new();
+    let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+    let target = format!("{},up.vary.itl-ms=\"1 3\"", simulated("mine", "--ttft-ms 1"));
+    let run = yard.run("--duration 2s -c 1 --target").arg(target);
+    let heard = Heard::listen(fs::File::from(master));
+    let mut run = run.env("TERM", "xterm-256color").on_terminal(&slave);
+    run.wait();
+    let said = heard.wait_for("Saved");
+    assert!(said.contains("in flight"), "the bar is seen: {said}");
+    let of_servers: Vec<&str> = said.lines().filter(|line| line.contains(" is gone")).collect();
+    assert_eq!(of_servers.len(), 2, "{said}");
+    assert!(!of_servers.iter().any(|line| line.contains("in flight")), "{of_servers:?}");
+    // The second one is seen coming and going as the first is.
+    assert!(said.rsplit("point 1/2").next().unwrap().contains(" stopping "), "{said}");
+}
+
+#[test]
 fn a_server_is_kept_until_it_is_taken_down() {
     let yard = Yard::new();
     let program = binary().display();
@@ -177,6 +199,47 @@ fn a_server_is_kept_until_it_is_taken_down() {
     yard.inferbench("down kept").exits(0);
     assert!(yard.inferbench("servers").exits(0).stdout.contains("nothing is up"));
     until("it is gone", || yard.is_empty());
+}
+
+#[test]
+fn a_log_is_followed_until_its_server_is_taken_down() {
+    let yard = Yard::new();
+    let program = binary().display();
+    let up = format!("up custom simulated --name followed --with process --program {program} -- ");
+    let up = up + &format!("sim --port {{port}} {QUICK}");
+    yard.inferbench(&up).exits(0);
+    let follow = yard.inferbench("logs followed --follow").start();
+    follow.stdout.wait_for("simulated server at");
+    yard.inferbench("down followed").exits(0);
+    follow.exits(0);
+}
+
+#[test]
+fn a_name_that_another_machine_has_is_left_to_it() {
+    let yard = Yard::new();
+    // As on a home directory that they share.
+    let theirs = yard.place.path().join("state/servers/inferbench-custom-simulated");
+    fs::create_dir_all(&theirs).unwrap();
+    let record = serde_json::json!({
+        "format_version": 1, "id": "inferbench-custom-simulated@1.1.0", "engine": "custom",
+        "name": "inferbench-custom-simulated", "model": "simulated", "program": "/bin/true",
+        "args": [], "texts": {}, "secrets": {}, "port": 8000, "is_kept": true,
+        "owner": "1:1:1:another-start:another-machine", "stop_within_ms": 1000,
+    });
+    fs::write(theirs.join("server.json"), record.to_string()).unwrap();
+    yard.run("-n 5 -c 1 --target").arg(simulated("mine", QUICK)).measures();
+    let target = &targets(&yard.place.run_directory())[0];
+    assert_eq!(target["server"]["name"], "inferbench-custom-simulated-2");
+    assert!(theirs.join("server.json").is_file());
+}
+
+#[test]
+fn who_is_not_there_is_missed_only_where_somebody_says_so() {
+    let yard = Yard::new();
+    let servers = || yard.inferbench("servers").env("PATH", "/nowhere");
+    assert_eq!(servers().exits(0).stderr, "");
+    let said = servers().env("CONTAINER_HOST", "unix:///nowhere/podman.sock").exits(0).stderr;
+    assert!(said.contains("/nowhere/podman.sock"), "{said}");
 }
 
 #[test]
@@ -231,10 +294,12 @@ fn midway(yard: &Yard) -> Started {
 #[test]
 fn an_interrupted_run_leaves_no_server() {
     let yard = Yard::new();
-    let run = midway(&yard);
-    run.signal(Signal::SIGINT);
-    run.exits(130);
-    assert!(yard.is_empty(), "{:?}", processes(&yard.state));
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGHUP, 143)] {
+        let run = midway(&yard);
+        run.signal(signal);
+        run.exits(code);
+        assert!(yard.is_empty(), "{:?}", processes(&yard.state));
+    }
 }
 
 #[test]
