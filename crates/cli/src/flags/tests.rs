@@ -160,7 +160,7 @@ fn what_is_empty_or_said_twice_is_a_mistake() {
         ("--target a=", "there is no address; write NAME=URL"),
         ("--target=", "there is no address; write NAME=URL"),
         ("--target a=,model=m", "there is no address; write NAME=URL"),
-        ("--target =:1", "--target: is empty"),
+        ("--target =:1", "--target: name: is empty"),
         ("--model=", "--model: is empty"),
         ("--artifact-dir=", "--artifact-dir: is empty"),
         ("--url=", "it names neither a host nor a port"),
