@@ -97,13 +97,13 @@ impl ProgressView {
         let message = self.recent.line(progress, self.failed);
         match &self.view {
             View::Bar(bar) => {
+                bar.set_prefix(phase);
+                bar.set_message(message);
                 show_again(bar);
                 if let Some(of) = progress.of {
                     bar.set_length(of);
                 }
-                bar.set_prefix(phase);
                 bar.set_position(progress.ended);
-                bar.set_message(message);
             }
             View::Lines => {
                 let of = progress.of.map_or(String::new(), |of| format!("/{of}"));

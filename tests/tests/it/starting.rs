@@ -3,12 +3,15 @@
 use std::{fs, process::Command};
 
 use bench_store::RunDirectory;
-use nix::sys::signal::Signal;
+use nix::{
+    pty::{OpenptyResult, Winsize, openpty},
+    sys::signal::Signal,
+};
 use serde_json::Value;
 
 use crate::{
     llama_server,
-    program::{Call, Place, Started, binary, samples, until},
+    program::{Call, Heard, Place, Started, binary, samples, until},
     tiny_model,
 };
 
@@ -150,6 +153,25 @@ fn each_value_of_an_argument_has_a_server() {
         targets(&directory).iter().map(|target| target["labels"]["itl-ms"].clone()).collect();
     assert_eq!(labels, ["1", "3"]);
     assert_eq!(yard.place.summary().points.len(), 4);
+}
+
+#[test]
+fn on_a_terminal_what_servers_say_has_lines_of_its_own() {
+    let yard = Yard::new();
+    let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+    let target = format!("{},up.vary.itl-ms=\"1 3\"", simulated("mine", "--ttft-ms 1"));
+    let run = yard.run("--duration 2s -c 1 --target").arg(target);
+    let heard = Heard::listen(fs::File::from(master));
+    let mut run = run.env("TERM", "xterm-256color").on_terminal(&slave);
+    run.wait();
+    let said = heard.wait_for("Saved");
+    assert!(said.contains("in flight"), "the bar is seen: {said}");
+    let of_servers: Vec<&str> = said.lines().filter(|line| line.contains(" is gone")).collect();
+    assert_eq!(of_servers.len(), 2, "{said}");
+    assert!(!of_servers.iter().any(|line| line.contains("in flight")), "{of_servers:?}");
+    // The second one is seen coming and going as the first is.
+    assert!(said.rsplit("point 1/2").next().unwrap().contains(" stopping "), "{said}");
 }
 
 #[test]

@@ -101,9 +101,9 @@ impl View {
         let text = clean(text);
         match &self.bar {
             Some(bar) => {
+                bar.set_message(text);
                 show_again(bar);
                 bar.enable_steady_tick(Duration::from_millis(250));
-                bar.set_message(text);
             }
             None if is_step => output::say(&text),
             None => {}

@@ -58,12 +58,20 @@ pub(super) fn open_text(name: &str, value: &str) -> Result<(), Trouble> {
 pub(super) fn argument(word: &str) -> Result<(), Trouble> {
     no_control(word)?;
     match word.split(['=', ' ', '"']).any(looks_secret) {
-        true => Err(refused(
-            "an argument looks like a secret, and would be seen by others",
-            "set a variable that the engine reads, and pass it on by its name, as a secret",
-        )),
+        true => Err(shown("an argument")),
         false => Ok(()),
     }
+}
+
+/// Flags whose values are secrets, whatever the engine.
+pub(super) const KEYS: [&str; 3] = ["--api-key", "--hf-token", "--token"];
+
+/// What everybody would see, and nobody is to.
+pub(super) fn shown(what: &str) -> Trouble {
+    refused(
+        format!("{what} looks like a secret, and would be seen by others"),
+        "set a variable that the engine reads, and pass it on by its name, as a secret",
+    )
 }
 
 /// Whether it begins as keys of Hugging Face, NGC and OpenAI do, and is as long.

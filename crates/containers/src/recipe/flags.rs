@@ -16,13 +16,13 @@ pub(crate) fn combined(below: &[String], over: &[String], aliases: &[Vec<String>
     stay.flat_map(|group| group.words).chain(over).cloned().collect()
 }
 
-/// The first of the flags in `args` that is one of `flags`, as it is written there.
+/// The first of the flags in `args` that is one of `flags`, as it is written there, without its value: that may be a secret.
 pub(crate) fn found<'a>(
     args: &'a [String],
     flags: impl IntoIterator<Item = impl AsRef<str>>,
     aliases: &[Vec<String>],
 ) -> Option<&'a str> {
-    Some(&group(args, flags, aliases)?.words[0])
+    group(args, flags, aliases)?.words[0].split('=').next()
 }
 
 /// The first value of the last of the flags in `args` that is one of `flags`.
@@ -149,6 +149,7 @@ mod tests {
         assert_eq!(value(&args, ["--flag"], &[]), None);
         assert_eq!(value(&args, ["--none"], &[]), None);
         assert_eq!(found(&words("-a x"), ["--alias"], &[words("--alias -a")]), Some("-a"));
+        assert_eq!(found(&words("--api_key=x"), ["--api-key"], &[]), Some("--api_key"));
         let args = words("{port} --port {port} --at={host}:1");
         assert_eq!(with_values_of(&args, "{port}"), ["--port"]);
         assert_eq!(with_values_of(&args, "{host}"), ["--at={host}:1"]);

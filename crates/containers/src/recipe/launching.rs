@@ -234,6 +234,9 @@ impl Making<'_> {
                 return Err(refused(format!("{} does not take {flag} here", self.engine), fix));
             }
         }
+        if let Some(flag) = flags::found(&all, check::KEYS, aliases) {
+            return Err(check::shown(&format!("what {flag} says")));
+        }
         let own = [
             ("{model}", "name the model after the engine"),
             ("{port}", "ask for a port of this machine"),
@@ -241,7 +244,7 @@ impl Making<'_> {
         ];
         for (hole, fix) in own {
             let flag = flags::found(&self.asked.args, flags::with_values_of(args, hole), aliases);
-            if let Some(flag) = flag.map(|flag| flag.split('=').next().unwrap_or(flag)) {
+            if let Some(flag) = flag {
                 return Err(refused(format!("{flag} is set by inferbench"), fix));
             }
         }

@@ -18,6 +18,15 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         (args(Vllm, "--port 1"), "--port is set by inferbench"),
         (args(Vllm, "--host=::"), "--host is set by inferbench"),
         (args(Vllm, "--api-key x"), "vllm does not take --api-key here"),
+        (args(LlamaCpp, "--hf_token=x"), "llamacpp does not take --hf_token here"),
+        (
+            args(Custom, "--api_key=x"),
+            "what --api_key says looks like a secret, and would be seen by others",
+        ),
+        (
+            args(Vllm, "--hf-token x"),
+            "what --hf-token says looks like a secret, and would be seen by others",
+        ),
         (args(Vllm, "--model x"), "vllm does not take --model here"),
         (args(LlamaCpp, "-m x.gguf"), "-m is set by inferbench"),
         (args(Sglang, "--model y"), "--model is set by inferbench"),
