@@ -41,9 +41,9 @@ use bench_harness::{Exit, Failure};
 fn main() -> ExitCode {
     // What panics on another thread becomes a failure of the run; this is for our own.
     let exit = catch_unwind(|| {
-        // What follows `--` is a value, and may be another tool's command line.
-        let words = args::words().skip(1).take_while(|word| word != "--");
-        for note in foreign::notes(words) {
+        // Of another tool's command line, all is foreign.
+        let is_ours = args::words().nth(1).is_none_or(|word| word != "translate");
+        for note in foreign::notes(args::words().skip(1).filter(|_| is_ours)) {
             output::say(&format!("note: {note}"));
         }
         let cli = match args::parse() {
