@@ -259,7 +259,7 @@ fn what_goes_wrong_is_said_with_a_fix() {
         (format!("{custom} -- sim --no-such-flag"), "IB504", "no-such-flag"),
         (format!("{custom} --gpus all --runtime no-such -- {SIM}"), "IB503", "no-such"),
         (
-            format!("{custom} {free} --ready-within 1s -- {SIM} --ttft-ms 900000"),
+            format!("{custom} {free} --ready-within 60s -- {SIM} --ttft-ms 900000"),
             "IB504",
             "ttft-ms",
         ),
